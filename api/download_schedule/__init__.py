@@ -1,0 +1,1 @@
+"""The DownloadSchedule resource: types, defaults, cron, names, status rules. No I/O."""

@@ -1,0 +1,114 @@
+"""Status rules: how runs enter a schedule's history and its counters.
+
+Pure functions over the plain JSON of ``status``, which :class:`download_schedule.model.Status`
+describes. Times are RFC 3339 in UTC with whole seconds, so that their text sorts as they do.
+
+A run is counted in the one write that first makes it terminal. What has been counted is what the
+status says: the terminal runs in ``history``, and the ids in ``recorded``, which are those pushed
+out of ``history`` while their Job still exists. No clock and no order of events takes part in it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from download_schedule.model import MAX_HISTORY, State
+
+JSON = dict[str, Any]
+
+JOB_DELETED: Final = "JobDeleted"
+
+_TERMINAL: Final = frozenset(state for state in State if state.terminal)
+
+
+def is_terminal(run: Mapping[str, Any]) -> bool:
+    """Whether nothing more will happen to *run*."""
+    return run["state"] in _TERMINAL
+
+
+def record(status: Mapping[str, Any], runs: Mapping[str, JSON], limit: int, now: str) -> JSON:
+    """Return the members of ``status`` that its runs decide, after seeing *runs*.
+
+    Args:
+        status: what is stored now.
+        runs: every run whose Job exists, or vanished since the last call, by id. A stored run that
+            is neither here nor terminal has lost its Job unseen and becomes ``Failed``.
+        limit: ``spec.historyLimit``, 1 to 100.
+        now: completion time of runs whose Job vanished.
+    """
+    stored = {run["id"]: run for run in status.get("history", ())}
+    counted = {run["id"] for run in stored.values() if is_terminal(run)}
+    counted.update(status.get("recorded", ()))
+    fresh = {uid: _settled(stored.get(uid), run) for uid, run in runs.items() if uid not in counted}
+    lost = {
+        uid: _vanished(run, now)
+        for uid, run in stored.items()
+        if uid not in counted and uid not in runs
+    }
+    finished = sorted(
+        (run for run in (fresh | lost).values() if is_terminal(run)),
+        key=lambda run: (run["completionTime"], run["id"]),
+    )
+    history = _newest((stored | fresh | lost).values(), limit)
+    done = counted.union(run["id"] for run in finished)
+    kept = {run["id"] for run in history}
+    return {
+        "active": sum(not is_terminal(run) for run in history),
+        "history": history,
+        "recorded": sorted(uid for uid in done - kept if uid in runs),
+        **_totals(status, finished),
+        **_latest(status, [*history, *finished]),
+    }
+
+
+def _settled(stored: JSON | None, run: JSON) -> JSON:
+    """Keep what is stored while the state stays: progress alone is not worth a write."""
+    return stored if stored and stored["state"] == run["state"] else run
+
+
+def _vanished(run: JSON, now: str) -> JSON:
+    return {
+        **run,
+        "state": State.FAILED.value,
+        "completionTime": now,
+        "reason": JOB_DELETED,
+        "message": "The Job was deleted before its result was recorded.",
+    }
+
+
+def _newest(runs: Iterable[JSON], limit: int) -> list[JSON]:
+    """Newest first; what is not over always stays, however small the limit."""
+    ordered = sorted(runs, key=lambda run: (run["startTime"], run["id"]), reverse=True)
+    active = sum(not is_terminal(run) for run in ordered)
+    room = max(limit - active, 0)
+    kept: list[JSON] = []
+    for run in ordered:
+        if is_terminal(run):
+            if room == 0:
+                continue
+            room -= 1
+        kept.append(run)
+    return kept[:MAX_HISTORY]
+
+
+def _totals(status: Mapping[str, Any], finished: list[JSON]) -> JSON:
+    counts = {"completed": 0, "failed": 0, **status.get("counts", {})}
+    failures = status.get("consecutiveFailures", 0)
+    for run in finished:
+        if run["state"] == State.COMPLETED:
+            counts["completed"] += 1
+            failures = 0
+        else:
+            counts["failed"] += 1
+            failures += 1
+    return {"counts": counts, "consecutiveFailures": failures}
+
+
+def _latest(status: Mapping[str, Any], runs: list[JSON]) -> JSON:
+    """Times that never go back, whatever is pushed out of the history."""
+    started = [run["startTime"] for run in runs]
+    succeeded = [run["completionTime"] for run in runs if run["state"] == State.COMPLETED]
+    latest = {
+        "lastRunTime": max([*started, status.get("lastRunTime", "")]),
+        "lastSuccessTime": max([*succeeded, status.get("lastSuccessTime", "")]),
+    }
+    return {name: time for name, time in latest.items() if time}

@@ -1,0 +1,197 @@
+"""Rules that no plain schema can state, each once for the API server and once for Python.
+
+The API server evaluates :attr:`Rule.cel` (``x-kubernetes-validations``), so that ``kubectl apply``
+refuses a bad object at the door; pydantic evaluates :attr:`Rule.holds`, so that the HTTP API gives
+the same verdict without a round trip. Both say :attr:`Rule.message`; tests hold them together.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from download_schedule.cron import FIELD_PATTERNS
+
+WORKERS_OWN_HEADERS: Final = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "range", "if-range"}
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition on one value."""
+
+    message: str
+    """What is wrong and what to write instead, as one sentence."""
+    cel: str
+    """The condition in the Common Expression Language; ``self`` is the value."""
+    holds: Callable[[Any], bool]
+    """The same condition in Python."""
+
+
+class Check:
+    """Annotation that makes both pydantic and the API server enforce rules on a value."""
+
+    def __init__(self, *rules: Rule) -> None:
+        self.rules = rules
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.enforce, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), **self.json_schema()}
+
+    def enforce(self, value: Any) -> Any:
+        """Return *value*; raises a pydantic error with the message of the first broken rule."""
+        for rule in self.rules:
+            if not rule.holds(value):
+                raise PydanticCustomError("rule", "{sentence}", {"sentence": rule.message})
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema member in which the API server looks for rules."""
+        return {
+            "x-kubernetes-validations": [
+                {"rule": rule.cel, "message": rule.message} for rule in self.rules
+            ]
+        }
+
+
+def matching(pattern: str, message: str) -> Rule:
+    """Return the rule that a text matches *pattern* (RE2 syntax, no double quotes)."""
+    compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
+    return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
+
+
+URL: Final = Check(
+    matching(
+        r"^[hH][tT][tT][pP][sS]?://[^/?#]",
+        "url must start with http:// or https://; write for example https://example.com/report.csv",
+    ),
+    matching(
+        r"^[^:]*://[^/?#@]*([/?#]|\z)",
+        "url must not carry a user name or password; send them in request.headers",
+    ),
+    matching(
+        r"^[!-~]+\z",
+        "url must be plain ASCII without spaces; percent-encode everything else",
+    ),
+)
+
+TIME_ZONE: Final = Check(
+    matching(
+        r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*\z",
+        "timeZone must be an IANA name; write for example Europe/Berlin or Etc/UTC",
+    ),
+    Rule(
+        "timeZone must not be Local; write an IANA name, for example Europe/Berlin",
+        "self != 'Local'",
+        lambda zone: zone != "Local",
+    ),
+)
+
+
+def _cron_field(position: int, name: str, pattern: str) -> Rule:
+    skipped = r"\S+\s+" * position
+    return matching(
+        rf"(?s)^\s*(@.*|{skipped}({pattern})(\s.*)?)\z",
+        f"schedule has a {name} field that Kubernetes does not read; {_CRON_HINTS[name]}",
+    )
+
+
+_CRON_HINTS: Final = {
+    "minute": "write 0-59, *, */5, 0,30 or H",
+    "hour": "write 0-23, *, */2, 9-17 or H",
+    "day of month": "write 1-31, *, */2, 1,15 or H",
+    "month": "write 1-12, JAN-DEC, * or */3",
+    "day of week": "write 0-6 (0 is Sunday), SUN-SAT, * or MON-FRI",
+}
+
+SCHEDULE: Final = Check(
+    matching(
+        r"(?s)^\s*(@.*|\S+(\s+\S+){4}\s*)\z",
+        "schedule must have five fields (minute, hour, day of month, month, day of week); "
+        "write for example 0 2 * * *",
+    ),
+    matching(
+        r"(?s)^\s*([^@\s].*|@(hourly|daily|midnight|weekly|monthly|yearly|annually)\s*)\z",
+        "schedule has a word that Kubernetes does not read; write @hourly, @daily, @weekly, "
+        "@monthly, @yearly or five fields such as 0 2 * * *",
+    ),
+    *(
+        _cron_field(position, name, pattern)
+        for position, (name, pattern) in enumerate(FIELD_PATTERNS)
+    ),
+)
+
+HEADER_NAME: Final = Check(
+    matching(
+        r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\z",
+        "a header's name must be an HTTP token; write for example Accept",
+    ),
+    Rule(
+        "this header is set by the worker itself; leave out Host, Connection, Content-Length, "
+        "Transfer-Encoding, Range and If-Range",
+        f"!(self.lowerAscii() in {sorted(WORKERS_OWN_HEADERS)})",
+        lambda name: name.lower() not in WORKERS_OWN_HEADERS,
+    ),
+)
+
+HEADER_VALUE: Final = Check(
+    matching(
+        r"^[\t -~]*\z",
+        "a header's value must be printable ASCII on one line; encode everything else",
+    ),
+)
+
+HEADERS_UNIQUE: Final = Check(
+    Rule(
+        "a header is named twice; header names do not distinguish upper and lower case",
+        "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
+        lambda headers: len({h.name.lower() for h in headers}) == len(headers),
+    ),
+)
+
+CLAIM_NAME: Final = Check(
+    matching(
+        r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z",
+        "claimName must be the name of a PersistentVolumeClaim in the same namespace; "
+        "write for example data",
+    ),
+)
+
+PATH: Final = Check(
+    matching(
+        r"^([^{}]|\{(namespace|name|scheduled|filename)\})*\z",
+        "path may use {namespace}, {name}, {scheduled} and {filename} between braces, nothing else",
+    ),
+    matching(
+        r"^[^/\x00-\x1f\x7f]",
+        "path must be relative to the volume; write for example reports/{filename}",
+    ),
+    Rule(
+        "path must name a file below the volume; leave out empty, . and .. parts",
+        "!self.split('/').exists(part, part in ['', '.', '..'])",
+        lambda path: not {"", ".", ".."} & set(path.split("/")),
+    ),
+    matching(
+        r"^[^\x00-\x1f\x7f]*\z",
+        "path must not hold control characters",
+    ),
+)
+
+ONE_DESTINATION: Final = Check(
+    Rule(
+        "destination takes one member; write either volume or discard",
+        "!(has(self.volume) && has(self.discard))",
+        lambda destination: destination.volume is None or destination.discard is None,
+    ),
+)

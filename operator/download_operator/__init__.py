@@ -1,0 +1,1 @@
+"""The controller: turns DownloadSchedules into CronJobs and records every run."""

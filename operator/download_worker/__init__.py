@@ -1,0 +1,1 @@
+"""What runs in each attempt: fetch one URL, keep the result, say what happened."""

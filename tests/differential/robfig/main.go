@@ -1,0 +1,112 @@
+// robfig answers how Kubernetes reads cron expressions: JSON lines in, one JSON line out for each.
+//
+// In:  {"expr": "0 2 * * *", "timeZone": "Europe/Paris", "after": 1767225600, "count": 5}
+// Out: {"ok": true, "times": [1767229200, ...]} or {"ok": false, "error": "..."}
+//
+// Times are whole seconds since 1970. The verdict is that of ValidateCronJobSpec in Kubernetes
+// (pkg/apis/batch/validation/validation.go); the ticks are those of the CronJob controller, which
+// parses "TZ=<timeZone> <expr>" (pkg/controller/cronjob/utils.go, formatSchedule). An expression
+// that fires no more within five years ends the list early.
+//
+// Set ZONEINFO to the folder of zones that the other side reads, so that the two agree.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+type question struct {
+	Expr     string `json:"expr"`
+	TimeZone string `json:"timeZone"`
+	After    int64  `json:"after"`
+	Count    int    `json:"count"`
+}
+
+type answer struct {
+	OK    bool    `json:"ok"`
+	Times []int64 `json:"times,omitempty"`
+	Error string  `json:"error,omitempty"`
+}
+
+// The characters and length of one component of a zone's name, as validateTimeZone has them.
+var component = regexp.MustCompile(`^[A-Za-z\.\-_0-9+]{1,14}$`)
+
+func main() {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20)
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	for lines.Scan() {
+		var q question
+		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
+			log.Fatal(err)
+		}
+		times, err := ticks(q)
+		a := answer{OK: err == nil, Times: times}
+		if err != nil {
+			a.Error = err.Error()
+		}
+		line, err := json.Marshal(a)
+		if err != nil {
+			log.Fatal(err)
+		}
+		out.Write(append(line, '\n'))
+	}
+	if err := lines.Err(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ticks(q question) ([]int64, error) {
+	if err := validate(q.Expr, q.TimeZone); err != nil {
+		return nil, err
+	}
+	schedule, err := cron.ParseStandard(fmt.Sprintf("TZ=%s %s", q.TimeZone, q.Expr))
+	if err != nil {
+		return nil, err
+	}
+	times := []int64{}
+	t := time.Unix(q.After, 0)
+	for range q.Count {
+		if t = schedule.Next(t); t.IsZero() {
+			break
+		}
+		times = append(times, t.Unix())
+	}
+	return times, nil
+}
+
+func validate(expr, timeZone string) error {
+	if expr == "" {
+		return errors.New("schedule: required")
+	}
+	if strings.Contains(expr, "TZ") {
+		return errors.New("schedule: cannot use TZ or CRON_TZ, use timeZone field instead")
+	}
+	if _, err := cron.ParseStandard(expr); err != nil {
+		return err
+	}
+	if timeZone == "" {
+		return errors.New("timeZone: must be nil or non-empty string")
+	}
+	for _, part := range strings.Split(timeZone, "/") {
+		if part == "." || part == ".." || strings.HasPrefix(part, "-") || !component.MatchString(part) {
+			return errors.New("timeZone: unknown time zone " + timeZone)
+		}
+	}
+	if strings.EqualFold(timeZone, "Local") {
+		return errors.New("timeZone: must be an explicit time zone")
+	}
+	_, err := time.LoadLocation(timeZone)
+	return err
+}
