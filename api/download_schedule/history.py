@@ -8,7 +8,7 @@ status says: the terminal runs in ``history``, and the ids in ``recorded``, whic
 out of ``history`` while their Job still exists. No clock and no order of events takes part in it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from download_schedule.model import MAX_HISTORY, State
@@ -25,44 +25,61 @@ def is_terminal(run: Mapping[str, Any]) -> bool:
     return run["state"] in _TERMINAL
 
 
-def record(status: Mapping[str, Any], runs: Mapping[str, JSON], limit: int, now: str) -> JSON:
+def counted(status: Mapping[str, Any]) -> set[str]:
+    """Return the ids of the runs that are terminal in *status* and in its counters."""
+    terminal = {run["id"] for run in status.get("history", ()) if is_terminal(run)}
+    return terminal.union(status.get("recorded", ()))
+
+
+def record(
+    status: Mapping[str, Any], runs: Iterable[JSON], existing: Collection[str], limit: int, now: str
+) -> JSON:
     """Return the members of ``status`` that its runs decide, after seeing *runs*.
 
     Args:
         status: what is stored now.
-        runs: every run whose Job exists, or vanished since the last call, by id. A stored run that
-            is neither here nor terminal has lost its Job unseen and becomes ``Failed``.
+        runs: entries of runs; those already counted change nothing.
+        existing: ids of all runs whose Job exists or vanished without having been counted. A
+            stored run that is neither there nor terminal has lost its Job unseen: it ``Failed``.
         limit: ``spec.historyLimit``, 1 to 100.
         now: completion time of runs whose Job vanished.
     """
     stored = {run["id"]: run for run in status.get("history", ())}
-    counted = {run["id"] for run in stored.values() if is_terminal(run)}
-    counted.update(status.get("recorded", ()))
-    fresh = {uid: _settled(stored.get(uid), run) for uid, run in runs.items() if uid not in counted}
+    before = counted(status)
+    fresh = {
+        run["id"]: _settled(stored.get(run["id"]), run) for run in runs if run["id"] not in before
+    }
     lost = {
         uid: _vanished(run, now)
         for uid, run in stored.items()
-        if uid not in counted and uid not in runs
+        if uid not in before and uid not in existing
     }
     finished = sorted(
         (run for run in (fresh | lost).values() if is_terminal(run)),
         key=lambda run: (run["completionTime"], run["id"]),
     )
     history = _newest((stored | fresh | lost).values(), limit)
-    done = counted.union(run["id"] for run in finished)
     kept = {run["id"] for run in history}
+    done = before.union(run["id"] for run in finished)
     return {
         "active": sum(not is_terminal(run) for run in history),
         "history": history,
-        "recorded": sorted(uid for uid in done - kept if uid in runs),
+        "recorded": sorted(uid for uid in done - kept if uid in existing),
         **_totals(status, finished),
         **_latest(status, [*history, *finished]),
     }
 
 
 def _settled(stored: JSON | None, run: JSON) -> JSON:
-    """Keep what is stored while the state stays: progress alone is not worth a write."""
-    return stored if stored and stored["state"] == run["state"] else run
+    """Keep what is stored while it says enough: progress alone is not worth a write.
+
+    A run moves on, never back; one that cannot start may say why, once.
+    """
+    if stored is None or is_terminal(run):
+        return run
+    moves_on = stored["state"] == State.PENDING and run["state"] == State.RUNNING
+    explains = stored["state"] == run["state"] == State.PENDING and not stored.get("reason")
+    return run if moves_on or (explains and run.get("reason")) else stored
 
 
 def _vanished(run: JSON, now: str) -> JSON:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from download_schedule import cron, rules
-from download_schedule.cron import MAX_EXPRESSION
+from download_schedule.cron import MAX_LENGTH
 from download_schedule.result import MAX_CHARACTERS
 
 GROUP: Final = "downloads.dev"
@@ -24,6 +24,7 @@ PLURAL: Final = "downloadschedules"
 
 DEFAULT_PATH: Final = "{namespace}/{name}/{scheduled}-{filename}"
 MAX_HISTORY: Final = 100
+DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
 
 
@@ -124,7 +125,7 @@ class Spec(Model):
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
     """Address of the file, http or https."""
-    schedule: Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION), rules.SCHEDULE]
+    schedule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), rules.SCHEDULE]
     """When: a cron expression of five fields, exactly as Kubernetes reads it, plus ``H``."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64), rules.TIME_ZONE] = "Etc/UTC"
     """IANA name of the zone in which the schedule is read."""
@@ -145,7 +146,7 @@ class Spec(Model):
     """Retries after the first attempt, with Kubernetes' exponential backoff."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
     """Seconds that a whole run may take, retries included."""
-    history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = 20
+    history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = DEFAULT_HISTORY
     """Runs kept in ``status.history``."""
 
     @model_validator(mode="after")
@@ -220,7 +221,7 @@ class Status(Model):
         ),
     ] = ()
     cron_job_name: Annotated[str | None, Field(max_length=52)] = None
-    schedule: Annotated[str | None, Field(max_length=MAX_EXPRESSION)] = None
+    schedule: Annotated[str | None, Field(max_length=MAX_LENGTH)] = None
     """The expression given to Kubernetes, with ``H`` filled in."""
     active: Annotated[int, Field(ge=0)] = 0
     """Runs pending or running."""

@@ -7,7 +7,7 @@ believes nothing. Standard library only: the worker imports this once per run.
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 EXIT_DONE: Final = 0
 EXIT_PERMANENT: Final = 10
@@ -83,7 +83,8 @@ def decode(document: str) -> Result:
         raise ValueError(f"result is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise ValueError("result is not a JSON object")
-    return Result(**{name: _checked(name, data[name]) for name in _NAMES if name in data})
+    values: dict[str, Any] = {n: _checked(n, data[n]) for n in _NAMES if n in data}
+    return Result(**values)
 
 
 _NAMES: Final = tuple(field.name for field in fields(Result))

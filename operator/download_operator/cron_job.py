@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from download_operator.settings import Settings
+from download_operator.views import CONTAINER, Schedule
 from download_schedule import cron
 from download_schedule.model import API_VERSION, KIND, Spec
 from download_schedule.names import (
@@ -17,9 +22,6 @@ from download_schedule.names import (
     cron_job_name,
 )
 from download_schedule.result import EXIT_PERMANENT
-
-from download_operator.settings import Settings
-from download_operator.views import CONTAINER, Schedule
 
 JOURNAL_SPAN: Final = timedelta(hours=6)
 """Finished Jobs of at least this long a time stay, so that none is lost while no operator runs."""
@@ -44,15 +46,22 @@ def desire(schedule: Schedule, settings: Settings) -> Desired:
     """Return what *schedule* stands for. The same input gives the same output at any time.
 
     Raises:
-        ValueError: the spec is not one that can be carried out (pydantic.ValidationError and
-            download_schedule.cron.CronError among them).
+        ValueError: the spec is not one that can be carried out; one sentence for each reason.
     """
-    spec = Spec.model_validate(schedule.spec)
+    try:
+        spec = Spec.model_validate(schedule.spec)
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_sentence, error.errors()))) from None
     ticks = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
     manifest = _manifest(schedule, spec, ticks, settings)
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {SPEC_HASH_ANNOTATION: digest}
     return Desired(spec, ticks, manifest, digest)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    where = ".".join(["spec", *map(str, error["loc"])])
+    return f"{where}: {error['msg']}"
 
 
 def journal_limit(ticks: cron.Schedule, since: datetime) -> int:

@@ -5,7 +5,7 @@ Ten thousand schedules have to fit into memory, and whole objects would not.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from download_schedule.names import (
     SCHEDULE_UID_LABEL,
@@ -17,6 +17,18 @@ JSON = Mapping[str, Any]
 
 CONTAINER: Final = "download"
 """Name of the container that downloads; a Pod's other containers say nothing about a run."""
+
+
+class View(Protocol):
+    """What every projection has."""
+
+    @property
+    def uid(self) -> str:
+        """The object's UID."""
+
+    @property
+    def resource_version(self) -> int:
+        """The object's version; of one object's versions, the larger is the newer (KEP-5504)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class CronJob:
     owner_name: str
     """Kind and name of its controller, for people; empty where it has none."""
     spec_hash: str
+    schedule_uid: str
+    """What its label says; it may have been edited by hand."""
     deleting: bool
 
 
@@ -127,6 +141,7 @@ def cron_job_of(manifest: JSON) -> CronJob:
         owner=owner.get("uid", ""),
         owner_name=f"{owner['kind']} {owner['name']}" if owner else "",
         spec_hash=metadata.get("annotations", {}).get(SPEC_HASH_ANNOTATION, ""),
+        schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
         deleting="deletionTimestamp" in metadata,
     )
 

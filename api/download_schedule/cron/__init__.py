@@ -8,6 +8,7 @@ against the original by tests/differential. Pure: no clock, no I/O but the time 
 
 from download_schedule.cron.errors import CronError
 from download_schedule.cron.hashed import render
+from download_schedule.cron.patterns import FIELD_PATTERNS
 from download_schedule.cron.schedule import MAX_LENGTH, Schedule, parse
 
-__all__ = ["MAX_LENGTH", "CronError", "Schedule", "parse", "render"]
+__all__ = ["FIELD_PATTERNS", "MAX_LENGTH", "CronError", "Schedule", "parse", "render"]

@@ -44,9 +44,7 @@ def out_of_bounds(name: str, allowed: str, start: int, end: int, item: str) -> s
 
 def descending(name: str, low: int, high: int, start: int, end: int, item: str) -> str:
     """Return the sentence for a range that wraps around, with the list that means the same."""
-    spelled = ",".join(
-        f"{a}" if a == b else f"{a}-{b}" for a, b in ((start, high), (low, end))
-    )
+    spelled = ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ((start, high), (low, end)))
     return f"{name}: {item!r} runs backwards; write {spelled!r} if it should wrap around"
 
 

@@ -71,7 +71,9 @@ def value(field: Field, text: str, item: str) -> int:
     """Return the number or word *text*, a part of *item*, not yet held against the bounds."""
     # Go lowers U+0130 to a plain i; Python to an i and a combining dot.
     word = text.replace("\u0130", "i").lower()
-    return field.low + field.words.index(word) if word in field.words else integer(field, text, item)
+    return (
+        field.low + field.words.index(word) if word in field.words else integer(field, text, item)
+    )
 
 
 def integer(field: Field, text: str, item: str) -> int:
@@ -98,7 +100,9 @@ def _item(field: Field, item: str) -> int:
     if star:
         start, end = field.low, field.high
     elif len(rest) > 1:
-        raise CronError(f"{field.name}: {item!r} has more than one hyphen; write a range as low-high")
+        raise CronError(
+            f"{field.name}: {item!r} has more than one hyphen; write a range as low-high"
+        )
     else:
         start = value(field, first, item)
         end = value(field, rest[0], item) if rest else start

@@ -10,7 +10,15 @@ from typing import Final
 
 from download_schedule.cron import advice
 from download_schedule.cron.errors import CronError
-from download_schedule.cron.fields import DAY_OF_MONTH, FIELDS, Field, bounded, integer, split, value
+from download_schedule.cron.fields import (
+    DAY_OF_MONTH,
+    FIELDS,
+    Field,
+    bounded,
+    integer,
+    split,
+    value,
+)
 
 _FORM: Final = re.compile(r"H(?:\(([^()-]*)-([^()-]*)\))?(?:/([^/]*))?")
 _LOOKS_HASHED: Final = re.compile(r"H(?:[(/].*)?", re.DOTALL)

@@ -158,7 +158,7 @@ def _refuse_if_never(expression: str, bits: Bits) -> None:
             raise CronError(f"{name}: the list is empty; write at least one value")
     in_month, in_week = _has_day(bits), bool(bits.day_of_week & ~STAR)
     starred = (bits.day_of_month | bits.day_of_week) & STAR
-    if starred and in_month and in_week or not starred and (in_month or in_week):
+    if (starred and in_month and in_week) or (not starred and (in_month or in_week)):
         return
     raise CronError(f"{expression!r} names no day that exists, so it would never fire; write one")
 

@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from download_schedule.result import (
     MAX_BYTES,
     MAX_CHARACTERS,
@@ -11,8 +14,6 @@ from download_schedule.result import (
     decode,
     encode,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOOD = Result(
     bytes=5,

@@ -1,0 +1,252 @@
+"""The operator's picture of the cluster, kept up to date by events and by its own writes.
+
+Everything here is memory: it can be lost at any moment and is read anew from the API server.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from download_operator.views import CronJob, Job, Outcome, Pod, Schedule
+from download_schedule.history import JOB_DELETED, counted
+from download_schedule.names import cron_job_name
+
+Key = tuple[str, str]
+"""Namespace and name of a schedule."""
+
+REMEMBERED_DELETIONS: Final = 10_000
+"""Answers to our own writes may arrive after the event of the object's deletion, not much later."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A Job with its Pods, kept until its end is in the schedule's status, even if deleted."""
+
+    job: Job
+    appeared: datetime
+    """When we first heard of it, by our own clock."""
+    ended: datetime | None = None
+    """When we first heard that it is over, by our own clock."""
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the API server did not take our CronJob."""
+
+    spec_hash: str
+    reason: str
+    message: str
+    until: datetime
+    """When to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a decision about one schedule needs."""
+
+    schedule: Schedule
+    cron_job: CronJob | None
+    expected_generation: int
+    """Of the CronJob, as our last write left it; another one means that somebody edited it."""
+    runs: tuple[tuple[Run, tuple[Pod, ...]], ...]
+    refusal: Refusal | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    schedule: Schedule
+    expected_generation: int | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass
+class Picture:
+    """What is known.
+
+    Args:
+        changed: called with the key of each schedule whose decision may now be another.
+        clock: tells the time, with a time zone.
+    """
+
+    changed: Callable[[Key], None]
+    clock: Callable[[], datetime]
+    _entries: dict[Key, _Entry] = field(default_factory=dict)
+    _keys: dict[str, Key] = field(default_factory=dict)
+    _cron_jobs: dict[Key, CronJob] = field(default_factory=dict)
+    _runs: dict[str, dict[str, Run]] = field(default_factory=dict)
+    _pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
+    _deletions: dict[str, None] = field(default_factory=dict)
+
+    def keys(self) -> list[Key]:
+        """Return the keys of all schedules."""
+        return list(self._entries)
+
+    def snapshot(self, key: Key) -> Snapshot | None:
+        """Return what is known about one schedule, or None if it does not exist."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        schedule = entry.schedule
+        expected = entry.expected_generation or schedule.status.get("cronJobGeneration") or 1
+        return Snapshot(
+            schedule=schedule,
+            cron_job=self._cron_jobs.get((schedule.namespace, cron_job_name(schedule.name))),
+            expected_generation=expected,
+            runs=tuple(
+                (run, tuple(self._pods.get(uid, {}).values()))
+                for uid, run in self._runs.get(schedule.uid, {}).items()
+            ),
+            refusal=entry.refusal,
+        )
+
+    def put_schedule(self, schedule: Schedule) -> None:
+        """Take in a schedule, unless something newer is known."""
+        key = (schedule.namespace, schedule.name)
+        entry = self._entries.get(key)
+        if schedule.uid in self._deletions or (
+            entry and entry.schedule.resource_version >= schedule.resource_version
+        ):
+            return
+        if entry and entry.schedule.uid == schedule.uid:
+            entry.schedule = schedule
+        else:
+            if entry:
+                self.remove_schedule(entry.schedule)
+            self._entries[key] = _Entry(schedule)
+            self._keys[schedule.uid] = key
+        self._drop_recorded(schedule)
+        self.changed(key)
+
+    def remove_schedule(self, schedule: Schedule) -> None:
+        """Forget a schedule; its CronJob, Jobs and Pods follow by events of their own."""
+        self._remember_deletion(schedule.uid)
+        key = self._keys.pop(schedule.uid, None)
+        if key and self._entries[key].schedule.uid == schedule.uid:
+            del self._entries[key]
+            self.changed(key)
+
+    def put_cron_job(self, cron_job: CronJob) -> None:
+        """Take in a CronJob, unless something newer is known."""
+        key = (cron_job.namespace, cron_job.name)
+        known = self._cron_jobs.get(key)
+        if cron_job.uid in self._deletions or (
+            known and known.resource_version >= cron_job.resource_version
+        ):
+            return
+        self._cron_jobs[key] = cron_job
+        self._cron_job_changed(cron_job)
+
+    def wrote_cron_job(self, key: Key, cron_job: CronJob) -> None:
+        """Take in what the API server answered to our own write of a schedule's CronJob."""
+        if entry := self._entries.get(key):
+            entry.expected_generation = cron_job.generation
+            entry.refusal = None
+        self.put_cron_job(cron_job)
+
+    def remove_cron_job(self, cron_job: CronJob) -> None:
+        """Forget a CronJob."""
+        self._remember_deletion(cron_job.uid)
+        key = (cron_job.namespace, cron_job.name)
+        known = self._cron_jobs.get(key)
+        if known and known.uid == cron_job.uid:
+            del self._cron_jobs[key]
+            for owner in (self._keys.get(cron_job.owner), key):
+                if owner and owner in self._entries:
+                    self._entries[owner].expected_generation = None
+        self._cron_job_changed(cron_job)
+
+    def refuse(self, key: Key, refusal: Refusal) -> None:
+        """Remember that the API server did not take a schedule's CronJob."""
+        if entry := self._entries.get(key):
+            entry.refusal = refusal
+
+    def put_job(self, job: Job) -> None:
+        """Take in a Job, unless something newer is known."""
+        runs = self._runs.setdefault(job.schedule_uid, {})
+        run = runs.get(job.uid)
+        if run and run.job.resource_version >= job.resource_version:
+            return
+        now = self.clock()
+        if run is None:
+            run = runs[job.uid] = Run(job, appeared=now)
+        run.job = job
+        if job.outcome and run.ended is None:
+            run.ended = now
+        self._changed_by_uid(job.schedule_uid)
+
+    def remove_job(self, job: Job) -> None:
+        """Mark a Job as deleted; it stays until its end is in the schedule's status."""
+        self.put_job(job)
+        run = self._runs[job.schedule_uid][job.uid]
+        run.deleted = True
+        now = self.clock()
+        run.ended = run.ended or now
+        if run.job.outcome is None:
+            run.job = replace(run.job, outcome=_deleted(now))
+        key = self._keys.get(job.schedule_uid)
+        if key is None:
+            self._drop_run(job.schedule_uid, job.uid)
+        else:
+            self._drop_recorded(self._entries[key].schedule)
+            self.changed(key)
+
+    def put_pod(self, pod: Pod) -> None:
+        """Take in a Pod, unless something newer is known."""
+        pods = self._pods.setdefault(pod.job_uid, {})
+        known = pods.get(pod.uid)
+        if known and known.resource_version >= pod.resource_version:
+            return
+        pods[pod.uid] = pod
+        self._changed_by_uid(pod.schedule_uid)
+
+    def remove_pod(self, pod: Pod) -> None:
+        """Note a Pod's last state; it is an attempt for as long as its Job is a run."""
+        if pod.job_uid in self._runs.get(pod.schedule_uid, {}):
+            self.put_pod(pod)
+            return
+        pods = self._pods.get(pod.job_uid, {})
+        pods.pop(pod.uid, None)
+        if not pods:
+            self._pods.pop(pod.job_uid, None)
+
+    def _drop_recorded(self, schedule: Schedule) -> None:
+        runs = self._runs.get(schedule.uid, {})
+        deleted = [uid for uid, run in runs.items() if run.deleted]
+        if deleted:
+            recorded = counted(schedule.status)
+            for uid in deleted:
+                if uid in recorded:
+                    self._drop_run(schedule.uid, uid)
+
+    def _drop_run(self, schedule_uid: str, job_uid: str) -> None:
+        runs = self._runs[schedule_uid]
+        del runs[job_uid]
+        if not runs:
+            del self._runs[schedule_uid]
+        self._pods.pop(job_uid, None)
+
+    def _cron_job_changed(self, cron_job: CronJob) -> None:
+        self._changed_by_uid(cron_job.schedule_uid)
+        same_name = (cron_job.namespace, cron_job.name)
+        if same_name in self._entries and same_name != self._keys.get(cron_job.schedule_uid):
+            self.changed(same_name)
+
+    def _changed_by_uid(self, schedule_uid: str) -> None:
+        if key := self._keys.get(schedule_uid):
+            self.changed(key)
+
+    def _remember_deletion(self, uid: str) -> None:
+        self._deletions[uid] = None
+        if len(self._deletions) > REMEMBERED_DELETIONS:
+            del self._deletions[next(iter(self._deletions))]
+
+
+def _deleted(now: datetime) -> Outcome:
+    return Outcome(
+        completed=False,
+        time=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        reason=JOB_DELETED,
+        message="The Job was deleted before it was over.",
+    )

@@ -1,0 +1,201 @@
+"""Decide what to do next about one schedule. Pure: the same picture at the same time, the same plan.
+
+The caller carries the action out, takes the answer into the picture and asks again, until there is
+nothing left to do but wait.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from download_operator import conditions
+from download_operator.conditions import Verdict
+from download_operator.cron_job import Desired
+from download_operator.picture import Run, Snapshot
+from download_operator.runs import result_is_missing, run_of
+from download_operator.views import Pod
+from download_schedule import history
+from download_schedule.model import DEFAULT_HISTORY, State
+
+JSON = dict[str, Any]
+
+PENDING_GRACE: Final = timedelta(seconds=5)
+"""A run that starts within it costs no status write of its own for having been pending."""
+RESULT_GRACE: Final = timedelta(seconds=5)
+"""How long the Pod's last word may come after the news that its Job is over."""
+NEXT_RUN_GRACE: Final = timedelta(seconds=60)
+"""A tick brings a run, and its status write the next tick; only a tick without one waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCronJob:
+    """POST the CronJob."""
+
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCronJob:
+    """PUT the CronJob: the schedule was edited, or the CronJob was."""
+
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """PUT the status."""
+
+    status: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before *until* unless something happens; None: at all."""
+
+    until: datetime | None
+
+
+Action = CreateCronJob | ReplaceCronJob | WriteStatus | Wait
+
+
+def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Action:
+    """Return the next action.
+
+    Args:
+        snapshot: what is known of the schedule.
+        desired: what its spec asks for, or what is wrong with it.
+        now: the time, with a time zone.
+    """
+    if snapshot.schedule.deleting:
+        return Wait(None)
+    if isinstance(desired, ValueError):
+        ready = Verdict("False", conditions.INVALID_SPEC, str(desired))
+        return _report(snapshot, None, ready, now)
+    owned = snapshot.cron_job
+    if owned is None:
+        return _create(snapshot, desired, now)
+    if owned.owner != snapshot.schedule.uid:
+        owner = owned.owner_name or "nobody"
+        return _report(snapshot, None, name_taken(owned.name, owner), now)
+    if _differs(snapshot, desired) and not owned.deleting:
+        if refused := _refused(snapshot, desired, now):
+            return refused
+        return ReplaceCronJob(desired)
+    if desired.spec.suspend:
+        ready = Verdict(
+            "True", conditions.SUSPENDED, "No new runs start while spec.suspend is true."
+        )
+    else:
+        ready = Verdict("True", conditions.SCHEDULED, f"CronJob {owned.name} starts the runs.")
+    return _report(snapshot, desired, ready, now)
+
+
+def name_taken(cron_job: str, owner: str) -> Verdict:
+    """Return the verdict on a schedule whose CronJob's name somebody else uses."""
+    return Verdict(
+        "False",
+        conditions.NAME_TAKEN,
+        f"CronJob {cron_job} exists and belongs to {owner}: "
+        "give the schedule another name or delete that CronJob.",
+    )
+
+
+def _create(snapshot: Snapshot, desired: Desired, now: datetime) -> Action:
+    return _refused(snapshot, desired, now) or CreateCronJob(desired)
+
+
+def _refused(snapshot: Snapshot, desired: Desired, now: datetime) -> Action | None:
+    """Report that the API server did not take this very CronJob, until it is time to ask again."""
+    refusal = snapshot.refusal
+    if refusal is None or refusal.spec_hash != desired.spec_hash or refusal.until <= now:
+        return None
+    ready = Verdict("False", refusal.reason, refusal.message)
+    report = _report(snapshot, None, ready, now)
+    if isinstance(report, Wait):
+        return Wait(min(report.until or refusal.until, refusal.until))
+    return report
+
+
+def _differs(snapshot: Snapshot, desired: Desired) -> bool:
+    cron_job = snapshot.cron_job
+    return cron_job is not None and (
+        cron_job.spec_hash != desired.spec_hash
+        or cron_job.generation != snapshot.expected_generation
+        or cron_job.schedule_uid != snapshot.schedule.uid
+    )
+
+
+def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: datetime) -> Action:
+    """Write the status if it says something new; *desired* only where Kubernetes carries it out."""
+    entries, existing, look_again = _runs(snapshot, now)
+    schedule, moment = snapshot.schedule, _text(now)
+    limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
+    recorded = history.record(schedule.status, entries, existing, limit, moment)
+    verdicts = {"Ready": ready, "Healthy": conditions.healthy(recorded["history"])}
+    stored_conditions = schedule.status.get("conditions", ())
+    status: JSON = {
+        "observedGeneration": schedule.generation,
+        "conditions": conditions.merge(stored_conditions, verdicts, schedule.generation, moment),
+        **recorded,
+    }
+    if snapshot.cron_job and ready.status == "True":
+        status["cronJobName"] = snapshot.cron_job.name
+        status["cronJobGeneration"] = snapshot.expected_generation
+    upcoming = None
+    if desired:
+        status["schedule"] = desired.ticks.expression
+        upcoming = None if desired.spec.suspend else desired.ticks.next(now)
+    if upcoming:
+        status["nextRunTime"] = _text(upcoming)
+        look_again.append(upcoming + NEXT_RUN_GRACE)
+    if _says_more(status, schedule.status, now):
+        return WriteStatus(status)
+    return Wait(min(look_again, default=None))
+
+
+def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list[datetime]]:
+    """Return the entries to record, the ids of all runs, and when to look at a run again."""
+    known = {run["id"] for run in snapshot.schedule.status.get("history", ())}
+    done = history.counted(snapshot.schedule.status)
+    entries: list[JSON] = []
+    look_again: list[datetime] = []
+    for run, pods in snapshot.runs:
+        if run.job.uid in done:
+            continue
+        entry = run_of(run.job, pods)
+        ready_at = _ready_at(run, pods, entry, stored=run.job.uid in known)
+        if ready_at > now:
+            look_again.append(ready_at)
+        else:
+            entries.append(entry)
+    return entries, {run.job.uid for run, _ in snapshot.runs}, look_again
+
+
+def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> datetime:
+    """Return from when on the entry is worth recording; waiting a little saves a write or a result."""
+    if run.ended and result_is_missing(run.job, pods):
+        return run.ended + RESULT_GRACE
+    if entry["state"] == State.PENDING and not stored:
+        return run.appeared + PENDING_GRACE
+    return run.appeared
+
+
+def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
+    """Whether *status* is worth a write.
+
+    What Kubernetes clean-up alone changes (``recorded``) is not, nor a next run that merely moved
+    on while the run of its tick is about to bring a write anyway.
+    """
+    ignored = {"recorded"}
+    before, after = stored.get("nextRunTime"), status.get("nextRunTime")
+    if before and after and datetime.fromisoformat(before) > now - NEXT_RUN_GRACE:
+        ignored.add("nextRunTime")
+    return _without(status, ignored) != _without(stored, ignored)
+
+
+def _without(status: Any, ignored: set[str]) -> JSON:
+    return {name: value for name, value in status.items() if name not in ignored}
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,148 @@
+"""Mirror one kind of the API server's objects: list once, then watch for ever.
+
+kopf's watcher is made for handlers and not for mirrors: it does not say when its first list is
+complete, and what vanished between a dropped watch and the next list goes unnoticed (see
+docs/design/2026-11-own-reflector.md).
+"""
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_operator.views import View
+
+log = logging.getLogger(__name__)
+
+PAGE: Final = "500"
+WATCH_SECONDS: Final = 240
+"""After this long the API server ends a watch in good order."""
+SILENCE_SECONDS: Final = 100.0
+"""The API server sends a bookmark about every minute; longer silence means a dead connection."""
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 30.0
+
+V = TypeVar("V", bound=View)
+
+
+class ExpiredError(Exception):
+    """The API server no longer knows what happened since our last event: list again."""
+
+
+class Reflector(Generic[V]):
+    """One list and watch.
+
+    Args:
+        path: of the collection, such as ``/apis/batch/v1/jobs``.
+        selector: label selector, applied by the server.
+        project: makes the projection that the sinks get.
+        put: called with each object that is new or changed.
+        remove: called with the last known state of each object that is gone.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        path: str,
+        selector: str,
+        project: Callable[[dict[str, Any]], V],
+        put: Callable[[V], None],
+        remove: Callable[[V], None],
+    ) -> None:
+        self.path = path
+        self.synced = asyncio.Event()
+        """Set once the first list is complete."""
+        self.heard = time.monotonic()
+        """When the API server was last heard, by the monotonic clock."""
+        self._client = client
+        self._selector = selector
+        self._project = project
+        self._put = put
+        self._remove = remove
+        self._known: dict[str, V] = {}
+
+    async def run(self) -> None:
+        """Mirror until cancelled; every failure is retried, with a growing, jittered pause."""
+        version, pause = "", FIRST_PAUSE
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                    self.synced.set()
+                async for version in self._watch(version):  # noqa: B007 - kept for the next watch
+                    pause = FIRST_PAUSE
+                continue
+            except ExpiredError:
+                log.info("watch of %s expired, listing again", self.path)
+                version = ""
+            except (ApiError, *UNREACHABLE) as error:
+                log.warning("watch of %s failed: %s", self.path, error or type(error).__name__)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _list(self) -> str:
+        """Take in everything there is, forget the rest; return where to watch from."""
+        listed: set[str] = set()
+        query = {"labelSelector": self._selector, "limit": PAGE}
+        while True:
+            try:
+                page = await self._client.request("GET", self.path, query=query)
+            except ApiError as error:
+                if error.status == 410:
+                    raise ExpiredError from error
+                raise
+            self.heard = time.monotonic()
+            for manifest in page["items"]:
+                listed.add(manifest["metadata"]["uid"])
+                self._take(manifest)
+            if not page["metadata"].get("continue"):
+                break
+            query["continue"] = page["metadata"]["continue"]
+        for uid in self._known.keys() - listed:
+            self._remove(self._known.pop(uid))
+        version: str = page["metadata"]["resourceVersion"]
+        return version
+
+    async def _watch(self, version: str) -> Any:
+        """Follow the changes since *version*; yield the version of each."""
+        query = {
+            "labelSelector": self._selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        try:
+            async with self._client.lines(self.path, query, SILENCE_SECONDS) as lines:
+                async for line in lines:
+                    self.heard = time.monotonic()
+                    yield self._event(json.loads(line))
+        except ApiError as error:
+            if error.status == 410:
+                raise ExpiredError from error
+            raise
+
+    def _event(self, event: dict[str, Any]) -> str:
+        manifest = event["object"]
+        if event["type"] == "ERROR":
+            if manifest.get("code") == 410:
+                raise ExpiredError
+            raise ApiError(
+                manifest.get("code", 500), manifest.get("reason", ""), manifest.get("message", "")
+            )
+        if event["type"] == "DELETED":
+            self._known.pop(manifest["metadata"]["uid"], None)
+            self._remove(self._project(manifest))
+        elif event["type"] != "BOOKMARK":
+            self._take(manifest)
+        version: str = manifest["metadata"]["resourceVersion"]
+        return version
+
+    def _take(self, manifest: dict[str, Any]) -> None:
+        view = self._project(manifest)
+        self._known[view.uid] = view
+        self._put(view)

@@ -1,0 +1,102 @@
+"""Read one run's entry of the history from its Job and Pods."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from download_operator.views import Job, Pod
+from download_schedule.history import JOB_DELETED, JSON
+from download_schedule.model import State, Trigger
+from download_schedule.result import EXIT_DONE, MAX_CHARACTERS, Result, decode
+
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+RESULT_UNREADABLE: Final = "ResultUnreadable"
+
+_STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Reasons to wait that are no trouble."""
+_STOPPED_FROM_OUTSIDE: Final = frozenset({DEADLINE_EXCEEDED, JOB_DELETED})
+
+
+def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
+    """Return the history entry of *job*, whose attempts are *pods*."""
+    attempts = sorted(pods, key=lambda pod: (pod.created, pod.uid))
+    entry = {
+        "id": job.uid,
+        "job": job.name,
+        "trigger": (Trigger.SCHEDULE if job.scheduled_time else Trigger.MANUAL).value,
+        "state": _state(job, attempts).value,
+        "scheduledTime": job.scheduled_time,
+        "startTime": job.start_time or job.created,
+        "completionTime": job.outcome.time if job.outcome else None,
+        "attempts": max(job.attempts, len(attempts)),
+        **_result(job, attempts),
+        **_trouble(job, attempts),
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+def result_is_missing(job: Job, pods: Iterable[Pod]) -> bool:
+    """Whether *job* is over but the Pod that ended it has not been seen to end.
+
+    The two come by watches of their own, so the Pod's last event may be the later one.
+    """
+    if job.outcome is None or not job.attempts:
+        return False
+    ended = [pod.exit_code for pod in pods if pod.exit_code is not None]
+    return EXIT_DONE not in ended if job.outcome.completed else not ended
+
+
+def _state(job: Job, attempts: list[Pod]) -> State:
+    if job.outcome:
+        return State.COMPLETED if job.outcome.completed else State.FAILED
+    return State.RUNNING if any(pod.started for pod in attempts) else State.PENDING
+
+
+def _result(job: Job, attempts: list[Pod]) -> dict[str, Any]:
+    """What the attempt that ended the run said of the file."""
+    ended = [pod for pod in attempts if pod.exit_code is not None]
+    if job.outcome and job.outcome.completed:
+        ended = [pod for pod in ended if pod.exit_code == EXIT_DONE]
+    if not ended:
+        return {}
+    result = _decoded(ended[-1])
+    return {
+        "bytes": result.bytes,
+        "sha256": result.sha256,
+        "httpStatus": result.httpStatus,
+        "contentType": result.contentType,
+        "etag": result.etag,
+        "location": result.location,
+        "unchanged": result.unchanged,
+    }
+
+
+def _trouble(job: Job, attempts: list[Pod]) -> dict[str, str]:
+    """Reason and message of the last attempt that failed, or of what stopped the run."""
+    if job.outcome and job.outcome.reason in _STOPPED_FROM_OUTSIDE:
+        return _words(job.outcome.reason, job.outcome.message)
+    failed = [pod for pod in attempts if pod.exit_code not in (None, EXIT_DONE)]
+    if failed:
+        return _failure(failed[-1])
+    if job.outcome:
+        return {} if job.outcome.completed else _words(job.outcome.reason, job.outcome.message)
+    waiting = [pod for pod in attempts if not pod.started and pod.reason not in _STARTING]
+    return _words(waiting[-1].reason, waiting[-1].message) if waiting else {}
+
+
+def _failure(pod: Pod) -> dict[str, str]:
+    result = _decoded(pod)
+    if result.reason and result.reason != RESULT_UNREADABLE:
+        return _words(result.reason, result.message or "")
+    return _words(pod.reason or "Error", f"The container ended with exit code {pod.exit_code}.")
+
+
+def _decoded(pod: Pod) -> Result:
+    try:
+        return decode(pod.message)
+    except ValueError as error:
+        return Result(reason=RESULT_UNREADABLE, message=str(error))
+
+
+def _words(reason: str, message: str) -> dict[str, str]:
+    words = {"reason": reason, "message": message}
+    return {name: text[: MAX_CHARACTERS[name]] for name, text in words.items() if text}

@@ -1,0 +1,1 @@
+"""A real Kubernetes for tests, for the demo and for people."""
