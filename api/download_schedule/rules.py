@@ -100,13 +100,16 @@ TIME_ZONE: Final = Check(
 
 
 def _cron_field(position: int, name: str, pattern: str) -> Rule:
-    skipped = r"\S+\s+" * position
+    skipped = rf"{_WORD}{_GAP}" * position
     return matching(
-        rf"(?s)^\s*(@.*|{skipped}({pattern})(\s.*)?)\z",
+        rf"^(@|[\t-\r ]*{skipped}({pattern})([\t-\r ]|\z))",
         f"schedule has a {name} field that Kubernetes does not read; {_CRON_HINTS[name]}",
     )
 
 
+# White space is spelled out as RE2's \s leaves out the vertical tab, which Kubernetes splits at.
+_WORD: Final = r"[^\t-\r ]+"
+_GAP: Final = r"[\t-\r ]+"
 _CRON_HINTS: Final = {
     "minute": "write 0-59, *, */5, 0,30 or H",
     "hour": "write 0-23, *, */2, 9-17 or H",
@@ -116,15 +119,20 @@ _CRON_HINTS: Final = {
 }
 
 SCHEDULE: Final = Check(
-    matching(
-        r"(?s)^\s*(@.*|\S+(\s+\S+){4}\s*)\z",
-        "schedule must have five fields (minute, hour, day of month, month, day of week); "
-        "write for example 0 2 * * *",
+    Rule(
+        "schedule must not name a time zone; write it in timeZone",
+        "!self.contains('TZ')",
+        lambda expression: "TZ" not in expression,
     ),
     matching(
-        r"(?s)^\s*([^@\s].*|@(hourly|daily|midnight|weekly|monthly|yearly|annually)\s*)\z",
-        "schedule has a word that Kubernetes does not read; write @hourly, @daily, @weekly, "
-        "@monthly, @yearly or five fields such as 0 2 * * *",
+        r"^([^@]|@(hourly|daily|midnight|weekly|monthly|yearly|annually)\z)",
+        "schedule starts with an unknown @ word; write @hourly, @daily, @weekly, @monthly, "
+        "@yearly or five fields such as 0 2 * * *",
+    ),
+    matching(
+        rf"^(@|[\t-\r ]*{_WORD}({_GAP}{_WORD}){{4}}[\t-\r ]*\z)",
+        "schedule must have five fields (minute, hour, day of month, month, day of week); "
+        "write for example 0 2 * * *",
     ),
     *(
         _cron_field(position, name, pattern)

@@ -29,7 +29,7 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(run(settings, asyncio.Event()))
+    asyncio.run(run(settings))
     return 0
 
 

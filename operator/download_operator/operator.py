@@ -26,15 +26,15 @@ DEAF_SECONDS: Final = 600.0
 """A watch that has heard nothing for this long, with the API server up, is broken."""
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Operate until *stop* is set or the process gets SIGTERM or SIGINT.
+async def run(settings: Settings) -> None:
+    """Operate until the process gets SIGTERM or SIGINT.
 
     Raises:
         ExceptionGroup: a part of the operator failed; Kubernetes should start it again.
     """
     client = await KubeClient.connect()
     try:
-        await _Operator(client, settings).run(stop)
+        await _Operator(client, settings).run()
     finally:
         await client.close()
 
@@ -48,17 +48,18 @@ class _Operator:
         self._controller = Controller(client, self._picture, settings, clock)
         self._reflectors = _reflectors(client, self._picture, settings.namespaces)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
-            parts.append(tasks.create_task(self._work()))
+            parts += [tasks.create_task(self._work()) for _ in range(self._settings.workers)]
+            parts.append(tasks.create_task(self._announce()))
             await kopf.operator(
                 registry=self._registry(),
                 settings=_kopf_settings(),
                 standalone=True,
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
-                stop_flag=stop,
                 liveness_endpoint=self._liveness_endpoint(),
             )
             for part in parts:
@@ -66,12 +67,16 @@ class _Operator:
 
     async def _work(self) -> None:
         """Begin only when the picture is complete: a Job not yet heard of is not a Job deleted."""
+        await self._complete()
+        await self._queue.work()
+
+    async def _announce(self) -> None:
+        await self._complete()
+        log.info("the picture is complete, working")
+
+    async def _complete(self) -> None:
         for reflector in self._reflectors:
             await reflector.synced.wait()
-        log.info("the picture is complete, working")
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self._settings.workers):
-                workers.create_task(self._queue.work())
 
     async def _reconcile(self, key: Key) -> float | None:
         delay = await self._controller.reconcile(key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from download_operator.views import CronJob, Job, Outcome, Pod, Schedule
+from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
 
@@ -77,7 +77,7 @@ class Picture:
     _cron_jobs: dict[Key, CronJob] = field(default_factory=dict)
     _runs: dict[str, dict[str, Run]] = field(default_factory=dict)
     _pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
-    _deletions: dict[str, None] = field(default_factory=dict)
+    _deletions: dict[str, int] = field(default_factory=dict)
 
     def keys(self) -> list[Key]:
         """Return the keys of all schedules."""
@@ -105,7 +105,7 @@ class Picture:
         """Take in a schedule, unless something newer is known."""
         key = (schedule.namespace, schedule.name)
         entry = self._entries.get(key)
-        if schedule.uid in self._deletions or (
+        if self._is_deleted(schedule) or (
             entry and entry.schedule.resource_version >= schedule.resource_version
         ):
             return
@@ -121,7 +121,7 @@ class Picture:
 
     def remove_schedule(self, schedule: Schedule) -> None:
         """Forget a schedule; its CronJob, Jobs and Pods follow by events of their own."""
-        self._remember_deletion(schedule.uid)
+        self._remember_deletion(schedule)
         key = self._keys.pop(schedule.uid, None)
         if key and self._entries[key].schedule.uid == schedule.uid:
             del self._entries[key]
@@ -131,7 +131,7 @@ class Picture:
         """Take in a CronJob, unless something newer is known."""
         key = (cron_job.namespace, cron_job.name)
         known = self._cron_jobs.get(key)
-        if cron_job.uid in self._deletions or (
+        if self._is_deleted(cron_job) or (
             known and known.resource_version >= cron_job.resource_version
         ):
             return
@@ -147,7 +147,7 @@ class Picture:
 
     def remove_cron_job(self, cron_job: CronJob) -> None:
         """Forget a CronJob."""
-        self._remember_deletion(cron_job.uid)
+        self._remember_deletion(cron_job)
         key = (cron_job.namespace, cron_job.name)
         known = self._cron_jobs.get(key)
         if known and known.uid == cron_job.uid:
@@ -237,10 +237,17 @@ class Picture:
         if key := self._keys.get(schedule_uid):
             self.changed(key)
 
-    def _remember_deletion(self, uid: str) -> None:
-        self._deletions[uid] = None
+    def _remember_deletion(self, view: View) -> None:
+        self._deletions[view.uid] = view.resource_version
         if len(self._deletions) > REMEMBERED_DELETIONS:
             del self._deletions[next(iter(self._deletions))]
+
+    def _is_deleted(self, view: View) -> bool:
+        """Whether *view* is older than the object's deletion.
+
+        What only lost its label counts as deleted for the watch, and may come back as it is.
+        """
+        return view.resource_version < self._deletions.get(view.uid, 0)
 
 
 def _deleted(now: datetime) -> Outcome:

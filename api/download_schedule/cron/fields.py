@@ -23,7 +23,7 @@ _MAX_INT64: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One of the five positions: its name in messages, its bounds and its words for the values from *low* on."""
+    """One of the five positions: its name in messages, its bounds, its words from *low* on."""
 
     name: str
     low: int

@@ -30,7 +30,7 @@ def uses_hash(expression: str) -> bool:
 
 
 def render(expression: str, uid: str) -> str:
-    """Return *expression* in five words with every ``H``, ``H(a-b)``, ``H/n``, ``H(a-b)/n`` replaced.
+    """Return *expression*, single-spaced, with every ``H`` form replaced by concrete values.
 
     The pick depends on nothing but *uid* and the field, so it never moves. ``H`` and ``H(a-b)``
     become one value; with a step the first value is picked from the step's length, and the rest

@@ -70,7 +70,7 @@ class Schedule:
         return None if tick is None else _moment(tick)
 
     def between(self, start: datetime, end: datetime, limit: int) -> list[datetime]:
-        """Return the ticks after *start* up to and including *end*, oldest first, at most *limit*."""
+        """Return at most *limit* ticks after *start*, up to and including *end*, oldest first."""
         last = _floor(end)
         within = takewhile(lambda tick: tick <= last, self._ticks(_floor(start)))
         return [_moment(tick) for tick in islice(within, max(limit, 0))]

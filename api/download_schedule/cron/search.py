@@ -6,6 +6,7 @@ the exact order of its steps (it can leave out a day that has no midnight, for o
 them may be tidied up; tests/differential holds the two against each other.
 """
 
+from calendar import timegm
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -67,9 +68,7 @@ class _Time:
         self.set_date(t.month + months, t.day + days, t.hour, t.minute, t.second)
 
     def _offset(self, seconds: int) -> int:
-        offset = datetime.fromtimestamp(seconds, self.zone).utcoffset()
-        assert offset is not None
-        return offset.days * 86400 + offset.seconds
+        return timegm(datetime.fromtimestamp(seconds, self.zone).timetuple()) - seconds
 
 
 def next_tick(bits: Bits, zone: ZoneInfo, seconds: int) -> int | None:

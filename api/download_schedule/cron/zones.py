@@ -46,4 +46,5 @@ def _refusal(name: str) -> str:
     if name.casefold() == "local":
         return f"timeZone: {name!r} says nothing in a cluster; write an IANA name, such as Etc/UTC"
     known = _by_folded_name().get(name.strip().replace(" ", "_").casefold())
-    return f"timeZone: {name[:64]!r} is not a known zone; write {known or 'an IANA name such as Europe/Paris'}"
+    instead = known or "an IANA name such as Europe/Paris"
+    return f"timeZone: {name[:64]!r} is not a known zone; write {instead}"

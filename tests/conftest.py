@@ -1,0 +1,37 @@
+"""Real clusters for the tests that need one: nothing here stands in for Kubernetes."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import cluster as clusters
+from tests.cluster import Cluster, binaries
+from tests.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[1]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A control plane without a node: Pods stay Pending and tests say how they end."""
+    name = f"test-{os.getpid()}"
+    made = clusters.up(name, node=False, mode="local")
+    kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], made.kubeconfig)
+    kubectl("apply", f"--filename={ROOT / 'manifests/crd.yaml'}")
+    kubectl("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
+    """kubectl in a fresh namespace of the control plane."""
+    everywhere = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
+    namespace = f"t{next(_numbers)}"
+    everywhere("create", "namespace", namespace)
+    yield everywhere.within(namespace)
+    everywhere.within(namespace)("delete", "dls", "--all")
+    everywhere("delete", "namespace", namespace, "--wait=false")

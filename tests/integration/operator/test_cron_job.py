@@ -1,0 +1,220 @@
+"""A schedule becomes one CronJob, which stays what the schedule says."""
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from tests.integration.operator.conftest import Operator
+from tests.kubectl import Kubectl, RefusedError, wait_for
+from tests.schedules import condition, schedule
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+def wait_until_ready(kubectl: Kubectl, name: str) -> dict[str, Any]:
+    kubectl("wait", "--for=condition=Ready", f"dls/{name}", "--timeout=20s")
+    found: dict[str, Any] = kubectl.get("dls", name)
+    return found
+
+
+def writes(kubectl: Kubectl) -> Counter[tuple[str, str]]:
+    """What the API server has written of ours since its start, by its own count."""
+    count: Counter[tuple[str, str]] = Counter()
+    for line in kubectl("get", "--raw", "/metrics").splitlines():
+        if line.startswith("apiserver_request_total{"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            ours = labels["resource"] in ("downloadschedules", "cronjobs")
+            if ours and labels["verb"] in ("POST", "PUT", "PATCH", "APPLY"):
+                what = labels["subresource"] or labels["resource"]
+                count[labels["verb"], what] += int(float(line.rsplit(" ", 1)[1]))
+    return count
+
+
+def wait_for_reason(kubectl: Kubectl, name: str, reason: str) -> dict[str, Any]:
+    def ready() -> dict[str, Any] | None:
+        found = condition(kubectl.get("dls", name), "Ready")
+        return found if found.get("reason") == reason else None
+
+    return wait_for(f"{name} {reason}", ready)
+
+
+def test_a_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report", schedule="0 2 * * *", timeZone="Europe/Berlin"))
+    status = wait_until_ready(kubectl, "report")["status"]
+    cron_job = kubectl.get("cronjob", "report")
+    assert cron_job["spec"]["schedule"] == "0 2 * * *"
+    assert cron_job["spec"]["timeZone"] == "Europe/Berlin"
+    assert cron_job["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 3
+    assert status["observedGeneration"] == 1
+    assert status["cronJobName"] == "report"
+    assert status["nextRunTime"].endswith((":00:00Z"))
+    assert condition({"status": status}, "Healthy")["reason"] == "NoRunYet"
+
+
+def test_a_new_schedule_costs_two_writes_and_leaves_no_marks(kubectl: Kubectl) -> None:
+    before = writes(kubectl)
+    kubectl.apply(schedule("report"))
+    made = wait_until_ready(kubectl, "report")
+    cost = writes(kubectl) - before
+    assert cost == {("POST", "downloadschedules"): 1, ("POST", "cronjobs"): 1, ("PUT", "status"): 1}
+    assert "finalizers" not in made["metadata"]
+
+
+def test_an_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    kubectl.patch("dls", "report", {"spec": {"schedule": "5 4 * * *", "suspend": True}})
+    wait_for_reason(kubectl, "report", "Suspended")
+    cron_job = kubectl.get("cronjob", "report")
+    assert cron_job["spec"]["schedule"] == "5 4 * * *"
+    assert cron_job["spec"]["suspend"]
+    status = kubectl.get("dls", "report")["status"]
+    assert status["observedGeneration"] == 2
+    assert "nextRunTime" not in status
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        ("patch", "cronjob", "report", "--patch", json.dumps({"spec": {"suspend": True}})),
+        ("label", "cronjob", "report", "downloads.dev/schedule-uid-"),
+        ("annotate", "cronjob", "report", "downloads.dev/spec-hash=other", "--overwrite"),
+        ("delete", "cronjob", "report"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_is_done_to_the_cron_job_by_hand_is_put_right(
+    kubectl: Kubectl, by_hand: tuple[str, ...]
+) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    label, note = "downloads.dev/schedule-uid", "downloads.dev/spec-hash"
+    right = kubectl.get("cronjob", "report")
+
+    def repaired() -> bool:
+        found = kubectl.get("cronjob", "report")
+        return (
+            found is not None
+            and found["spec"] == right["spec"]
+            and found["metadata"].get("labels", {}).get(label) == right["metadata"]["labels"][label]
+            and found["metadata"]["annotations"].get(note) == right["metadata"]["annotations"][note]
+        )
+
+    kubectl(*by_hand)
+    assert wait_for("the repair", repaired)
+
+
+def test_what_others_put_beside_ours_stays(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    kubectl("label", "cronjob", "report", "team=data")
+    kubectl.patch("dls", "report", {"spec": {"suspend": True}})
+    wait_for_reason(kubectl, "report", "Suspended")
+    assert kubectl.get("cronjob", "report")["metadata"]["labels"]["team"] == "data"
+
+
+def test_a_cron_job_of_somebody_else_is_left_alone(kubectl: Kubectl) -> None:
+    kubectl("create", "cronjob", "report", "--image=x", "--schedule=0 0 1 1 *")
+    kubectl.apply(schedule("report"))
+    ready = wait_for_reason(kubectl, "report", "NameTaken")
+    assert ready["status"] == "False"
+    assert "belongs to nobody" in ready["message"]
+    assert kubectl.get("cronjob", "report")["metadata"]["generation"] == 1
+
+
+def test_a_name_that_differs_after_52_characters_gets_a_cron_job_of_its_own(
+    kubectl: Kubectl,
+) -> None:
+    names = ["x" * 60 + "a", "x" * 60 + "b"]
+    kubectl.apply(*(schedule(name) for name in names))
+    made = {wait_until_ready(kubectl, name)["status"]["cronJobName"] for name in names}
+    assert len(made) == 2
+    assert all(len(name) == 52 for name in made)
+
+
+def test_a_quota_that_forbids_the_cron_job_is_told(kubectl: Kubectl) -> None:
+    kubectl("create", "quota", "none", "--hard=count/cronjobs.batch=0")
+    wait_for("the quota", lambda: kubectl.get("quota", "none").get("status", {}).get("hard"))
+    kubectl.apply(schedule("report"))
+    ready = wait_for_reason(kubectl, "report", "CronJobRefused")
+    assert "exceeded quota" in ready["message"]
+
+
+def test_deleting_the_schedule_deletes_everything(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    kubectl("create", "job", "now", "--from=cronjob/report")
+    wait_for("a Pod", lambda: kubectl.get("pods"))
+    kubectl("delete", "dls", "report")
+    wait_for("nothing", lambda: not kubectl.get("cronjobs,jobs,pods"))
+
+
+def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report"))
+    first = wait_until_ready(kubectl, "report")
+    kubectl("delete", "dls", "report")
+    kubectl.apply(schedule("report"))
+    second = wait_until_ready(kubectl, "report")
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+    owner = kubectl.get("cronjob", "report")["metadata"]["ownerReferences"][0]
+    assert owner["uid"] == second["metadata"]["uid"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"schedule": "61 * * * *"}, "write 0-59"),
+        ({"schedule": "0 2 * *"}, "schedule must have five fields"),
+        ({"schedule": "0 0 * * 7"}, "0 is Sunday"),
+        ({"schedule": "@every 5m"}, "write @hourly"),
+        ({"url": "ftp://example.com/x"}, "url must start with http:// or https://"),
+        ({"url": "https://me:pw@example.com/x"}, "send them in request.headers"),
+        ({"timeZone": "Local"}, "write an IANA name"),
+        ({"historyLimit": 101}, "less than or equal to 100"),
+        ({"historyLimit": 0}, "greater than or equal to 1"),
+        (
+            {"destination": {"discard": {}, "volume": {"claimName": "data"}}},
+            "write either volume or discard",
+        ),
+        ({"destination": {"volume": {"claimName": "data", "path": "/etc/x"}}}, "relative"),
+        ({"nonsense": 1}, 'unknown field'),
+        ({"request": {"headers": [{"name": "Host", "value": "x"}]}}, "leave out Host"),
+        (
+            {"request": {"headers": [{"name": "A", "value": "1"}, {"name": "a", "value": "2"}]}},
+            "named twice",
+        ),
+    ],
+)
+def test_a_bad_spec_is_refused_at_the_door(
+    kubectl: Kubectl, spec: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RefusedError, match=sentence.replace("(", r"\(")):
+        kubectl.apply(schedule("bad", **spec))
+
+
+def test_what_only_the_operator_can_tell_is_in_the_condition(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("never", schedule="0 0 31 2 *"))
+    ready = wait_for_reason(kubectl, "never", "InvalidSpec")
+    assert "never fire" in ready["message"]
+    assert kubectl.get("cronjob", "never") is None
+
+
+def test_a_restart_with_nothing_changed_writes_nothing(
+    kubectl: Kubectl, operator: Operator
+) -> None:
+    kubectl.apply(*(schedule(f"s{number}") for number in range(20)))
+    for number in range(20):
+        wait_until_ready(kubectl, f"s{number}")
+
+    def versions() -> list[str]:
+        return [item["metadata"]["resourceVersion"] for item in kubectl.get("dls,cronjobs")]
+
+    before = versions()
+    operator.kill()
+    operator.start_again()
+    kubectl.apply(schedule("last"))
+    wait_until_ready(kubectl, "last")
+    kubectl("delete", "dls/last", "cronjob/last")
+    assert versions() == before

@@ -1,0 +1,105 @@
+"""The rules of the CRD on ``spec.schedule`` against the parser that they stand in for."""
+
+import random
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
+
+from download_schedule.cron import FIELD_PATTERNS, CronError, parse
+from download_schedule.rules import SCHEDULE
+from tests.differential.cases import expression
+
+PATTERNS = {name: re.compile(pattern, re.ASCII) for name, pattern in FIELD_PATTERNS}
+BOUNDS = {
+    "minute": (0, 59),
+    "hour": (0, 23),
+    "day of month": (1, 31),
+    "month": (1, 12),
+    "day of week": (0, 6),
+}
+NAMES = tuple(BOUNDS)
+UID = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
+
+
+def admitted(expression: str) -> bool:
+    try:
+        SCHEDULE.enforce(expression)
+    except PydanticCustomError:
+        return False
+    return True
+
+
+def accepted(expression: str) -> bool:
+    try:
+        parse(expression, uid=UID)
+    except CronError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exactly_the_values_within_bounds_match(name: str) -> None:
+    low, high = BOUNDS[name]
+    matched = [n for n in range(200) if PATTERNS[name].fullmatch(str(n))]
+    assert matched == list(range(low, high + 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "text", ["*", "?", "H", "*/7", "?/2", "H/3", "H(2-5)", "H(1-6)/2", "1,2,3", "1-5/2", "01", "+3"]
+)
+def test_every_form_matches_in_every_field(name: str, text: str) -> None:
+    assert PATTERNS[name].fullmatch(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "text", ["", "-1", "*/0", "h", "L", "1L", "1W", "1#2", "1-", "-", "1/2/3", "1 2", "99", "1-99",
+             "H(1-99)", "H()", "*/x", "~", "1.5", "**", "*5", "1--2", "\N{ARABIC-INDIC DIGIT ONE}"],
+)  # fmt: skip
+def test_what_no_field_reads_does_not_match(name: str, text: str) -> None:
+    assert not PATTERNS[name].fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["JAN", "feb", "Mar-MAY", "jan,JUL", "nov/2", "H(jan-jun)"])
+def test_words_of_months_match_in_their_field_alone(text: str) -> None:
+    assert [name for name in NAMES if PATTERNS[name].fullmatch(text)] == ["month"]
+
+
+@pytest.mark.parametrize("text", ["MON", "sun", "Mon-FRI", "sat,SUN", "mon/2", "H(mon-fri)"])
+def test_words_of_days_match_in_their_field_alone(text: str) -> None:
+    assert [name for name in NAMES if PATTERNS[name].fullmatch(text)] == ["day of week"]
+
+
+@given(st.integers(0, 2**32).map(random.Random).map(expression))
+@example("@daily")
+@example("\t0\v0\f*\r*\n* ")
+@example("0 0 , * 5")
+@example("H H(1-5) H/7 * ?")
+def test_all_that_parse_accepts_in_ascii_is_admitted(text: str) -> None:
+    if text.isascii() and accepted(text):
+        assert admitted(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["@every 5m", "@reboot", "@daily ", " @daily", "@DAILY", "0 0 * * 7", "60 * * * *",
+             "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 0 *", "* * * 13 *", "0 0 * * MONDAY",
+             "* * * *", "0 0 2 * * *", "", "TZ=UTC * * * * *", "CRON_TZ=UTC * * * * *",
+             "*-TZ * * * *", "0 0 L * *", "0 0 * * 5#2", "0 0 15W * *", "* * * * *x", ", * * * *"],
+)  # fmt: skip
+def test_common_mistakes_are_not_admitted(text: str) -> None:
+    assert not accepted(text)
+    assert not admitted(text)
+
+
+def test_rules_cost_the_parser_nothing_it_would_have_accepted() -> None:
+    """Only what no regular expression can say is admitted and then refused by the parser."""
+    rng = random.Random(4)
+    cases = [text for text in (expression(rng) for _ in range(20_000)) if text.isascii()]
+    left = [text for text in cases if admitted(text) and not accepted(text)]
+    for text in left:
+        with pytest.raises(CronError, match=r"backwards|never fire|is not a value|step of"):
+            parse(text, uid=UID)
