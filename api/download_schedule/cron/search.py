@@ -2,8 +2,10 @@
 
 Source: github.com/robfig/cron v3.0.1, spec.go. Each loop of the original is one function here,
 true where the original says ``goto WRAP``. Its behaviour on days when clocks change follows from
-the exact order of its steps (it can leave out a day that has no midnight, for one), so none of
-them may be tidied up; tests/differential holds the two against each other.
+the exact order of its steps (it can leave out a day that has no midnight, or lead back into an
+hour that is about to repeat), so none of them may be tidied up; tests/differential holds the two
+against each other. The one departure: the original searches for ever at a day that a zone left
+out altogether (Pacific/Apia, 30 December 2011), this one goes on to the day after.
 """
 
 from calendar import timegm
@@ -72,9 +74,11 @@ class _Time:
 
 
 def next_tick(bits: Bits, zone: ZoneInfo, seconds: int) -> int | None:
-    """Return the first tick after *seconds*, both as whole seconds since 1970 in UTC.
+    """Return the tick that follows *seconds*, both as whole seconds since 1970 in UTC.
 
-    None where there is none up to the end of the year :data:`YEARS` after that of *seconds*.
+    It may lie before *seconds* in an hour that is repeated when clocks are set back, namely where
+    the offset is not of whole hours or the shift is not of one hour (Pacific/Chatham). None
+    where there is none up to the end of the year :data:`YEARS` after that of *seconds*.
     """
     t = _Time(seconds + 1, zone)
     limit = t.local.year + YEARS
@@ -100,7 +104,10 @@ def _day(t: _Time, bits: Bits) -> bool:
         if not t.added:
             t.added = True
             t.set_date(t.local.month, t.local.day, 0)
+        midnight = t.seconds
         t.add_date(days=1)
+        if t.seconds == midnight:  # a whole day is skipped, and the original never returns
+            t.add(86_400)
         hour = t.local.hour
         if hour:  # midnight does not exist on this day
             t.add((24 - hour if hour > 12 else -hour) * 3600)

@@ -8,6 +8,10 @@
 // parses "TZ=<timeZone> <expr>" (pkg/controller/cronjob/utils.go, formatSchedule). An expression
 // that fires no more within five years ends the list early.
 //
+// Where a zone leaves a day out (Pacific/Apia, 30 December 2011), robfig searches for ever. The
+// answer is then {"ok": true, "hangs": true}, and the program's last, as nothing else ends the
+// search.
+//
 // Set ZONEINFO to the folder of zones that the other side reads, so that the two agree.
 package main
 
@@ -25,6 +29,9 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
+// Ten times what the slowest search that ends takes, that of a minute that never matches.
+const patience = 4 * time.Second
+
 type question struct {
 	Expr     string `json:"expr"`
 	TimeZone string `json:"timeZone"`
@@ -34,8 +41,9 @@ type question struct {
 
 type answer struct {
 	OK    bool    `json:"ok"`
-	Times []int64 `json:"times,omitempty"`
+	Times []int64 `json:"times,omitzero"`
 	Error string  `json:"error,omitempty"`
+	Hangs bool    `json:"hangs,omitempty"`
 }
 
 // The characters and length of one component of a zone's name, as validateTimeZone has them.
@@ -51,19 +59,36 @@ func main() {
 		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
 			log.Fatal(err)
 		}
-		times, err := ticks(q)
-		a := answer{OK: err == nil, Times: times}
-		if err != nil {
-			a.Error = err.Error()
-		}
+		a := patiently(q)
 		line, err := json.Marshal(a)
 		if err != nil {
 			log.Fatal(err)
 		}
 		out.Write(append(line, '\n'))
+		if a.Hangs {
+			return
+		}
 	}
 	if err := lines.Err(); err != nil {
 		log.Fatal(err)
+	}
+}
+
+func patiently(q question) answer {
+	answered := make(chan answer, 1)
+	go func() {
+		times, err := ticks(q)
+		if err != nil {
+			answered <- answer{Error: err.Error()}
+			return
+		}
+		answered <- answer{OK: true, Times: times}
+	}()
+	select {
+	case a := <-answered:
+		return a
+	case <-time.After(patience):
+		return answer{OK: true, Hangs: true}
 	}
 }
 

@@ -1,0 +1,49 @@
+"""Image archives as `docker save` writes them, made of a few files."""
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def write_image(path: Path, reference: str, files: Mapping[str, bytes], entrypoint: str) -> None:
+    """Write an image of one layer.
+
+    Args:
+        path: Of the archive.
+        reference: Name and tag.
+        files: Content of each file by its path in the image; all may be executed.
+        entrypoint: What the image runs.
+    """
+    layer = _tar(files, mode=0o755)
+    digest = hashlib.sha256(layer).hexdigest()
+    configuration = json.dumps(
+        {
+            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "os": "linux",
+            "config": {"Entrypoint": [entrypoint]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        }
+    ).encode()
+    manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]
+    parts = {
+        "manifest.json": json.dumps(manifest).encode(),
+        "config.json": configuration,
+        "layer.tar": layer,
+    }
+    path.write_bytes(_tar(parts, mode=0o644))
+
+
+def _tar(files: Mapping[str, bytes], mode: int) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size, entry.mode = len(content), mode
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

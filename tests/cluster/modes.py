@@ -1,0 +1,43 @@
+"""Which kind of cluster to use. Pure but for `docker_answers`."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+
+MODES = ("current", "kind", "local")
+
+
+def choose(
+    environment: Mapping[str, str], docker: Callable[[], bool], asked: str | None = None
+) -> str:
+    """The mode: what is asked for, else CLUSTER, else kind with a Docker engine, else local.
+
+    Raises:
+        ValueError: The mode asked for is none; says which there are.
+    """
+    wanted = asked or environment.get("CLUSTER", "")
+    if wanted:
+        if wanted not in MODES:
+            raise ValueError(f"CLUSTER is {wanted!r}: write {', '.join(MODES[:-1])} or {MODES[-1]}")
+        return wanted
+    return "kind" if docker() else "local"
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine is running, and can have kind's node image."""
+    docker = shutil.which("docker")
+    if docker is None or not _succeeds(docker, "info", "--format={{.ServerVersion}}"):
+        return False
+    image = os.environ.get("KIND_IMAGE")
+    if image is None:
+        return True
+    return _succeeds(docker, "image", "inspect", image) or _succeeds(docker, "pull", image)
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

@@ -1,0 +1,107 @@
+"""Manifests of the cluster's objects, as the API server would send them."""
+
+from typing import Any
+
+from download_operator.cron_job import Desired, desire
+from download_operator.settings import Settings
+from download_operator.views import Schedule, schedule_of
+
+SETTINGS = Settings(worker_image="worker:1")
+CREATED = "2026-11-23T00:00:00Z"
+
+
+def schedule_manifest(version: int = 1, **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": "team",
+            "name": "report",
+            "uid": "schedule-uid",
+            "resourceVersion": str(version),
+            "generation": 1,
+            "creationTimestamp": CREATED,
+        },
+        "spec": {"url": "https://example.com/x", "schedule": "0 2 * * *", **spec},
+    }
+
+
+def schedule_view(version: int = 1, **spec: Any) -> Schedule:
+    return schedule_of(schedule_manifest(version, **spec))
+
+
+def desired(**spec: Any) -> Desired:
+    return desire(schedule_view(**spec), SETTINGS)
+
+
+def cron_job_manifest(version: int = 2, generation: int = 1, **spec: Any) -> dict[str, Any]:
+    made = desired(**spec).manifest
+    metadata = {
+        **made["metadata"],
+        "uid": "cron-job-uid",
+        "resourceVersion": str(version),
+        "generation": generation,
+    }
+    return {**made, "metadata": metadata}
+
+
+def job_manifest(
+    number: int = 1, version: int = 10, ended: str | None = None, scheduled: bool = True
+) -> dict[str, Any]:
+    """A Job; `ended` is Complete, Failed or None."""
+    status: dict[str, Any] = {"startTime": f"2026-11-23T02:00:{number:02d}Z"}
+    if ended is None:
+        status["active"] = 1
+    else:
+        status["succeeded" if ended == "Complete" else "failed"] = 1
+        status["conditions"] = [
+            {
+                "type": ended,
+                "status": "True",
+                "reason": "BackoffLimitExceeded" if ended == "Failed" else "CompletionsReached",
+                "message": "",
+                "lastTransitionTime": f"2026-11-23T02:01:{number:02d}Z",
+            }
+        ]
+    tick = {"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-11-23T02:00:00Z"}
+    return {
+        "metadata": {
+            "namespace": "team",
+            "name": f"report-{number}",
+            "uid": f"job-{number}",
+            "resourceVersion": str(version),
+            "creationTimestamp": f"2026-11-23T02:00:{number:02d}Z",
+            "labels": {"downloads.dev/schedule-uid": "schedule-uid"},
+            "annotations": tick if scheduled else {},
+        },
+        "status": status,
+    }
+
+
+def pod_manifest(
+    job: int = 1,
+    number: int = 1,
+    version: int = 20,
+    exit_code: int | None = None,
+    message: str = "",
+    waiting: dict[str, str] | None = None,
+    started: bool = True,
+) -> dict[str, Any]:
+    """A Pod of a Job; it runs, or waits, or has ended with an exit code."""
+    state: dict[str, Any] = {"running": {}} if started else {}
+    if waiting:
+        state = {"waiting": waiting}
+    if exit_code is not None:
+        state = {"terminated": {"exitCode": exit_code, "reason": "Error", "message": message}}
+    return {
+        "metadata": {
+            "namespace": "team",
+            "name": f"report-{job}-{number}",
+            "uid": f"pod-{job}-{number}",
+            "resourceVersion": str(version),
+            "creationTimestamp": f"2026-11-23T02:00:{number:02d}Z",
+            "labels": {"downloads.dev/schedule-uid": "schedule-uid"},
+            "ownerReferences": [
+                {"kind": "Job", "name": f"report-{job}", "uid": f"job-{job}", "controller": True}
+            ],
+        },
+        "status": {"containerStatuses": [{"name": "download", "state": state}] if state else []},
+    }

@@ -1,0 +1,283 @@
+"""The plan and the picture together, event by event, with no cluster and no clock."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from download_operator.cron_job import desire
+from download_operator.picture import Picture, Refusal
+from download_operator.plan import CreateCronJob, ReplaceCronJob, Wait, WriteStatus, plan
+from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from tests.unit.operator.objects import (
+    SETTINGS,
+    cron_job_manifest,
+    job_manifest,
+    pod_manifest,
+    schedule_manifest,
+)
+
+KEY = ("team", "report")
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+DOCUMENT = json.dumps({"bytes": 3, "sha256": "a" * 64, "httpStatus": 200})
+
+
+class World:
+    """A cluster of one schedule whose operator we are."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.now = START
+        self.version = 100
+        self.changed = 0
+        self.manifest = schedule_manifest(self.next_version(), **spec)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start the operator anew."""
+        self.picture = Picture(lambda _: None, lambda: self.now)
+        self.picture.put_schedule(schedule_of(self.manifest))
+
+    def next_version(self) -> int:
+        self.version += 1
+        return self.version
+
+    def decide(self) -> Any:
+        snapshot = self.picture.snapshot(KEY)
+        assert snapshot
+        try:
+            wanted: Any = desire(snapshot.schedule, SETTINGS)
+        except ValueError as error:
+            wanted = error
+        return plan(snapshot, wanted, self.now)
+
+    def settle(self) -> list[Any]:
+        """Carry everything out; return the actions."""
+        done = []
+        while not isinstance(action := self.decide(), Wait):
+            done.append(action)
+            assert len(done) < 10
+            if isinstance(action, WriteStatus):
+                self.manifest = {**self.manifest, "status": action.status}
+                self.manifest["metadata"]["resourceVersion"] = str(self.next_version())
+                self.picture.put_schedule(schedule_of(self.manifest))
+            else:
+                self.apply_cron_job(action.desired.manifest)
+        return done
+
+    def apply_cron_job(self, manifest: dict[str, Any], generation: int = 1) -> None:
+        metadata = {
+            **manifest["metadata"],
+            "uid": "cron-job-uid",
+            "resourceVersion": str(self.next_version()),
+            "generation": generation,
+        }
+        self.picture.wrote_cron_job(KEY, cron_job_of({**manifest, "metadata": metadata}))
+
+    def job(self, **job: Any) -> None:
+        self.picture.put_job(job_of(job_manifest(version=self.next_version(), **job)))
+
+    def delete_job(self, **job: Any) -> None:
+        self.picture.remove_job(job_of(job_manifest(version=self.next_version(), **job)))
+
+    def pod(self, **pod: Any) -> None:
+        self.picture.put_pod(pod_of(pod_manifest(version=self.next_version(), **pod)))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.manifest["status"]
+        return status
+
+    @property
+    def run(self) -> dict[str, Any]:
+        run: dict[str, Any] = self.status["history"][0]
+        return run
+
+    def ready(self) -> dict[str, Any]:
+        ready: dict[str, Any] = self.status["conditions"][0]
+        return ready
+
+
+def kinds(actions: list[Any]) -> list[type]:
+    return [type(action) for action in actions]
+
+
+def test_a_new_schedule_takes_two_writes_and_a_restart_none() -> None:
+    world = World()
+    assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
+    assert world.ready()["status"] == "True"
+    assert world.status["nextRunTime"] == "2026-11-23T02:00:00Z"
+    assert world.settle() == []
+    world.forget()
+    world.picture.put_cron_job(cron_job_of(cron_job_manifest()))
+    assert world.settle() == []
+
+
+def test_it_looks_again_a_minute_after_a_tick_that_brought_no_run() -> None:
+    world = World()
+    world.settle()
+    assert world.decide() == Wait(datetime(2026, 11, 23, 2, 1, tzinfo=UTC))
+    world.now = datetime(2026, 11, 23, 2, 0, 59, tzinfo=UTC)
+    assert world.settle() == []
+    world.now = datetime(2026, 11, 23, 2, 1, tzinfo=UTC)
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.status["nextRunTime"] == "2026-11-24T02:00:00Z"
+
+
+def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
+    world = World()
+    world.settle()
+    world.job()
+    assert world.settle() == []  # pending, and too young to be worth a write
+    world.pod()
+    assert kinds(world.settle()) == [WriteStatus]
+    assert (world.run["state"], world.status["active"]) == ("Running", 1)
+    world.pod(exit_code=0, message=DOCUMENT)
+    assert world.settle() == []
+    world.job(ended="Complete")
+    assert kinds(world.settle()) == [WriteStatus]
+    assert (world.run["state"], world.run["bytes"]) == ("Completed", 3)
+    assert world.status["counts"] == {"completed": 1, "failed": 0}
+
+
+def test_a_run_that_stays_pending_is_told_after_five_seconds_and_why_when_known() -> None:
+    world = World()
+    world.settle()
+    world.job()
+    assert world.decide() == Wait(START + timedelta(seconds=5))
+    world.now += timedelta(seconds=5)
+    world.settle()
+    assert world.run["state"] == "Pending"
+    world.pod(waiting={"reason": "ContainerCreating", "message": ""})
+    assert world.settle() == []
+    world.pod(waiting={"reason": "ImagePullBackOff", "message": "no such image"})
+    world.settle()
+    assert (world.run["reason"], world.run["message"]) == ("ImagePullBackOff", "no such image")
+    world.pod(waiting={"reason": "ErrImagePull", "message": "again"})
+    assert world.settle() == []
+
+
+def test_the_jobs_end_may_be_known_before_the_pods_last_word() -> None:
+    world = World()
+    world.settle()
+    world.pod()
+    world.job(ended="Complete")
+    assert world.decide() == Wait(START + timedelta(seconds=5))
+    world.pod(exit_code=0, message=DOCUMENT)
+    world.settle()
+    assert world.run["sha256"] == "a" * 64
+
+
+def test_a_last_word_that_never_comes_is_not_waited_for_long() -> None:
+    world = World()
+    world.settle()
+    world.job(ended="Failed")
+    world.now += timedelta(seconds=5)
+    world.settle()
+    assert (world.run["state"], world.run["reason"]) == ("Failed", "BackoffLimitExceeded")
+
+
+@pytest.mark.parametrize("ended", [None, "Complete"])
+def test_a_deleted_job_is_recorded_before_it_is_forgotten(ended: str | None) -> None:
+    world = World()
+    world.settle()
+    world.pod(exit_code=None if ended is None else 0, message=DOCUMENT)
+    world.delete_job(ended=ended)
+    world.settle()
+    assert world.run["state"] == ("Completed" if ended else "Failed")
+    assert world.run.get("reason") == (None if ended else "JobDeleted")
+    snapshot = world.picture.snapshot(KEY)
+    assert snapshot
+    assert snapshot.runs == ()
+    assert world.settle() == []
+
+
+def test_a_job_that_vanished_unseen_has_failed() -> None:
+    world = World()
+    world.settle()
+    world.job()
+    world.pod()
+    world.settle()
+    world.forget()
+    world.picture.put_cron_job(cron_job_of(cron_job_manifest()))
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.run["reason"] == "JobDeleted"
+
+
+def test_a_run_pushed_out_of_the_history_is_not_counted_again() -> None:
+    world = World(historyLimit=1)
+    world.settle()
+    for number in (1, 2, 3):
+        world.pod(job=number, exit_code=0, message=DOCUMENT)
+        world.job(number=number, ended="Complete")
+        world.settle()
+    world.forget()
+    world.picture.put_cron_job(cron_job_of(cron_job_manifest(historyLimit=1)))
+    for number in (1, 2, 3):
+        world.job(number=number, ended="Complete")
+    assert world.settle() == []
+    assert world.status["counts"]["completed"] == 3
+    assert world.status["recorded"] == ["job-1", "job-2"]
+    world.delete_job(number=1, ended="Complete")
+    assert world.settle() == []  # what clean-up alone changes is not worth a write
+
+
+def test_an_edit_of_either_side_replaces_the_cron_job() -> None:
+    world = World()
+    world.settle()
+    world.apply_cron_job(cron_job_manifest())
+    world.picture.put_cron_job(
+        cron_job_of(cron_job_manifest(version=world.next_version(), generation=2))
+    )
+    assert isinstance(world.decide(), ReplaceCronJob)
+    assert kinds(world.settle()) == [ReplaceCronJob]
+
+
+def test_suspended() -> None:
+    world = World(suspend=True)
+    world.settle()
+    assert world.ready()["reason"] == "Suspended"
+    assert "nextRunTime" not in world.status
+    assert world.decide() == Wait(None)
+
+
+def test_a_spec_that_cannot_be_carried_out() -> None:
+    world = World(schedule="0 0 31 2 *")
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["reason"] == "InvalidSpec"
+    assert world.decide() == Wait(None)
+
+
+def test_a_cron_job_of_somebody_else() -> None:
+    world = World()
+    foreign = cron_job_manifest()
+    foreign["metadata"]["ownerReferences"] = [
+        {"kind": "Backup", "name": "x", "uid": "other", "controller": True}
+    ]
+    world.picture.put_cron_job(cron_job_of(foreign))
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["reason"] == "NameTaken"
+    assert "belongs to Backup x" in world.ready()["message"]
+    world.picture.remove_cron_job(cron_job_of(foreign))
+    assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
+
+
+def test_a_refused_cron_job_is_asked_for_again_later_or_when_the_schedule_changes() -> None:
+    world = World()
+    action = world.decide()
+    until = START + timedelta(seconds=60)
+    refusal = Refusal(action.desired.spec_hash, "CronJobRefused", "quota", until)
+    world.picture.refuse(KEY, refusal)
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["message"] == "quota"
+    assert world.decide() == Wait(until)
+    world.now = until
+    assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
+
+
+def test_a_schedule_on_its_way_out_is_left_alone() -> None:
+    world = World()
+    world.manifest["metadata"]["deletionTimestamp"] = "2026-11-23T01:00:00Z"
+    world.manifest["metadata"]["resourceVersion"] = "500"
+    world.forget()
+    assert world.decide() == Wait(None)

@@ -1,0 +1,50 @@
+import pytest
+
+from download_operator.settings import Settings, help_text
+
+P = "DOWNLOAD_OPERATOR_"
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", "PATH": "/bin"})
+    assert settings == Settings(worker_image="w:1")
+    assert settings.workers == 16
+
+
+def test_lists_and_numbers() -> None:
+    settings = Settings.from_environment(
+        {
+            f"{P}WORKER_IMAGE": "w:1",
+            f"{P}NAMESPACES": "a, b,",
+            f"{P}ALLOW_CIDRS": "10.0.0.0/8,fd00::/8",
+            f"{P}WORKERS": "256",
+        }
+    )
+    assert settings.namespaces == ("a", "b")
+    assert settings.allow_cidrs == ("10.0.0.0/8", "fd00::/8")
+    assert settings.workers == 256
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("WORKER_IMAGE", "", "name the image"),
+        ("WORKER_IMAGE_PULL_POLICY", "Sometimes", "write Always, IfNotPresent or Never"),
+        ("WORKERS", "0", "from 1 to 256"),
+        ("WORKERS", "257", "from 1 to 256"),
+        ("WORKERS", "many", "write a whole number"),
+        ("HEALTH_PORT", "65536", "from 0 to 65535"),
+        ("ALLOW_CIDRS", "10.0.0.1/8", "write for example"),
+        ("NAMESPACE", "x", "is not a setting"),
+    ],
+)
+def test_bad_values_say_what_to_write(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", f"{P}{name}": value})
+
+
+def test_help_names_every_setting() -> None:
+    text = help_text()
+    for name in ("WORKER_IMAGE", "NAMESPACES", "ALLOW_CIDRS", "WORKERS", "HEALTH_PORT"):
+        assert f"{P}{name}" in text
+    assert "[16]" in text
