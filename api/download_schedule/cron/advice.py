@@ -36,10 +36,17 @@ def not_a_number(name: str, allowed: str, text: str, item: str) -> str:
 
 def out_of_bounds(name: str, allowed: str, start: int, end: int, item: str) -> str:
     """Return the sentence for a value or range that leaves the field's bounds."""
-    if name == "day of week" and end == 7:
-        days = {7: "0"}.get(start) or (f"0,{start}-6" if start < 6 else "0,6")
+    if name == "day of week" and 7 in (start, end):
+        days = _with_sunday_first(start, end)
         return f"{name}: {item!r} counts Sunday as 7; write 0 or sun for Sunday, here {days!r}"
     return f"{name}: {item!r} is outside the bounds; write {allowed}"
+
+
+def _with_sunday_first(start: int, end: int) -> str:
+    """Spell the range from *start* to *end* with 0 for its 7."""
+    if start == 7:
+        return "0" if end in (0, 7) else f"0-{end}"
+    return {0: "0-6", 1: "0-6", 6: "0,6"}.get(start, f"0,{start}-6")
 
 
 def descending(name: str, low: int, high: int, start: int, end: int, item: str) -> str:

@@ -41,7 +41,8 @@ def _time(bits: Bits) -> str:
     if minutes == [0]:
         return _every(hours, 24, "hour") or f"at {within}"
     frequent = _every(minutes, 60, "minute")
-    return f"{frequent} within the hours of {within}" if frequent else _past(minutes, within)
+    noun = "hour" if len(hours) == 1 else "hours"
+    return f"{frequent} within the {noun} of {within}" if frequent else _past(minutes, within)
 
 
 def _every(values: Sequence[int], cycle: int, unit: str) -> str:

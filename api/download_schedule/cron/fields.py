@@ -85,7 +85,7 @@ def integer(field: Field, text: str, item: str) -> int:
 
 def bounded(field: Field, start: int, end: int, item: str) -> None:
     """Refuse the range from *start* to *end* unless it ascends within the field's bounds."""
-    if start < field.low or end > field.high:
+    if min(start, end) < field.low or max(start, end) > field.high:
         raise CronError(advice.out_of_bounds(field.name, field.allowed, start, end, item))
     if start > end:
         raise CronError(advice.descending(field.name, field.low, field.high, start, end, item))

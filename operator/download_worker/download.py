@@ -1,0 +1,140 @@
+"""Fetch one URL into one sink: redirects, verdicts on the response, size and digest on the way."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from download_schedule.result import Result
+from download_worker.errors import DownloadError, StoppedError, of_file_system
+from download_worker.redirects import MAX_REDIRECTS, STATUSES, Request, follow
+from download_worker.store import Sink
+from download_worker.transfer import Limits, Response, transfer
+
+MAX_BYTES: Final = 10 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to fetch, and what to insist on."""
+
+    request: Request
+    limits: Limits = field(default_factory=Limits)
+    max_bytes: int = MAX_BYTES
+    sha256: str | None = None
+    """Digest that the body must have, in lower-case hexadecimal digits."""
+
+
+OpenSink = Callable[[Response], Sink]
+Progress = Callable[[int, int], None]
+
+
+def download(
+    order: Order, open_sink: OpenSink, progress: Progress, stopped: Callable[[], bool]
+) -> Result:
+    """Carry out *order*; return what was fetched. The sink is committed, or abandoned on failure.
+
+    Raises:
+        DownloadError: the attempt failed.
+    """
+    return _Download(order, open_sink, progress, stopped).run()
+
+
+class _Download:
+    def __init__(
+        self,
+        order: Order,
+        open_sink: OpenSink,
+        progress: Progress,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._order = order
+        self._open_sink = open_sink
+        self._progress = progress
+        self._stopped = stopped
+        self._sink: Sink | None = None
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def run(self) -> Result:
+        try:
+            response = self._follow()
+            self._begin(response)
+            return self._finish(response)
+        except OSError as error:
+            raise of_file_system(error) from error
+        finally:
+            if self._sink is not None:
+                self._sink.abandon()
+
+    def _follow(self) -> Response:
+        request = self._order.request
+        for _ in range(MAX_REDIRECTS + 1):
+            response = transfer(
+                request, self._order.limits, self._take, self._progress, self._stopped
+            )
+            location = response.headers.get("location")
+            if response.status not in STATUSES or location is None:
+                return response
+            request = follow(request, location, response.status)
+        raise DownloadError(
+            "TooManyRedirects",
+            f"The server redirects more than {MAX_REDIRECTS} times.",
+            response.status,
+        )
+
+    def _take(self, response: Response, chunk: bytes) -> None:
+        if 300 <= response.status < 400:
+            return  # what people would read if their browser did not follow
+        self._begin(response)
+        self._bytes += len(chunk)
+        if self._bytes > self._order.max_bytes:
+            raise self._too_large(response)
+        self._digest.update(chunk)
+        if self._sink:
+            self._sink.write(chunk)
+
+    def _begin(self, response: Response) -> None:
+        """Judge the response by its head, before the first byte of its body is kept."""
+        if self._sink is not None:
+            return
+        if not 200 <= response.status < 300:
+            raise DownloadError(
+                "HTTPStatus", f"The server answered {response.status}.", response.status
+            )
+        if response.status == 206:
+            raise DownloadError("BadResponse", "The server sent a part, unasked.", 206)
+        announced = response.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._order.max_bytes:
+            raise self._too_large(response)
+        self._sink = self._open_sink(response)
+
+    def _finish(self, response: Response) -> Result:
+        digest = self._digest.hexdigest()
+        if self._order.sha256 and self._order.sha256 != digest:
+            raise DownloadError(
+                "ChecksumMismatch", f"The body's sha256 is {digest}.", response.status
+            )
+        if self._stopped():
+            raise StoppedError
+        if self._sink:
+            self._sink.commit()
+        return Result(
+            bytes=self._bytes,
+            sha256=digest,
+            httpStatus=response.status,
+            contentType=response.headers.get("content-type"),
+            etag=response.headers.get("etag"),
+        )
+
+    def _too_large(self, response: Response) -> DownloadError:
+        return DownloadError(
+            "TooLarge",
+            f"The body is larger than {self._order.max_bytes} bytes.",
+            response.status,
+        )
+
+
+def failed(error: DownloadError) -> Result:
+    """Return the result of an attempt that failed."""
+    return Result(reason=error.reason, message=str(error), httpStatus=error.status)

@@ -1,0 +1,58 @@
+"""The name of a file, from what the server and the URL say. Neither is trusted."""
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+DEFAULT: Final = "download"
+MAX_BYTES: Final = 200
+"""Of the name in UTF-8; file systems allow 255, and the path's template adds to it."""
+
+_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's token, no secret
+_PARAMETER: Final = re.compile(
+    rf';\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}(?:\'[^\';]*\'[^;\s]*)?))',
+    re.IGNORECASE | re.DOTALL,
+)
+_EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
+_HARMFUL: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+def filename(url: str, disposition: str | None) -> str:
+    """Return the name for what *url* serves: safe as the last part of a path, never empty.
+
+    Args:
+        url: after all redirects.
+        disposition: the response's Content-Disposition (RFC 6266), if it has one.
+    """
+    proposed = _from_disposition(disposition or "")
+    return _safe(proposed) or _safe(unquote(_last(urlsplit(url).path))) or DEFAULT
+
+
+def _from_disposition(header: str) -> str:
+    """``filename*`` wins over ``filename``, as RFC 6266 section 4.3 asks."""
+    values: dict[str, str] = {}
+    for found in _PARAMETER.finditer(header):
+        quoted, plain = found[2], found[3]
+        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
+        values.setdefault(found[1].lower(), value)
+    extended = _EXTENDED.fullmatch(values.get("filename*", ""))
+    if extended:
+        return unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")
+    return values.get("filename", "")
+
+
+def _last(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def _safe(name: str) -> str:
+    """Keep the last part; leave out what file systems, shells or terminals could stumble over."""
+    visible = "".join(
+        c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) not in _INVISIBLE
+    )
+    cleaned = _HARMFUL.sub("_", _last(visible)).strip(" .").lstrip("-")
+    return cleaned.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .")
+
+
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

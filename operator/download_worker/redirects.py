@@ -1,0 +1,59 @@
+"""Follow redirects by rules of our own: what a server says is a proposal, not an order."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from download_worker.errors import DownloadError
+
+STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS: Final = 5
+
+HARMLESS_HEADERS: Final = frozenset({"accept", "accept-language", "user-agent"})
+"""Headers that another origin may see; any other could be a credential."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET."""
+
+    url: str
+    headers: tuple[Header, ...] = ()
+
+
+def follow(request: Request, location: str, status: int) -> Request:
+    """Return the request that a redirect of *request* to *location* asks for.
+
+    Headers that may carry credentials stay behind when the origin changes.
+
+    Raises:
+        DownloadError: the redirect leads to no web address, or from https to http.
+    """
+    try:
+        url = urldefrag(urljoin(request.url, location)).url
+        target, source = urlsplit(url), urlsplit(request.url)
+        origins = _origin(url), _origin(request.url)
+    except ValueError:
+        raise _bad("a broken address", status) from None
+    if target.scheme not in _PORTS or not target.hostname:
+        raise _bad("something that is not http or https", status)
+    if target.username is not None:
+        raise _bad("an address with a user name", status)
+    if source.scheme == "https" and target.scheme == "http":
+        raise _bad("http after https", status)
+    if origins[0] == origins[1]:
+        return Request(url, request.headers)
+    return Request(url, tuple(h for h in request.headers if h[0].lower() in HARMLESS_HEADERS))
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _bad(what: str, status: int) -> DownloadError:
+    return DownloadError("BadRedirect", f"The server redirects to {what}.", status)

@@ -1,0 +1,206 @@
+"""One HTTP request by libcurl: the only module that knows pycurl."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pycurl
+
+from download_worker.addresses import Network, is_allowed
+from download_worker.errors import DownloadError, StoppedError
+from download_worker.redirects import Request
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 10
+STALL_SECONDS: Final = 30.0
+BUFFER_BYTES: Final = 512 * 1024
+USER_AGENT: Final = "download-operator"
+
+_AUTHORITIES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/cert.pem",  # Alpine, BSD, macOS
+)
+_REASONS: Final = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "HostNotFound",
+    pycurl.E_COULDNT_CONNECT: "ConnectionFailed",
+    pycurl.E_OPERATION_TIMEDOUT: "ConnectTimeout",
+    pycurl.E_PARTIAL_FILE: "IncompleteBody",
+    pycurl.E_PEER_FAILED_VERIFICATION: "TLSFailed",
+    pycurl.E_SSL_CONNECT_ERROR: "TLSFailed",
+    pycurl.E_URL_MALFORMAT: "InvalidURL",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "InvalidURL",
+    pycurl.E_GOT_NOTHING: "ConnectionLost",
+    pycurl.E_RECV_ERROR: "ConnectionLost",
+    pycurl.E_SEND_ERROR: "ConnectionLost",
+}
+
+
+@dataclass(slots=True)
+class Response:
+    """What came before the body."""
+
+    url: str
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    """The first value of each, by its name in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a transfer may do."""
+
+    allowed: tuple[Network, ...] = ()
+    """Address ranges open beyond public addresses."""
+    connect_seconds: int = CONNECT_SECONDS
+    stall_seconds: float = STALL_SECONDS
+
+
+def transfer(
+    request: Request,
+    limits: Limits,
+    take: Callable[[Response, bytes], None],
+    progress: Callable[[int, int], None],
+    stopped: Callable[[], bool],
+) -> Response:
+    """Send *request* and hand the body on as it comes.
+
+    Args:
+        request: what to ask for.
+        limits: what may be done.
+        take: called with the response and each piece of its body.
+        progress: called about once a second with the bytes received and expected (0: unknown).
+        stopped: asked about once a second whether to give up.
+
+    Raises:
+        DownloadError: nothing, or not all, came; or *take* raised it.
+    """
+    return _Transfer(request, limits, take, progress, stopped).perform()
+
+
+class _Transfer:
+    def __init__(
+        self,
+        request: Request,
+        limits: Limits,
+        take: Callable[[Response, bytes], None],
+        progress: Callable[[int, int], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._request = request
+        self._limits = limits
+        self._take = take
+        self._progress = progress
+        self._stopped = stopped
+        self._response = Response(request.url)
+        self._error: Exception | None = None
+        self._refused: list[str] = []
+        self._received = 0
+        self._heard = time.monotonic()
+
+    def perform(self) -> Response:
+        curl = pycurl.Curl()
+        try:
+            self._configure(curl)
+            curl.perform()
+        except pycurl.error as error:
+            raise self._explain(*error.args) from None
+        finally:
+            curl.close()
+        return self._response
+
+    def _configure(self, curl: Any) -> None:
+        options = {
+            pycurl.URL: self._request.url,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.FOLLOWLOCATION: False,
+            pycurl.PROXY: "",
+            pycurl.NOPROXY: "*",
+            pycurl.NOSIGNAL: True,
+            pycurl.NOPROGRESS: False,
+            pycurl.BUFFERSIZE: BUFFER_BYTES,
+            pycurl.CONNECTTIMEOUT: self._limits.connect_seconds,
+            pycurl.USERAGENT: USER_AGENT,
+            pycurl.HTTPHEADER: [_line(name, value) for name, value in self._request.headers],
+            pycurl.OPENSOCKETFUNCTION: self._open_socket,
+            pycurl.HEADERFUNCTION: self._header,
+            pycurl.WRITEFUNCTION: self._write,
+            pycurl.XFERINFOFUNCTION: self._tick,
+        }
+        for option, value in options.items():
+            curl.setopt(option, value)
+        if authorities := _authorities():
+            curl.setopt(pycurl.CAINFO, authorities)
+
+    def _open_socket(self, _purpose: int, address: Any) -> Any:
+        family, kind, protocol, target = address
+        if family in (socket.AF_INET, socket.AF_INET6):
+            host = target[0].decode() if isinstance(target[0], bytes) else target[0]
+            if is_allowed(host, self._limits.allowed):
+                return socket.socket(family, kind, protocol)
+            self._refused.append(host)
+        return pycurl.SOCKET_BAD
+
+    def _header(self, line: bytes) -> None:
+        """Begin anew at each status line: headers of an interim response (1xx) do not count."""
+        text = line.decode("latin-1").strip()
+        if text.startswith("HTTP/"):
+            code = text.split(" ", 2)[1:2]
+            self._response.status = int(code[0]) if code and code[0].isdigit() else 0
+            self._response.headers = {}
+        elif ":" in text:
+            name, _, value = text.partition(":")
+            self._response.headers.setdefault(name.strip().lower(), value.strip())
+
+    def _write(self, chunk: bytes) -> int:
+        self._received += len(chunk)
+        self._heard = time.monotonic()
+        try:
+            self._take(self._response, chunk)
+        except Exception as error:
+            self._error = error
+            return -1
+        return len(chunk)
+
+    def _tick(self, expected: float, received: float, _to_send: float, _sent: float) -> int:
+        try:
+            self._progress(int(received), int(expected))
+            if self._stopped():
+                raise StoppedError
+            if time.monotonic() - self._heard > self._limits.stall_seconds:
+                raise DownloadError(
+                    "Stalled",
+                    f"The server sent nothing for {self._limits.stall_seconds:g} seconds.",
+                )
+        except DownloadError as error:
+            self._error = error
+            return 1
+        return 0
+
+    def _explain(self, code: int, words: str) -> Exception:
+        if self._error is not None:
+            return self._error
+        if code == pycurl.E_COULDNT_CONNECT and self._refused:
+            return DownloadError(
+                "AddressRefused",
+                f"{self._refused[0]} is not a public address: have the operator's configuration "
+                "allow its range if downloads from there are wanted.",
+            )
+        reason = _REASONS.get(code, "BadResponse")
+        return DownloadError(reason, f"{words.rstrip('.')}.", self._response.status or None)
+
+
+def _line(name: str, value: str) -> str:
+    """As libcurl wants it: a header without a value ends in a semicolon."""
+    return f"{name}: {value}" if value else f"{name};"
+
+
+def _authorities() -> str | None:
+    own: Iterable[str | None] = (os.environ.get("SSL_CERT_FILE"), *_AUTHORITIES)
+    return next((path for path in own if path and Path(path).is_file()), None)

@@ -1,0 +1,100 @@
+"""``python -m download_schedule.cron`` as people and scripts run it."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+
+def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "download_schedule.cron", *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def test_prints_one_time_a_line() -> None:
+    done = run("30 2 * * *", "--time-zone", "Europe/Paris", "--after", "2026-03-28T00:00:00Z",
+               "--count", "3")  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "2026-03-28T01:30:00Z",
+        "2026-03-30T00:30:00Z",
+        "2026-03-31T00:30:00Z",
+    ]
+
+
+def test_defaults_are_utc_now_and_five() -> None:
+    before = datetime.now(UTC)
+    lines = run("* * * * *").stdout.splitlines()
+    times = [datetime.fromisoformat(line) for line in lines]
+    assert len(times) == 5
+    assert before < times[0] < before + timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["0 0 * * 7"], "day of week: '7' counts Sunday as 7; write 0 or sun for Sunday, here '0'"),
+        (["0 0 31 2 *"], "'0 0 31 2 *' names no day that exists, so it would never fire; write"),
+        (["* * * * *", "--time-zone=Mars"], "timeZone: 'Mars' is not a known zone; write an IANA"),
+        (["* * * * *", "--after=soon"], "after: 'soon' is not a moment; write RFC 3339, such as"),
+        (["* * * * *", "--after=2026-01-01T00:00:00"], "after: '2026-01-01T00:00:00' is not a"),
+        (["* * * * *", "--after=0001-01-01T00:00:00Z"], "after: '0001-01-01T00:00:00Z' is not a"),
+        (["* * * * *", "--count=0"], "count: 0 is outside the bounds; write 1 to 100000"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_ticks_print_nothing() -> None:
+    done = run("0 0 29 2 *", "--after", "2096-03-01T00:00:00+01:00")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_batch_answers_every_line_whatever_it_holds() -> None:
+    good = {"expr": "0 2 * * *", "timeZone": "Asia/Tokyo", "after": "2026-01-01T00:00:00z",
+            "count": 1}  # fmt: skip
+    lines = [
+        json.dumps(good).encode(),
+        b'{"expr": "@hourly"}',
+        b'{"expr": "0 0 * * 7"}',
+        b'{"expr": 5}',
+        b"[]",
+        b"not JSON",
+        b'"\xff"',
+        b"[" * 100_000,
+        b'{"expr": "* * * * *", "count": "5"}',
+        b'{"expr": "* * * * *", "count": 0}',
+        b'{"expr": "\\ud800 * * * *"}',
+    ]
+    done = run("--batch", stdin=b"\n".join(lines) + b"\n")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    first, second, *refused = map(json.loads, done.stdout.splitlines())
+    assert first == {"ok": True, "times": ["2026-01-01T17:00:00Z"]}
+    assert len(second["times"]) == 5
+    assert len(refused) == len(lines) - 2
+    for reply in refused:
+        assert reply.keys() == {"ok", "error"}
+        assert reply["ok"] is False
+
+
+def test_usage() -> None:
+    assert run().returncode == 2
+    assert run("* * * * *", "--batch").returncode == 2
+    assert "--time-zone" in run("--help").stdout
