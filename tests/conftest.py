@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests import cluster as clusters
 from tests.cluster import Cluster, binaries
 from tests.kubectl import Kubectl

@@ -13,7 +13,7 @@ from tests.cluster.system import MissingError
 
 def main() -> int:
     """Do what the command line says; return the exit code."""
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_intermixed_args()
     try:
         return _obey(arguments)
     except (BuildError, ComponentError, KindError, MissingError, ValueError) as error:

@@ -7,12 +7,13 @@ import platform
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write_image(path: Path, reference: str, files: Mapping[str, bytes], entrypoint: str) -> None:
-    """Write an image of one layer.
+    """Write an image of one layer made of a few programs.
 
     Args:
         path: Of the archive.
@@ -20,20 +21,23 @@ def write_image(path: Path, reference: str, files: Mapping[str, bytes], entrypoi
         files: Content of each file by its path in the image; all may be executed.
         entrypoint: What the image runs.
     """
-    layer = _tar(files, mode=0o755)
+    write_archive(path, reference, _tar(files, mode=0o755), {"Entrypoint": [entrypoint]})
+
+
+def write_archive(path: Path, reference: str, layer: bytes, config: Mapping[str, Any]) -> None:
+    """Write an image of one layer, itself a tar file, with the run-time configuration `config`."""
     digest = hashlib.sha256(layer).hexdigest()
-    configuration = json.dumps(
-        {
-            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
-            "os": "linux",
-            "config": {"Entrypoint": [entrypoint]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-        }
-    ).encode()
+    described = {
+        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os": "linux",
+        "config": dict(config),
+        "history": [{"created_by": "download-operator"}],
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
     manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]
     parts = {
         "manifest.json": json.dumps(manifest).encode(),
-        "config.json": configuration,
+        "config.json": json.dumps(described).encode(),
         "layer.tar": layer,
     }
     path.write_bytes(_tar(parts, mode=0o644))

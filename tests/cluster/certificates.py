@@ -40,9 +40,7 @@ class Authority:
             names = x509.SubjectAlternativeName([_host(host) for host in hosts])
             builder = builder.add_extension(names, critical=False)
         _write_key(self._folder / f"{file}.key", key)
-        _write_certificate(
-            self._folder / f"{file}.crt", builder.sign(self._key, hashes.SHA256())
-        )
+        _write_certificate(self._folder / f"{file}.crt", builder.sign(self._key, hashes.SHA256()))
 
 
 def write_signing_key(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.cluster import archive, binaries, components, furnishing, network, supervisor, system
 from tests.cluster.certificates import Authority, write_signing_key
-from tests.cluster.layout import API_SERVICE, NODE, NODE_ADDRESS, PAUSE_IMAGE, Layout
+from tests.cluster.layout import API_SERVICE, NODE_ADDRESS, PAUSE_IMAGE, Layout
 
 CLUSTERS = binaries.CACHE / "clusters"
 READY_SECONDS = 120.0

@@ -36,7 +36,7 @@ _FIELDS: Final = (
 _DESCRIPTORS: Final = (
     "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly",
 )  # fmt: skip
-_FOREIGN: Final = (
+FOREIGN: Final = (
     "@DAILY", "@Daily", "@daily ", " @daily", "@", "@every", "@every 5m", "@every 1h30m ",
     "@reboot", "@daily @daily", "TZ=UTC * * * * *", "CRON_TZ=Asia/Tokyo 0 0 * * *", "TZ=UTC",
     "TZ= 0 0 * * *", "*-TZ * * * *", "0 0 * * 7", "0 0 * * 5-7", "0 0 * * 7-1", "0 0 L * *",
@@ -177,7 +177,7 @@ def _recount(rng: random.Random, words: list[str]) -> str:
 
 
 def _word(rng: random.Random) -> str:
-    return rng.choice(_DESCRIPTORS) if rng.random() < 0.5 else rng.choice(_FOREIGN)
+    return rng.choice(_DESCRIPTORS) if rng.random() < 0.5 else rng.choice(FOREIGN)
 
 
 def _garbage(rng: random.Random) -> str:

@@ -1,9 +1,9 @@
 // robfig answers how Kubernetes reads cron expressions: JSON lines in, one JSON line out for each.
 //
-// In:  {"expr": "0 2 * * *", "timeZone": "Europe/Paris", "after": 1767225600, "count": 5}
-// Out: {"ok": true, "times": [1767229200, ...]} or {"ok": false, "error": "..."}
+// In:  {"expr": "0 2 * * *", "timeZone": "Etc/UTC", "after": "2026-01-01T00:00:00Z", "count": 5}
+// Out: {"ok": true, "times": ["2026-01-01T02:00:00Z", ...]} or {"ok": false, "error": "..."}
 //
-// Times are whole seconds since 1970. The verdict is that of ValidateCronJobSpec in Kubernetes
+// This is what python -m download_schedule.cron --batch takes and gives as well. The verdict is that of ValidateCronJobSpec in Kubernetes
 // (pkg/apis/batch/validation/validation.go); the ticks are those of the CronJob controller, which
 // parses "TZ=<timeZone> <expr>" (pkg/controller/cronjob/utils.go, formatSchedule). An expression
 // that fires no more within five years ends the list early.
@@ -33,17 +33,17 @@ import (
 const patience = 4 * time.Second
 
 type question struct {
-	Expr     string `json:"expr"`
-	TimeZone string `json:"timeZone"`
-	After    int64  `json:"after"`
-	Count    int    `json:"count"`
+	Expr     string    `json:"expr"`
+	TimeZone string    `json:"timeZone"`
+	After    time.Time `json:"after"`
+	Count    int       `json:"count"`
 }
 
 type answer struct {
-	OK    bool    `json:"ok"`
-	Times []int64 `json:"times,omitzero"`
-	Error string  `json:"error,omitempty"`
-	Hangs bool    `json:"hangs,omitempty"`
+	OK    bool     `json:"ok"`
+	Times []string `json:"times,omitzero"`
+	Error string   `json:"error,omitempty"`
+	Hangs bool     `json:"hangs,omitempty"`
 }
 
 // The characters and length of one component of a zone's name, as validateTimeZone has them.
@@ -92,7 +92,7 @@ func patiently(q question) answer {
 	}
 }
 
-func ticks(q question) ([]int64, error) {
+func ticks(q question) ([]string, error) {
 	if err := validate(q.Expr, q.TimeZone); err != nil {
 		return nil, err
 	}
@@ -100,13 +100,13 @@ func ticks(q question) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	times := []int64{}
-	t := time.Unix(q.After, 0)
+	times := []string{}
+	t := q.After
 	for range q.Count {
 		if t = schedule.Next(t); t.IsZero() {
 			break
 		}
-		times = append(times, t.Unix())
+		times = append(times, t.UTC().Format(time.RFC3339))
 	}
 	return times, nil
 }

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
 from tests.integration.operator.conftest import Operator
 from tests.kubectl import Kubectl, RefusedError, wait_for
 from tests.schedules import condition, schedule
@@ -49,7 +50,7 @@ def test_a_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> N
     assert cron_job["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 3
     assert status["observedGeneration"] == 1
     assert status["cronJobName"] == "report"
-    assert status["nextRunTime"].endswith((":00:00Z"))
+    assert status["nextRunTime"].endswith(":00:00Z")
     assert condition({"status": status}, "Healthy")["reason"] == "NoRunYet"
 
 
@@ -179,7 +180,7 @@ def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl)
             "write either volume or discard",
         ),
         ({"destination": {"volume": {"claimName": "data", "path": "/etc/x"}}}, "relative"),
-        ({"nonsense": 1}, 'unknown field'),
+        ({"nonsense": 1}, "unknown field"),
         ({"request": {"headers": [{"name": "Host", "value": "x"}]}}, "leave out Host"),
         (
             {"request": {"headers": [{"name": "A", "value": "1"}, {"name": "a", "value": "2"}]}},

@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+
 from tests.cluster import Cluster
 from tests.integration.operator.conftest import Operator, StartOperator
 from tests.integration.operator.runs import (

@@ -1,0 +1,28 @@
+# One image for each process. `make images` prepares the build context: Python packages, hash-pinned
+# and made for this base, so that no image needs the network or holds a compiler.
+FROM debian:trixie-slim AS base
+RUN command -v python3 >/dev/null && test -d /etc/ssl/certs \
+ || { apt-get update \
+   && apt-get install --yes --no-install-recommends python3 ca-certificates \
+   && rm -rf /var/lib/apt/lists/*; }
+ENV PYTHONPATH=/opt/download-operator PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /tmp
+
+FROM base AS operator
+COPY operator /opt/download-operator
+RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
+USER 65532:65532
+ENTRYPOINT ["python3", "-m", "download_operator"]
+
+FROM base AS api
+COPY api /opt/download-operator
+RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["python3", "-m", "download_api"]
+
+FROM base AS worker
+COPY worker /opt/download-operator
+RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
+USER 65532:65532
+ENTRYPOINT ["python3", "-m", "download_worker"]

@@ -1,0 +1,92 @@
+"""Errors as callers see them: RFC 9457 problem details that also hold the seed API's ``detail``."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from download_api.cluster import ClusterError, UnreachableError
+
+
+class ProblemError(Exception):
+    """An answer other than the one asked for.
+
+    Args:
+        status: HTTP status code.
+        kind: snake_case word, the seed's ``error_type``.
+        sentence: what is wrong and what to do; nothing of the request's secrets.
+        headers: to send with it.
+    """
+
+    def __init__(
+        self, status: int, kind: str, sentence: str, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.kind = kind
+        self.headers = headers or {}
+
+    def response(self) -> JSONResponse:
+        """Return the answer."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": str(self),
+            "status": self.status,
+            "detail": {"success": False, "error": str(self), "error_type": self.kind},
+        }
+        return JSONResponse(body, self.status, self.headers, "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Have every failure answered in this one form."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(_: Request, error: ProblemError) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return ProblemError(422, "validation_error", _sentences(error)).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
+        headers = dict(error.headers or {})
+        return ProblemError(error.status_code, kind, str(error.detail), headers).response()
+
+    @app.exception_handler(UnreachableError)
+    async def _unreachable(_: Request, __: UnreachableError) -> JSONResponse:
+        return _try_later().response()
+
+    @app.exception_handler(ClusterError)
+    async def _refused(_: Request, error: ClusterError) -> JSONResponse:
+        return of_cluster(error).response()
+
+
+def of_cluster(error: ClusterError) -> ProblemError:
+    """Return what a refusal of the API server means to the caller."""
+    match error.status:
+        case 403:
+            return ProblemError(403, "forbidden", str(error))
+        case 404:
+            return ProblemError(404, "not_found", str(error))
+        case 409:
+            return ProblemError(409, "conflict", str(error), {"Retry-After": "1"})
+        case 400 | 422:
+            return ProblemError(422, "validation_error", str(error))
+    return _try_later()
+
+
+def _try_later() -> ProblemError:
+    sentence = "The cluster does not answer at the moment; try again in a few seconds."
+    return ProblemError(503, "cluster_unavailable", sentence, {"Retry-After": "5"})
+
+
+def _sentences(error: RequestValidationError) -> str:
+    """Name each field and what is wrong with it, but not its value: it could be a secret."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+        for found in error.errors()
+    )

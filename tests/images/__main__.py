@@ -1,0 +1,27 @@
+"""`python -m tests.images [TARGET…]`: build the images and say where their archives are."""
+
+import subprocess
+import sys
+
+from tests.cluster.system import MissingError
+from tests.images.build import TARGETS, build, reference
+from tests.images.engine import BuildFailedError
+
+
+def main() -> int:
+    """Build the targets named, or all; return the exit code."""
+    unknown = set(sys.argv[1:]) - set(TARGETS)
+    if unknown:
+        print(f"{sorted(unknown)[0]} is no image: write {', '.join(TARGETS)}", file=sys.stderr)
+        return 2
+    try:
+        for target, archive in build(*sys.argv[1:]).items():
+            print(f"{reference(target)}\t{archive}")
+    except (MissingError, BuildFailedError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Build images, or take them from the cache where nothing of them has changed."""
+
+import shutil
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+from tests.cluster.binaries import CACHE, only_one
+from tests.cluster.system import say
+from tests.images import context, engine
+
+TARGETS = tuple(context.CONTENTS)
+PREFIX = "download-operator"
+
+
+def reference(target: str) -> str:
+    """Name and tag of an image; the tag is the project's version."""
+    project = tomllib.loads((context.REPOSITORY / "pyproject.toml").read_text())["project"]
+    return f"{PREFIX}/{target}:{project['version']}"
+
+
+def build(*targets: str) -> dict[str, Path]:
+    """The archives of the images, as `docker save` writes them, by target.
+
+    Raises:
+        MissingError, BuildFailedError, subprocess.CalledProcessError: With what is wrong.
+    """
+    folder = CACHE / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder / ".lock"):
+        return {target: _build(target, folder) for target in targets or TARGETS}
+
+
+def _build(target: str, folder: Path) -> Path:
+    archive = folder / f"{target}-{context.fingerprint(target)}.tar"
+    if archive.exists():
+        return archive
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        say(f"building the image {reference(target)}")
+        prepared = Path(scratch) / "context"
+        for name in TARGETS:
+            (prepared / name).mkdir(parents=True)
+        context.prepare(target, prepared / target)
+        unfinished = Path(scratch) / "image.tar"
+        engine.choose().build(target, reference(target), prepared, unfinished)
+        for older in folder.glob(f"{target}-*.tar"):
+            older.unlink()
+        shutil.move(unfinished, archive)
+    say(f"built {reference(target)} ({time.monotonic() - started:.0f} s)")
+    return archive

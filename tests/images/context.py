@@ -1,0 +1,83 @@
+"""The build context: what the Dockerfile copies, put together on this machine."""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+PYTHON = "3.13"
+"""Of debian:trixie-slim, for which the packages have to be made."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into one image.
+
+    Attributes:
+        requirements: Hash-pinned packages.
+        sources: Paths of the project's own packages, or of single modules of them.
+    """
+
+    requirements: Path
+    sources: tuple[str, ...]
+
+
+_RESULT = ("api/download_schedule/__init__.py", "api/download_schedule/result.py")
+CONTENTS = {
+    "operator": Contents(
+        REPOSITORY / "requirements/operator.txt",
+        ("operator/download_operator", "api/download_schedule"),
+    ),
+    "api": Contents(
+        REPOSITORY / "requirements/api.txt", ("api/download_api", "api/download_schedule")
+    ),
+    "worker": Contents(
+        REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_RESULT)
+    ),
+}
+
+
+def fingerprint(target: str) -> str:
+    """A digest of everything that an image is made of."""
+    digest = hashlib.sha256(platform.machine().encode())
+    for path in (REPOSITORY / "Dockerfile", CONTENTS[target].requirements, *_files(target)):
+        digest.update(str(path.relative_to(REPOSITORY)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def prepare(target: str, folder: Path) -> None:
+    """Fill `folder` with the target's packages: its requirements' wheels, and our own sources.
+
+    Raises:
+        subprocess.CalledProcessError: A package could not be had.
+    """
+    machine = platform.machine()
+    platforms = [f"--platform=manylinux_2_{glibc}_{machine}" for glibc in (41, 34, 28, 17)]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--require-hashes", "--only-binary=:all:", "--no-compile"),
+            *("--implementation=cp", f"--python-version={PYTHON}", *platforms),
+            f"--platform=manylinux2014_{machine}",
+            f"--target={folder}",
+            f"--requirement={CONTENTS[target].requirements}",
+        ],
+        check=True,
+    )
+    for path in _files(target):
+        copy = folder / path.relative_to(REPOSITORY / path.relative_to(REPOSITORY).parts[0])
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def _files(target: str) -> list[Path]:
+    found = []
+    for source in CONTENTS[target].sources:
+        path = REPOSITORY / source
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return found
