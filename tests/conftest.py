@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import cluster as clusters
-from tests.cluster import Cluster, binaries
+from tests.cluster import LocalCluster, binaries, local
 from tests.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[1]
@@ -16,10 +15,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[LocalCluster]:
     """A control plane without a node: Pods stay Pending and tests say how they end."""
     name = f"test-{os.getpid()}"
-    made = clusters.up(name, node=False, mode="local")
+    made = local.up(name, node=False)
     kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], made.kubeconfig)
     kubectl("apply", f"--filename={ROOT / 'manifests/crd.yaml'}")
     kubectl("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
@@ -28,7 +27,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
+def kubectl(cluster: LocalCluster) -> Iterator[Kubectl]:
     """kubectl in a fresh namespace of the control plane."""
     everywhere = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
     namespace = f"t{next(_numbers)}"

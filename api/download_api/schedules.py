@@ -73,9 +73,7 @@ class Schedules:
                 if error.status != 409 or error.reason != "AlreadyExists":
                     raise
                 name = f"{slug(new.name)}-{secrets.token_hex(3)}"
-        raise ProblemError(
-            409, "conflict", "name: too many schedules are called that; choose another"
-        )
+        raise ProblemError(409, "conflict", "name: too many schedules have it; choose another")
 
     async def _request(self, method: str, schedule_id: str) -> JSON:
         place = split_id(schedule_id)

@@ -102,12 +102,12 @@ class KubeClient:
         path: str,
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
-        timeout: aiohttp.ClientTimeout,
+        limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json"}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=timeout)
+        answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
         response: aiohttp.ClientResponse = answer.response
         return response
 

@@ -116,7 +116,7 @@ class Controller:
             self._refuse(key, desired, verdict.reason, verdict.message)
 
     async def _replace(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
-        """GET, merge, PUT: what others put beside ours stays, what they changed of ours does not."""
+        """GET, merge, PUT: what others put beside ours stays, what they did to ours does not."""
         path = _cron_job(snapshot.schedule)
         try:
             current = await self._client.request("GET", path)

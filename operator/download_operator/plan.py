@@ -1,4 +1,4 @@
-"""Decide what to do next about one schedule. Pure: the same picture at the same time, the same plan.
+"""Decide what to do next about one schedule. Pure: the same picture and time, the same plan.
 
 The caller carries the action out, takes the answer into the picture and asks again, until there is
 nothing left to do but wait.
@@ -172,7 +172,7 @@ def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list
 
 
 def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> datetime:
-    """Return from when on the entry is worth recording; waiting a little saves a write or a result."""
+    """Return when the entry is worth recording; waiting a little saves a write or a result."""
     if run.ended and result_is_missing(run.job, pods):
         return run.ended + RESULT_GRACE
     if entry["state"] == State.PENDING and not stored:

@@ -73,8 +73,8 @@ class Reflector(Generic[V]):
                 if not version:
                     version = await self._list()
                     self.synced.set()
-                async for version in self._watch(version):  # noqa: B007 - kept for the next watch
-                    pause = FIRST_PAUSE
+                async for seen in self._watch(version):
+                    version, pause = seen, FIRST_PAUSE
                 continue
             except ExpiredError:
                 log.info("watch of %s expired, listing again", self.path)

@@ -5,6 +5,7 @@ is needed there.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ NODE_PROGRAMS = (
 
 def argv(component: str, layout: Layout, programs: Programs) -> list[str]:
     """The command line of a component."""
-    arguments = {
+    arguments: dict[str, Callable[[Layout], list[str]]] = {
         "etcd": _etcd,
         "kube-apiserver": _api_server,
         "kube-controller-manager": _controller_manager,
@@ -46,8 +47,8 @@ def argv(component: str, layout: Layout, programs: Programs) -> list[str]:
         "kubelet": _kubelet,
         "kube-proxy": lambda layout: ["--config", str(layout.folder / "kube-proxy.json")],
         "coredns": lambda layout: ["-conf", str(layout.folder / "Corefile")],
-    }[component](layout)
-    return [str(programs[component]), *arguments]
+    }
+    return [str(programs[component]), *arguments[component](layout)]
 
 
 def _etcd(layout: Layout) -> list[str]:

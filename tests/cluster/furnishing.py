@@ -1,4 +1,4 @@
-"""Manifests that make a bare control plane what people expect of a cluster: DNS and storage. Pure."""
+"""Manifests that make a bare control plane a cluster: DNS and storage. Pure."""
 
 from typing import Any
 

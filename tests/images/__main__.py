@@ -12,7 +12,7 @@ def main() -> int:
     """Build the targets named, or all; return the exit code."""
     unknown = set(sys.argv[1:]) - set(TARGETS)
     if unknown:
-        print(f"{sorted(unknown)[0]} is no image: write {', '.join(TARGETS)}", file=sys.stderr)
+        print(f"{min(unknown)} is no image: write {', '.join(TARGETS)}", file=sys.stderr)
         return 2
     try:
         for target, archive in build(*sys.argv[1:]).items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import LocalCluster
 from tests.kubectl import wait_for
 
 
@@ -69,7 +69,7 @@ StartOperator = Callable[..., Operator]
 
 
 @pytest.fixture
-def start_operator(cluster: Cluster, tmp_path: Path) -> Iterator[StartOperator]:
+def start_operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[StartOperator]:
     """Start operators that are stopped when the test ends."""
     started: list[Operator] = []
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import LocalCluster
 from tests.integration.operator.conftest import Operator, StartOperator
 from tests.integration.operator.runs import (
     DOCUMENT,
@@ -139,7 +139,7 @@ def test_no_more_runs_than_the_limit_and_none_counted_twice(
 
 
 def test_the_api_server_restarts_while_runs_end(
-    kubectl: Kubectl, report: str, cluster: Cluster
+    kubectl: Kubectl, report: str, cluster: LocalCluster
 ) -> None:
     for number in range(5):
         start_run(kubectl, report, f"now-{number}")

@@ -1,5 +1,6 @@
 """The document between worker and operator: bounded on the way out, distrusted on the way in."""
 
+import contextlib
 import json
 
 import pytest
@@ -91,7 +92,5 @@ def test_unknown_members_are_left_out() -> None:
 
 @given(st.text())
 def test_any_text_is_read_or_refused(document: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         decode(document)
-    except ValueError:
-        pass
