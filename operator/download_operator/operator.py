@@ -58,6 +58,9 @@ class _Operator:
                 registry=self._registry(),
                 settings=_kopf_settings(),
                 standalone=True,
+                # Without one kopf asks the system for a user name, which a container has not;
+                # the type of it is private to kopf.
+                identity="download-operator",  # type: ignore[arg-type]
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
                 liveness_endpoint=self._liveness_endpoint(),

@@ -3,15 +3,18 @@
 import argparse
 import logging
 import os
+import re
 import secrets
 import sys
+import time
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from download_schedule.result import EXIT_DONE, Result, encode
 from download_worker.download import MAX_BYTES, Order, download, failed
 from download_worker.errors import DownloadError
-from download_worker.redirects import Header, Request
+from download_worker.redirects import Header, Request, encoded
 from download_worker.run import StopFlag, describe_progress, exit_code, run
 from download_worker.store import File
 from download_worker.transfer import Limits
@@ -38,7 +41,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
         arguments.max_bytes,
         arguments.sha256,
     )
-    shown = _show if sys.stderr.isatty() else _hide
+    shown = TerminalLine() if sys.stderr.isatty() else _hide
     try:
         result = download(
             order, lambda _: File(output.parent, output.name, secrets.token_hex(8)), shown, stopped
@@ -59,9 +62,18 @@ def _tell(result: Result, arguments: argparse.Namespace) -> None:
         print(f"{result.bytes} bytes, sha256 {result.sha256}, {arguments.output}", file=sys.stderr)
 
 
-def _show(received: int, expected: int) -> None:
-    share = f" {100 * received // expected}%" if expected else ""
-    print(f"\r{describe_progress(received, expected, 0)}{share}", end="\r", file=sys.stderr)
+class TerminalLine:
+    """One line that is written over; the cursor stays at its start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __call__(self, received: int, expected: int) -> None:
+        """Say how far the transfer is."""
+        seconds = time.monotonic() - self._started
+        share = f"{100 * received // expected}% " if expected else ""
+        text = share + describe_progress(received, expected, seconds)
+        print(f"{text}\x1b[K", end="\r", file=sys.stderr)
 
 
 def _hide(_received: int, _expected: int) -> None:
@@ -73,10 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="make one attempt as the operator's environment says")
     fetch = commands.add_parser("fetch", help="fetch a URL by hand", epilog=EPILOG)
-    fetch.add_argument("url")
+    fetch.add_argument("url", type=_url)
     fetch.add_argument("-o", "--output", type=Path, required=True, help="file to write")
-    fetch.add_argument("--sha256", type=str.lower, help="digest that the body must have")
-    fetch.add_argument("--max-bytes", type=int, default=MAX_BYTES, help="largest body to accept")
+    fetch.add_argument("--sha256", type=_sha256, help="digest that the body must have")
+    fetch.add_argument(
+        "--max-bytes", type=int, default=MAX_BYTES, metavar="N", help="largest body to accept"
+    )
     fetch.add_argument(
         "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'"
     )
@@ -88,10 +102,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _url(text: str) -> str:
+    if "@" in urlsplit(text).netloc:
+        raise argparse.ArgumentTypeError("leave out user name and password; send them in --header")
+    return encoded(text)
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError("write 64 hexadecimal digits")
+    return text.lower()
+
+
 def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: write 'Name: value'")
+    if not colon or not name.strip() or not text.isascii() or not text.isprintable():
+        raise argparse.ArgumentTypeError("write 'Name: value' in printable ASCII on one line")
     return name.strip(), value.strip()
 
 

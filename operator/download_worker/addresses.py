@@ -79,7 +79,9 @@ def is_allowed(address: str, allowed: Iterable[Network] = ()) -> bool:
 def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return not _within(address, REFUSED)
-    return address in GLOBAL_IPV6 and not _within(address, REFUSED_IPV6)
+    return (
+        address.scope_id is None and address in GLOBAL_IPV6 and not _within(address, REFUSED_IPV6)
+    )
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from download_schedule.result import Result
-from download_worker.errors import DownloadError, StoppedError, of_file_system
+from download_worker.errors import (
+    DownloadError,
+    Reason,
+    StoppedError,
+    of_file_system,
+    of_status,
+)
 from download_worker.redirects import MAX_REDIRECTS, STATUSES, Request, follow
 from download_worker.store import Sink
 from download_worker.transfer import Limits, Response, transfer
@@ -78,14 +84,15 @@ class _Download:
                 return response
             request = follow(request, location, response.status)
         raise DownloadError(
-            "TooManyRedirects",
-            f"The server redirects more than {MAX_REDIRECTS} times.",
+            Reason.TOO_MANY_REDIRECTS,
+            f"The server redirects more than {MAX_REDIRECTS} times: "
+            "use the file's final address as url.",
             response.status,
         )
 
-    def _take(self, response: Response, chunk: bytes) -> None:
-        if 300 <= response.status < 400:
-            return  # what people would read if their browser did not follow
+    def _take(self, response: Response, chunk: bytes) -> bool:
+        if response.status in STATUSES and "location" in response.headers:
+            return False  # what people would read if their browser did not follow
         self._begin(response)
         self._bytes += len(chunk)
         if self._bytes > self._order.max_bytes:
@@ -93,17 +100,20 @@ class _Download:
         self._digest.update(chunk)
         if self._sink:
             self._sink.write(chunk)
+        return True
 
     def _begin(self, response: Response) -> None:
         """Judge the response by its head, before the first byte of its body is kept."""
         if self._sink is not None:
             return
         if not 200 <= response.status < 300:
-            raise DownloadError(
-                "HTTPStatus", f"The server answered {response.status}.", response.status
-            )
+            raise of_status(response.status)
         if response.status == 206:
-            raise DownloadError("BadResponse", "The server sent a part, unasked.", 206)
+            raise DownloadError(
+                Reason.BAD_RESPONSE,
+                "The server sent a part of the file though all was asked for: use another url.",
+                206,
+            )
         announced = response.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._order.max_bytes:
             raise self._too_large(response)
@@ -113,7 +123,10 @@ class _Download:
         digest = self._digest.hexdigest()
         if self._order.sha256 and self._order.sha256 != digest:
             raise DownloadError(
-                "ChecksumMismatch", f"The body's sha256 is {digest}.", response.status
+                Reason.CHECKSUM_MISMATCH,
+                f"The body's sha256 is {digest}: correct the expected digest, "
+                "or find out who changed the file.",
+                response.status,
             )
         if self._stopped():
             raise StoppedError
@@ -129,8 +142,9 @@ class _Download:
 
     def _too_large(self, response: Response) -> DownloadError:
         return DownloadError(
-            "TooLarge",
-            f"The body is larger than {self._order.max_bytes} bytes.",
+            Reason.TOO_LARGE,
+            f"The body is larger than the {self._order.max_bytes} bytes accepted: "
+            "ask for a smaller file.",
             response.status,
         )
 

@@ -1,37 +1,74 @@
 """Why a download fails, and whether another attempt could fare better."""
 
 import errno
+from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
+
+
+class Reason(StrEnum):
+    """Every word that a run's ``reason`` may be."""
+
+    ADDRESS_REFUSED = "AddressRefused"
+    BAD_REDIRECT = "BadRedirect"
+    BAD_RESPONSE = "BadResponse"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    CONNECTION_FAILED = "ConnectionFailed"
+    CONNECTION_LOST = "ConnectionLost"
+    CONNECT_TIMEOUT = "ConnectTimeout"
+    HOST_NOT_FOUND = "HostNotFound"
+    HTTP_STATUS = "HTTPStatus"
+    INCOMPLETE_BODY = "IncompleteBody"
+    INTERNAL_ERROR = "InternalError"
+    INVALID_PATH = "InvalidPath"
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_URL = "InvalidURL"
+    NO_SPACE = "NoSpace"
+    STALLED = "Stalled"
+    STOPPED = "Stopped"
+    TLS_FAILED = "TLSFailed"
+    TOO_LARGE = "TooLarge"
+    TOO_MANY_REDIRECTS = "TooManyRedirects"
+    UNSAFE_PATH = "UnsafePath"
+    WRITE_FAILED = "WriteFailed"
+
 
 PERMANENT: Final = frozenset(
     {
-        "AddressRefused",
-        "BadRedirect",
-        "ChecksumMismatch",
-        "InvalidPath",
-        "InvalidSpec",
-        "InvalidURL",
-        "TooLarge",
-        "TooManyRedirects",
-        "UnsafePath",
+        Reason.ADDRESS_REFUSED,
+        Reason.BAD_REDIRECT,
+        Reason.CHECKSUM_MISMATCH,
+        Reason.INVALID_PATH,
+        Reason.INVALID_SPEC,
+        Reason.INVALID_URL,
+        Reason.TOO_LARGE,
+        Reason.TOO_MANY_REDIRECTS,
+        Reason.UNSAFE_PATH,
     }
 )
-"""Reasons that no retry can help; every other one is worth another attempt."""
+"""Reasons that no retry can help; ``HTTPStatus`` depends on the status, every other is retried."""
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429, *range(500, 600)})
 """HTTP statuses by which a server asks for patience (RFC 9110, RFC 8470, RFC 6585)."""
+
+_ADVICE: Final = {
+    401: "send credentials in a header",
+    403: "send credentials in a header, or ask the server's owner for access",
+    404: "correct the url",
+    410: "the file is gone for good, so choose another url",
+}
 
 
 class DownloadError(Exception):
     """An attempt failed.
 
     Attributes:
-        reason: CamelCase word, as in the run's ``reason``.
+        reason: as in the run's ``reason``.
         permanent: whether no retry can help.
         status: status of the last response, if there was one.
     """
 
-    def __init__(self, reason: str, message: str, status: int | None = None) -> None:
+    def __init__(self, reason: Reason, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.status = status
@@ -39,7 +76,7 @@ class DownloadError(Exception):
     @property
     def permanent(self) -> bool:
         """Whether no retry can help."""
-        if self.reason == "HTTPStatus":
+        if self.reason is Reason.HTTP_STATUS:
             return self.status not in RETRIED_STATUSES
         return self.reason in PERMANENT
 
@@ -48,20 +85,41 @@ class StoppedError(DownloadError):
     """The container was told to stop."""
 
     def __init__(self) -> None:
-        super().__init__("Stopped", "The download was stopped before its end.")
+        super().__init__(Reason.STOPPED, "The download was stopped before its end.")
+
+
+def of_status(status: int) -> DownloadError:
+    """Say what a status other than 2xx asks for."""
+    known = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
+    default = (
+        "another attempt may fare better"
+        if status in RETRIED_STATUSES
+        else "ask for the url by hand to see why"
+    )
+    return DownloadError(
+        Reason.HTTP_STATUS,
+        f"The server answered {known.get(status, status)}: {_ADVICE.get(status, default)}.",
+        status,
+    )
 
 
 def of_file_system(error: OSError) -> DownloadError:
     """Say what a file system refused."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return DownloadError("NoSpace", "The volume is full: free some space or enlarge it.")
+            return DownloadError(
+                Reason.NO_SPACE, "The volume is full: free some space or enlarge it."
+            )
         case errno.ELOOP | errno.ENOTDIR | errno.EISDIR:
             return DownloadError(
-                "UnsafePath",
+                Reason.UNSAFE_PATH,
                 "Something else stands where the path needs a folder or its file: "
                 "choose another path or move it away.",
             )
         case errno.ENAMETOOLONG:
-            return DownloadError("InvalidPath", "The path is too long: shorten it.")
-    return DownloadError("WriteFailed", f"The volume cannot be written: {error.strerror or error}.")
+            return DownloadError(Reason.INVALID_PATH, "The path is too long: shorten it.")
+    return DownloadError(
+        Reason.WRITE_FAILED,
+        f"The volume cannot be written ({error.strerror or error}): "
+        "check that it is healthy and that this user may write to it.",
+    )

@@ -49,7 +49,9 @@ def _last(path: str) -> str:
 def _safe(name: str) -> str:
     """Keep the last part; leave out what file systems, shells or terminals could stumble over."""
     visible = "".join(
-        c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c) not in _INVISIBLE
+        " " if c.isspace() else c
+        for c in unicodedata.normalize("NFC", name)
+        if unicodedata.category(c) not in _INVISIBLE
     )
     cleaned = _HARMFUL.sub("_", _last(visible)).strip(" .").lstrip("-")
     return cleaned.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .")

@@ -1,10 +1,11 @@
 """Follow redirects by rules of our own: what a server says is a proposal, not an order."""
 
+import string
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
-from download_worker.errors import DownloadError
+from download_worker.errors import DownloadError, Reason
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS: Final = 5
@@ -25,6 +26,18 @@ class Request:
     headers: tuple[Header, ...] = ()
 
 
+def encoded(url: str) -> str:
+    """Return *url* in plain ASCII: percent-encoded, and the host's name in its IDNA form.
+
+    Raises:
+        ValueError: the host's name is none.
+    """
+    parts = urlsplit(url)
+    if not parts.netloc.isascii():
+        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
+    return quote(parts.geturl(), safe=string.punctuation)
+
+
 def follow(request: Request, location: str, status: int) -> Request:
     """Return the request that a redirect of *request* to *location* asks for.
 
@@ -34,7 +47,7 @@ def follow(request: Request, location: str, status: int) -> Request:
         DownloadError: the redirect leads to no web address, or from https to http.
     """
     try:
-        url = urldefrag(urljoin(request.url, location)).url
+        url = encoded(urldefrag(urljoin(request.url, location)).url)
         target, source = urlsplit(url), urlsplit(request.url)
         origins = _origin(url), _origin(request.url)
     except ValueError:
@@ -56,4 +69,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _bad(what: str, status: int) -> DownloadError:
-    return DownloadError("BadRedirect", f"The server redirects to {what}.", status)
+    return DownloadError(
+        Reason.BAD_REDIRECT,
+        f"The server redirects to {what}: use the file's final address as url.",
+        status,
+    )

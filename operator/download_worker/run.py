@@ -19,7 +19,7 @@ from download_schedule.result import (
 )
 from download_worker import spec as specs
 from download_worker.download import Order, download, failed
-from download_worker.errors import DownloadError, StoppedError
+from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.filenames import filename
 from download_worker.store import File, Nowhere, Sink
 from download_worker.transfer import Limits, Response
@@ -47,26 +47,32 @@ class StopFlag:
         return self._set
 
 
-def run(environment: Mapping[str, str], data: Path = DATA, report: Path = REPORT) -> int:
+def run(
+    environment: Mapping[str, str],
+    data: Path = DATA,
+    report: Path = REPORT,
+    limits: Limits | None = None,
+) -> int:
     """Make one attempt and return its exit code.
 
     Args:
         environment: as the operator sets it.
         data: where the claim is mounted.
         report: file from which the kubelet takes the termination message.
+        limits: of the transfer, but for the address ranges, which the operator sets.
     """
     stopped = StopFlag()
     stopped.install()
     try:
-        result = _attempt(specs.read(environment), data, stopped)
+        result = _attempt(specs.read(environment), data, limits or Limits(), stopped)
         code = EXIT_DONE
     except DownloadError as error:
         result, code = failed(error), exit_code(error)
         log.error("%s: %s", error.reason, error)
     except Exception as error:
         log.exception("the worker failed")
-        result, code = Result(reason="InternalError", message=repr(error)), EXIT_RETRY
-    report.write_text(encode(result))
+        result, code = Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
+    report.write_text(encode(result), encoding="utf-8")
     return code
 
 
@@ -77,19 +83,20 @@ def exit_code(error: DownloadError) -> int:
     return EXIT_PERMANENT if error.permanent else EXIT_RETRY
 
 
-def _attempt(spec: specs.Spec, data: Path, stopped: Callable[[], bool]) -> Result:
+def _attempt(spec: specs.Spec, data: Path, limits: Limits, stopped: Callable[[], bool]) -> Result:
+    started = datetime.now(UTC)
     location: list[str] = []
 
     def open_sink(response: Response) -> Sink:
         if spec.volume is None:
             return Nowhere()
         name = filename(response.url, response.headers.get("content-disposition"))
-        path = spec.path(spec.volume, name, datetime.now(UTC))
+        path = spec.path(spec.volume, name, started)
         location.append(f"volume://{spec.volume.claim}/{path}")
         return File(data, path, spec.job)
 
     log.info("GET %s", spec.request.url)
-    order = Order(spec.request, Limits(spec.allowed))
+    order = Order(spec.request, dataclasses.replace(limits, allowed=spec.allowed))
     result = download(order, open_sink, ProgressLog(), stopped)
     kept = location[0] if location else None
     log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, kept or "discarded")

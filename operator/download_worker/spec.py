@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from download_worker.addresses import Network
-from download_worker.errors import DownloadError
+from download_worker.errors import DownloadError, Reason
 from download_worker.redirects import Request
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
@@ -61,6 +61,8 @@ def read(environment: Mapping[str, str]) -> Spec:
     """
     try:
         spec = json.loads(environment["DOWNLOAD_SPEC"])
+        if spec["format"] != "raw":
+            raise ValueError(f"format {spec['format']}")
         ranges = environment.get("DOWNLOAD_WORKER_ALLOW_CIDRS", "").split(",")
         return Spec(
             namespace=environment["DOWNLOAD_NAMESPACE"],
@@ -70,9 +72,9 @@ def read(environment: Mapping[str, str]) -> Spec:
             volume=_volume(spec["destination"]),
             allowed=tuple(ip_network(text.strip()) for text in ranges if text.strip()),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DownloadError(
-            "InvalidSpec",
+            Reason.INVALID_SPEC,
             f"The worker does not understand its environment ({error!r}): "
             "use the worker image of the operator's own version.",
         ) from error
@@ -84,5 +86,9 @@ def _request(spec: Any) -> Request:
 
 
 def _volume(destination: Any) -> Volume | None:
-    volume = destination.get("volume")
-    return Volume(volume["claimName"], volume["path"]) if volume else None
+    match destination:
+        case {"volume": {"claimName": str(claim), "path": str(path)}}:
+            return Volume(claim, path)
+        case {"discard": _}:
+            return None
+    raise ValueError("destination")  # never discard what should have been kept

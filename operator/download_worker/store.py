@@ -1,17 +1,19 @@
 """Where the bytes go. A file gets its name only when it is complete and on the disk."""
 
 import os
+import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from download_worker.errors import DownloadError
+from download_worker.errors import DownloadError, Reason
 
 MAX_PART: Final = 255
 """Bytes of one part of a path, by the usual file systems."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Sink(Protocol):
@@ -49,19 +51,20 @@ class File:
     Args:
         root: folder that exists.
         path: below it, with ``/`` between the parts; missing folders are made.
-        token: tells attempts apart that may run at the same time; a left-over of an earlier attempt
-            with the same token is replaced.
+        owner: whose attempt this is; what an earlier attempt of the same owner left behind in the
+            folder is removed, so that killed attempts do not fill the volume.
 
     Raises:
         DownloadError: the path is not one below *root*.
         OSError: the file system refuses.
     """
 
-    def __init__(self, root: Path, path: str, token: str) -> None:
+    def __init__(self, root: Path, path: str, owner: str) -> None:
         *folders, self._name = _parts(path)
-        self._temporary = f".{token}.part"
+        self._temporary = f".{owner}.{secrets.token_hex(8)}.part"
         self._folder = _descend(root, folders)
         try:
+            _remove_leftovers(self._folder, owner)
             self._file = os.open(self._temporary, _FILE, 0o644, dir_fd=self._folder)
         except OSError:
             os.close(self._folder)
@@ -84,7 +87,8 @@ class File:
     def abandon(self) -> None:
         """Remove what was written."""
         if self._open:
-            os.unlink(self._temporary, dir_fd=self._folder)
+            with suppress(FileNotFoundError):  # a later attempt has removed it
+                os.unlink(self._temporary, dir_fd=self._folder)
             self._close()
 
     def _close(self) -> None:
@@ -97,11 +101,22 @@ def _parts(path: str) -> list[str]:
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise DownloadError(
-            "InvalidPath", "The path must lead to a file below the volume's root, without . or .. ."
+            Reason.INVALID_PATH,
+            "The path must lead to a file below the volume's root: leave out . and .. in it.",
         )
     if any(len(part.encode()) > MAX_PART for part in parts):
-        raise DownloadError("InvalidPath", f"A part of the path is longer than {MAX_PART} bytes.")
+        raise DownloadError(
+            Reason.INVALID_PATH, f"A part of the path is longer than {MAX_PART} bytes: shorten it."
+        )
     return parts
+
+
+def _remove_leftovers(folder: int, owner: str) -> None:
+    """An attempt that is still at it, on a node thought lost, then fails instead of publishing."""
+    leftover = re.compile(rf"\.{re.escape(owner)}\.[0-9a-f]{{16}}\.part")
+    for name in filter(leftover.fullmatch, os.listdir(folder)):
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _descend(root: Path, folders: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pycurl
 
 from download_worker.addresses import Network, is_allowed
-from download_worker.errors import DownloadError, StoppedError
+from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.redirects import Request
 
 log = logging.getLogger(__name__)
@@ -28,17 +28,18 @@ _AUTHORITIES: Final = (
     "/etc/ssl/cert.pem",  # Alpine, BSD, macOS
 )
 _REASONS: Final = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "HostNotFound",
-    pycurl.E_COULDNT_CONNECT: "ConnectionFailed",
-    pycurl.E_OPERATION_TIMEDOUT: "ConnectTimeout",
-    pycurl.E_PARTIAL_FILE: "IncompleteBody",
-    pycurl.E_PEER_FAILED_VERIFICATION: "TLSFailed",
-    pycurl.E_SSL_CONNECT_ERROR: "TLSFailed",
-    pycurl.E_URL_MALFORMAT: "InvalidURL",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "InvalidURL",
-    pycurl.E_GOT_NOTHING: "ConnectionLost",
-    pycurl.E_RECV_ERROR: "ConnectionLost",
-    pycurl.E_SEND_ERROR: "ConnectionLost",
+    pycurl.E_COULDNT_RESOLVE_HOST: Reason.HOST_NOT_FOUND,
+    pycurl.E_COULDNT_CONNECT: Reason.CONNECTION_FAILED,
+    pycurl.E_OPERATION_TIMEDOUT: Reason.CONNECT_TIMEOUT,
+    pycurl.E_PARTIAL_FILE: Reason.INCOMPLETE_BODY,
+    pycurl.E_PEER_FAILED_VERIFICATION: Reason.TLS_FAILED,
+    pycurl.E_SSL_CONNECT_ERROR: Reason.TLS_FAILED,
+    pycurl.E_SSL_CACERT_BADFILE: Reason.TLS_FAILED,
+    pycurl.E_URL_MALFORMAT: Reason.INVALID_URL,
+    pycurl.E_UNSUPPORTED_PROTOCOL: Reason.INVALID_URL,
+    pycurl.E_GOT_NOTHING: Reason.CONNECTION_LOST,
+    pycurl.E_RECV_ERROR: Reason.CONNECTION_LOST,
+    pycurl.E_SEND_ERROR: Reason.CONNECTION_LOST,
 }
 
 
@@ -62,10 +63,13 @@ class Limits:
     stall_seconds: float = STALL_SECONDS
 
 
+Take = Callable[[Response, bytes], bool]
+
+
 def transfer(
     request: Request,
     limits: Limits,
-    take: Callable[[Response, bytes], None],
+    take: Take,
     progress: Callable[[int, int], None],
     stopped: Callable[[], bool],
 ) -> Response:
@@ -74,7 +78,7 @@ def transfer(
     Args:
         request: what to ask for.
         limits: what may be done.
-        take: called with the response and each piece of its body.
+        take: called with the response and each piece of its body; false: that is enough.
         progress: called about once a second with the bytes received and expected (0: unknown).
         stopped: asked about once a second whether to give up.
 
@@ -89,7 +93,7 @@ class _Transfer:
         self,
         request: Request,
         limits: Limits,
-        take: Callable[[Response, bytes], None],
+        take: Take,
         progress: Callable[[int, int], None],
         stopped: Callable[[], bool],
     ) -> None:
@@ -100,6 +104,8 @@ class _Transfer:
         self._stopped = stopped
         self._response = Response(request.url)
         self._error: Exception | None = None
+        self._enough = False
+        self._opened = False
         self._refused: list[str] = []
         self._received = 0
         self._heard = time.monotonic()
@@ -110,7 +116,8 @@ class _Transfer:
             self._configure(curl)
             curl.perform()
         except pycurl.error as error:
-            raise self._explain(*error.args) from None
+            if self._error or not self._enough:
+                raise self._explain(*error.args) from None
         finally:
             curl.close()
         return self._response
@@ -143,13 +150,15 @@ class _Transfer:
         if family in (socket.AF_INET, socket.AF_INET6):
             host = target[0].decode() if isinstance(target[0], bytes) else target[0]
             if is_allowed(host, self._limits.allowed):
+                self._opened = True
                 return socket.socket(family, kind, protocol)
             self._refused.append(host)
         return pycurl.SOCKET_BAD
 
     def _header(self, line: bytes) -> None:
         """Begin anew at each status line: headers of an interim response (1xx) do not count."""
-        text = line.decode("latin-1").strip()
+        self._heard = time.monotonic()
+        text = _decoded(line).strip()
         if text.startswith("HTTP/"):
             code = text.split(" ", 2)[1:2]
             self._response.status = int(code[0]) if code and code[0].isdigit() else 0
@@ -160,13 +169,13 @@ class _Transfer:
 
     def _write(self, chunk: bytes) -> int:
         self._received += len(chunk)
-        self._heard = time.monotonic()
         try:
-            self._take(self._response, chunk)
+            self._enough = not self._take(self._response, chunk)
         except Exception as error:
             self._error = error
             return -1
-        return len(chunk)
+        self._heard = time.monotonic()  # a slow volume is not a slow server
+        return -1 if self._enough else len(chunk)
 
     def _tick(self, expected: float, received: float, _to_send: float, _sent: float) -> int:
         try:
@@ -175,8 +184,9 @@ class _Transfer:
                 raise StoppedError
             if time.monotonic() - self._heard > self._limits.stall_seconds:
                 raise DownloadError(
-                    "Stalled",
-                    f"The server sent nothing for {self._limits.stall_seconds:g} seconds.",
+                    Reason.STALLED,
+                    f"The server sent nothing for {self._limits.stall_seconds:g} seconds: "
+                    "another attempt may fare better.",
                 )
         except DownloadError as error:
             self._error = error
@@ -186,14 +196,22 @@ class _Transfer:
     def _explain(self, code: int, words: str) -> Exception:
         if self._error is not None:
             return self._error
-        if code == pycurl.E_COULDNT_CONNECT and self._refused:
+        if self._refused and not self._opened:
             return DownloadError(
-                "AddressRefused",
+                Reason.ADDRESS_REFUSED,
                 f"{self._refused[0]} is not a public address: have the operator's configuration "
                 "allow its range if downloads from there are wanted.",
             )
-        reason = _REASONS.get(code, "BadResponse")
+        reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         return DownloadError(reason, f"{words.rstrip('.')}.", self._response.status or None)
+
+
+def _decoded(line: bytes) -> str:
+    """Header text is UTF-8 in practice and ISO 8859-1 by the old rule (RFC 9110 section 5.5)."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 def _line(name: str, value: str) -> str:

@@ -14,6 +14,19 @@ LIFETIME = datetime.timedelta(days=365)
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 class Authority:
     """Signs certificates into a folder."""
 
@@ -24,6 +37,8 @@ class Authority:
         self._certificate = (
             _builder(self._name, self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_MAY_SIGN, critical=True)
+            .add_extension(_identifier(self._key), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         _write_key(folder / "ca.key", self._key)
@@ -33,8 +48,11 @@ class Authority:
         """Write `file`.crt and `file`.key for a user of these groups, or for a server's hosts."""
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        builder = _builder(_name(name, groups), self._name, key).add_extension(
-            x509.ExtendedKeyUsage(uses), critical=False
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = (
+            _builder(_name(name, groups), self._name, key)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+            .add_extension(signer, critical=False)
         )
         if hosts:
             names = x509.SubjectAlternativeName([_host(host) for host in hosts])
@@ -61,6 +79,10 @@ def _builder(
         .not_valid_before(now - datetime.timedelta(minutes=5))
         .not_valid_after(now + LIFETIME)
     )
+
+
+def _identifier(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
 
 
 def _name(name: str, groups: tuple[str, ...]) -> x509.Name:

@@ -1,0 +1,39 @@
+"""The product on a cluster with real Pods: installed by Helm, and by kubectl alone."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import cluster as clusters
+from tests.cluster import Cluster
+from tests.kubectl import Kubectl
+from tests.stage import install
+
+INSTALLERS: dict[str, Callable[[Cluster], None]] = {
+    "helm": install.install_by_helm,
+    "kubectl": install.install_by_kubectl,
+}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", params=list(INSTALLERS))
+def stage(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """An empty cluster, with the product installed one way or the other."""
+    made = clusters.up(f"e2e-{request.param}-{os.getpid()}", node=True)
+    install.load_images(made)
+    INSTALLERS[request.param](made)
+    install.serve_files(made)
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def namespace(stage: Cluster) -> Iterator[Kubectl]:
+    """kubectl in a fresh namespace."""
+    everywhere = install.kubectl_of(stage)
+    name = f"t{next(_numbers)}"
+    everywhere("create", "namespace", name)
+    yield everywhere.within(name)
+    everywhere("delete", "namespace", name, "--wait=false")

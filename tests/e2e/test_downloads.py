@@ -1,0 +1,119 @@
+"""The main job and its failures, by real ticks, real Pods and Kubernetes' own backoff."""
+
+import hashlib
+import json
+import urllib.request
+from typing import Any
+
+from tests.cluster import Cluster
+from tests.kubectl import Kubectl, wait_for
+from tests.schedules import schedule
+from tests.stage import install
+from tests.stage.webserver import content
+
+EVERY_MINUTE = "* * * * *"
+TICK_SECONDS = 100.0
+BACKOFF_SECONDS = 240.0
+"""Kubernetes waits 10, 20 and 40 seconds before the second, third and fourth attempt."""
+
+
+def ended_run(kubectl: Kubectl, name: str, timeout: float) -> dict[str, Any]:
+    """The first run of the schedule, once it is over."""
+
+    def ended() -> dict[str, Any] | None:
+        runs = kubectl.get("dls", name).get("status", {}).get("history", [])
+        return runs[-1] if runs and runs[-1]["state"] in ("Completed", "Failed") else None
+
+    return wait_for(f"the end of a run of {name}", ended, timeout, every=1)
+
+
+def test_downloads_and_failures(stage: Cluster, namespace: Kubectl) -> None:
+    """All at once, because each waits for a tick of its own."""
+    volume = {"volume": {"claimName": "data"}}
+    namespace.apply(
+        install.claim("data"),
+        schedule(
+            "report", url=f"{install.WEB_URL}/files/a", schedule=EVERY_MINUTE, destination=volume
+        ),
+        schedule("missing", url=f"{install.WEB_URL}/nothing", schedule=EVERY_MINUTE),
+        schedule("broken", url=f"{install.WEB_URL}/status/500", schedule=EVERY_MINUTE),
+        schedule(
+            "flaky", url=f"{install.WEB_URL}/flaky/{namespace.namespace}", schedule=EVERY_MINUTE
+        ),
+    )
+    namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    key = install.api_key(stage)
+    with install.port_forward(stage, "download-operator-api") as url:
+        by_http = create_by_http(url, key, namespace.namespace)
+        check_report(namespace)
+        check_missing(namespace)
+        check_flaky(namespace)
+        check_http(namespace, url, key, by_http)
+        check_broken(namespace)
+        check_deletion(namespace)
+
+
+def check_report(kubectl: Kubectl) -> None:
+    run = ended_run(kubectl, "report", TICK_SECONDS)
+    served = hashlib.sha256(content("a")).hexdigest()
+    assert (run["state"], run["sha256"], run["bytes"]) == ("Completed", served, len(content("a")))
+    assert install.sha256_on_claim(kubectl, "data", run["location"]) == served
+    assert kubectl("get", "dls", "report").split()[-5:-2]  # the columns are filled in
+
+
+def check_missing(kubectl: Kubectl) -> None:
+    """A 404 fails at once, without retries."""
+    run = ended_run(kubectl, "missing", TICK_SECONDS)
+    assert (run["state"], run["attempts"], run["httpStatus"]) == ("Failed", 1, 404)
+    assert (run["reason"], run["message"]) == ("HTTPStatus", "The server answered 404.")
+
+
+def check_flaky(kubectl: Kubectl) -> None:
+    """A server that comes back at the second attempt."""
+    run = ended_run(kubectl, "flaky", TICK_SECONDS)
+    assert (run["state"], run["attempts"]) == ("Completed", 2)
+    assert run["sha256"] == hashlib.sha256(content(kubectl.namespace)).hexdigest()
+    assert run["message"] == "The server answered 500."
+
+
+def check_broken(kubectl: Kubectl) -> None:
+    """A 500 is tried four times."""
+    run = ended_run(kubectl, "broken", BACKOFF_SECONDS)
+    assert (run["state"], run["attempts"], run["httpStatus"]) == ("Failed", 4, 500)
+    assert (run["reason"], run["message"]) == ("HTTPStatus", "The server answered 500.")
+    assert kubectl.get("dls", "broken")["status"]["consecutiveFailures"] == 1
+
+
+def check_deletion(kubectl: Kubectl) -> None:
+    """Deleting the schedules leaves nothing of them."""
+    kubectl("delete", "dls", "--all")
+    wait_for("nothing left", lambda: not kubectl.get("cronjobs,jobs,pods"), timeout=90)
+
+
+def create_by_http(url: str, key: str, namespace: str) -> dict[str, Any]:
+    body = {
+        "name": "Price list",
+        "url": f"{install.WEB_URL}/files/prices",
+        "cron_expression": EVERY_MINUTE,
+        "namespace": namespace,
+    }
+    made = call(url, key, "/schedules", body)
+    assert made["name"] == "Price list"
+    return made
+
+
+def check_http(kubectl: Kubectl, url: str, key: str, made: dict[str, Any]) -> None:
+    ended_run(kubectl, made["resource"], TICK_SECONDS)
+    history = call(url, key, f"/schedules/{made['id']}/history")
+    assert history["executions"][-1]["status"] == "completed"
+    assert history["executions"][-1]["content_size"] == len(content("prices"))
+
+
+def call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+    data = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(
+        urllib.request.Request(url + path, data, headers), timeout=30
+    ) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found

@@ -1,0 +1,252 @@
+"""``python -m download_worker fetch``: the same by hand."""
+
+import hashlib
+import os
+import pty
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
+from tests.cluster.certificates import Authority
+from tests.integration.worker import faults
+from tests.integration.worker.attempts import LOOPBACK, Ended, fetch
+from tests.integration.worker.faults import (
+    BODY,
+    FaultServer,
+    answer,
+    drip,
+    endless,
+    head,
+    raw,
+    redirect,
+    stall,
+)
+
+SHA256 = hashlib.sha256(BODY).hexdigest()
+EXIT_USAGE = 2
+# A namespace of its own: the file system is gone with the process, whatever happens.
+NAMESPACE = ("unshare", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")), "--mount")
+
+
+def verdict(ended: Ended) -> tuple[int, str | None]:
+    return ended.code, ended.result.reason
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_fetched(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", answer(200))
+    ended = fetch(url, tmp_path / "x", "--sha256", SHA256.upper(), "--header", "Accept: text/csv")
+    assert verdict(ended) == (EXIT_DONE, None)
+    assert (ended.result.sha256, ended.result.bytes) == (SHA256, len(BODY))
+    assert (tmp_path / "x").read_bytes() == BODY
+    assert "\r\nAccept: text/csv\r\n" in server.heads[0]
+    assert ended.err == ""
+
+
+def test_what_happened_is_said_in_words(server: FaultServer, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "download_worker", "fetch", "--allow", LOOPBACK]
+    done = subprocess.run(
+        [*command, server.on("/x", answer(200)), "-o", tmp_path / "x"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == f"{len(BODY)} bytes, sha256 {SHA256}, {tmp_path / 'x'}\n"
+    wrong = subprocess.run(
+        [*command, f"{server.origin}/y", "-o", tmp_path / "x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert wrong.returncode == EXIT_PERMANENT
+    assert wrong.stderr == "HTTPStatus: The server answered 404 Not Found: correct the url.\n"
+    assert done.stdout == wrong.stdout == ""
+
+
+def test_a_terminal_shows_a_line_that_moves(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", drip(0.4, 4))
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "download_worker", "fetch", "--allow", LOOPBACK, url]
+    process = subprocess.Popen([*command, "-o", tmp_path / "x"], stderr=follower)
+    os.close(follower)
+    assert process.wait(30) == EXIT_DONE
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert "% 0.0 MB, 0.0 MB/s" in shown
+    assert "100%" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--header", "no colon"), "write 'Name: value' in printable ASCII"),
+        (("--header", "X: a\r\nY: b"), "write 'Name: value' in printable ASCII"),
+        (("--header", ": a"), "write 'Name: value' in printable ASCII"),
+        (("--header", "X: é"), "write 'Name: value' in printable ASCII"),
+        (("--sha256", "abc"), "write 64 hexadecimal digits"),
+        (("--allow", "all"), "argument --allow"),
+        (("--max-bytes", "many"), "argument --max-bytes"),
+    ],
+)
+def test_a_bad_argument_is_refused_with_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ended = fetch("http://127.0.0.1:1/", tmp_path / "x", *arguments)
+    assert ended.code == EXIT_USAGE
+    assert sentence in ended.err
+
+
+def test_credentials_in_the_url_are_refused_and_not_repeated(tmp_path: Path) -> None:
+    ended = fetch("http://user:secret@127.0.0.1:1/", tmp_path / "x")
+    assert ended.code == EXIT_USAGE
+    assert "send them in --header" in ended.err
+    assert "secret" not in ended.err
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://", "x:y"])
+def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
+    assert verdict(fetch(url, tmp_path / "x")) == (EXIT_PERMANENT, "InvalidURL")
+    assert names(tmp_path) == []
+
+
+def test_a_wrong_digest_is_no_file(server: FaultServer, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"earlier")
+    ended = fetch(server.on("/x", answer(200)), tmp_path / "x", "--sha256", "0" * 64)
+    assert verdict(ended) == (EXIT_PERMANENT, "ChecksumMismatch")
+    assert SHA256 in (ended.result.message or "")
+    assert (tmp_path / "x").read_bytes() == b"earlier"
+    assert names(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_too_large_a_body_is_no_file(server: FaultServer, tmp_path: Path, announced: bool) -> None:
+    start = head("200 OK", *(["Content-Length: 1000000000"] if announced else []))
+    url = server.on("/x", endless(start))
+    ended = fetch(url, tmp_path / "x", "--max-bytes", "1000000")
+    assert verdict(ended) == (EXIT_PERMANENT, "TooLarge")
+    assert names(tmp_path) == []
+
+
+def test_a_body_of_just_the_bound_is_taken(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", answer(200))
+    assert fetch(url, tmp_path / "x", "--max-bytes", str(len(BODY))).code == EXIT_DONE
+    assert fetch(url, tmp_path / "y", "--max-bytes", str(len(BODY) - 1)).code == EXIT_PERMANENT
+
+
+def test_another_origin_sees_no_secret(server: FaultServer, tmp_path: Path) -> None:
+    secrets = ("Authorization: Bearer hush", "Cookie: c=hush", "X-Api-Key: hush", "X-Own: hush")
+    headers = [word for secret in secrets for word in ("--header", secret)]
+    with faults.running() as other:
+        target = other.on("/x", answer(404))
+        url = server.on("/x", redirect("/y"))
+        server.on("/y", redirect(target))
+        ended = fetch(url, tmp_path / "x", "--header", "Accept: text/csv", *headers)
+    assert ended.result.httpStatus == 404
+    assert all(secret in head for head in server.heads for secret in secrets)
+    (seen,) = other.heads
+    assert "hush" not in seen + ended.out + ended.err
+    assert "Accept: text/csv" in seen
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", raw(head("200 OK", "Content-Length: 4000000") + b"x" * 4_000_000))
+    full = tmp_path / "full"
+    full.mkdir()
+    script = 'mount -t tmpfs -o size=1m tmpfs "$0"; "$@"; code=$?; ls -A "$0" >&2; exit $code'
+    ended = fetch(url, full / "x", wrapper=(*NAMESPACE, "sh", "-c", script, str(full)))
+    assert verdict(ended) == (EXIT_RETRY, "NoSpace")
+    assert ended.err == ""
+
+
+def test_a_file_size_limit_is_told_and_leaves_nothing(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", raw(head("200 OK", "Content-Length: 4000000") + b"x" * 4_000_000))
+    limited = ("sh", "-c", 'ulimit -f 4096; exec "$0" "$@"')  # of 512 bytes, as POSIX has it
+    ended = fetch(url, tmp_path / "x", wrapper=limited)
+    assert verdict(ended) == (EXIT_RETRY, "NoSpace")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_fetch_leaves_nothing(
+    server: FaultServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    reached = threading.Event()
+    url = server.on("/x", stall(30_000, reached))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "download_worker", "fetch", url, "-o", tmp_path / "x",
+         "--allow", LOOPBACK],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert reached.wait(30)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == EXIT_STOPPED
+    assert said.startswith("Stopped: ")
+    assert names(tmp_path) == []
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    made = Authority(folder)
+    made.issue("server", "server", hosts=("127.0.0.1",))
+    made.issue("other", "other", hosts=("other.example",))
+    return folder
+
+
+@pytest.fixture
+def secure(authority: Path) -> Iterator[FaultServer]:
+    with faults.running(tls=context(authority, "server")) as running:
+        yield running
+
+
+def context(authority: Path, name: str) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(authority / f"{name}.crt", authority / f"{name}.key")
+    return made
+
+
+def test_tls_by_a_known_authority(secure: FaultServer, authority: Path, tmp_path: Path) -> None:
+    trusted = str(authority / "ca.crt")
+    ended = fetch(secure.on("/x", answer(200)), tmp_path / "x", SSL_CERT_FILE=trusted)
+    assert verdict(ended) == (EXIT_DONE, None)
+
+
+def test_tls_by_an_unknown_authority_is_refused(secure: FaultServer, tmp_path: Path) -> None:
+    ended = fetch(secure.on("/x", answer(200)), tmp_path / "x")
+    assert verdict(ended) == (EXIT_RETRY, "TLSFailed")
+    assert secure.heads == []
+
+
+def test_tls_of_another_host_is_refused(authority: Path, tmp_path: Path) -> None:
+    with faults.running(tls=context(authority, "other")) as wrong:
+        url = wrong.on("/x", answer(200))
+        ended = fetch(url, tmp_path / "x", SSL_CERT_FILE=str(authority / "ca.crt"))
+    assert verdict(ended) == (EXIT_RETRY, "TLSFailed")
+    assert wrong.heads == []
+
+
+def test_plain_text_in_place_of_tls_is_refused(server: FaultServer, tmp_path: Path) -> None:
+    url = server.on("/x", answer(200)).replace("http:", "https:")
+    assert verdict(fetch(url, tmp_path / "x")) == (EXIT_RETRY, "TLSFailed")
+
+
+def test_https_never_leads_to_http(
+    secure: FaultServer, server: FaultServer, authority: Path, tmp_path: Path
+) -> None:
+    url = secure.on("/x", redirect(server.on("/x", answer(200))))
+    ended = fetch(url, tmp_path / "x", SSL_CERT_FILE=str(authority / "ca.crt"))
+    assert verdict(ended) == (EXIT_PERMANENT, "BadRedirect")
+    assert server.heads == []

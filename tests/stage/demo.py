@@ -1,0 +1,122 @@
+"""`python -m tests.stage.demo`: the main job done for real, from nothing to a file on a volume."""
+
+import hashlib
+import json
+import sys
+import time
+import urllib.request
+from typing import Any
+
+from tests import cluster as clusters
+from tests.cluster import Cluster
+from tests.cluster.binaries import BuildError
+from tests.cluster.kind import KindError
+from tests.cluster.local import ComponentError
+from tests.cluster.system import MissingError, say
+from tests.images.engine import BuildFailedError
+from tests.kubectl import Kubectl, wait_for
+from tests.schedules import schedule
+from tests.stage import install
+from tests.stage.webserver import content
+
+NAME = "download-operator"
+EVERY_MINUTE = "* * * * *"
+TICK_SECONDS = 150.0
+
+
+def main() -> int:
+    """Show it; return the exit code."""
+    try:
+        _demo()
+    except (BuildError, BuildFailedError, ComponentError, KindError, MissingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo() -> None:
+    started = time.monotonic()
+    say("a Kubernetes cluster (compiled once, ten minutes cold)")
+    cluster = clusters.up(NAME, node=True)
+    say("the three images")
+    install.load_images(cluster)
+    say("helm install")
+    install.install_by_helm(cluster)
+    say("a web server with files, in the cluster")
+    install.serve_files(cluster)
+    kubectl = install.kubectl_of(cluster)
+    say("one schedule by kubectl apply, one by the HTTP API")
+    made = {"nightly-report": _by_kubectl(kubectl), **_by_http(cluster)}
+    say("waiting for their own cron to fire: up to a minute")
+    for name, file in made.items():
+        run = wait_for(
+            f"a run of {name}", lambda name=name: _completed(kubectl, name), TICK_SECONDS
+        )
+        _check(kubectl, name, file, run)
+    _show(kubectl, list(made))
+    say(f"done in {time.monotonic() - started:.0f} s")
+    _farewell(cluster)
+
+
+def _by_kubectl(kubectl: Kubectl) -> str:
+    kubectl.apply(
+        install.claim("downloads"),
+        schedule(
+            "nightly-report",
+            url=f"{install.WEB_URL}/files/report.csv",
+            schedule=EVERY_MINUTE,
+            destination={"volume": {"claimName": "downloads"}},
+        ),
+    )
+    return "report.csv"
+
+
+def _by_http(cluster: Cluster) -> dict[str, str]:
+    body = {
+        "name": "Price list",
+        "url": f"{install.WEB_URL}/files/prices.csv",
+        "cron_expression": EVERY_MINUTE,
+        "namespace": "default",
+        "destination": {"claim_name": "downloads"},
+    }
+    headers = {"X-API-Key": install.api_key(cluster), "Content-Type": "application/json"}
+    with install.port_forward(cluster, "download-operator-api") as url:
+        request = urllib.request.Request(f"{url}/schedules", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            made = json.load(answer)
+    return {made["resource"]: "prices.csv"}
+
+
+def _completed(kubectl: Kubectl, name: str) -> dict[str, Any] | None:
+    runs = kubectl.get("dls", name).get("status", {}).get("history", [])
+    return next((run for run in runs if run["state"] == "Completed"), None)
+
+
+def _check(kubectl: Kubectl, name: str, file: str, run: dict[str, Any]) -> None:
+    served = hashlib.sha256(content(file)).hexdigest()
+    kept = install.sha256_on_claim(kubectl, "downloads", run["location"])
+    if not served == run["sha256"] == kept:
+        raise SystemExit(f"{name}: served {served}, recorded {run['sha256']}, kept {kept}")
+    say(f"{name}: {run['bytes']} bytes, sha256 served = recorded = kept = {kept[:16]}…")
+
+
+def _show(kubectl: Kubectl, names: list[str]) -> None:
+    print(f"\n$ kubectl get dls\n{kubectl('get', 'dls')}")
+    row = "{:<16}{:<28}{:<10}{:<11}{:<22}{:<9}{}"
+    print(row.format("SCHEDULE", "RUN", "TRIGGER", "STATE", "COMPLETED", "BYTES", "LOCATION"))
+    for name in names:
+        for run in kubectl.get("dls", name)["status"]["history"]:
+            shown = [run.get(part, "") for part in ("completionTime", "bytes", "location")]
+            print(row.format(name, run["job"], run["trigger"], run["state"], *map(str, shown)))
+    print()
+
+
+def _farewell(cluster: Cluster) -> None:
+    print(f"""Look around:  export KUBECONFIG={cluster.kubeconfig}
+              kubectl get dls,cronjobs,jobs
+              kubectl get dls nightly-report -o yaml
+Stop it:      make cluster-down""")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

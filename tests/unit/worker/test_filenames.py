@@ -1,0 +1,73 @@
+"""The name of a file: what the server means where it is harmless, and never a way out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from download_worker.filenames import DEFAULT, MAX_BYTES, filename
+
+URL = "https://example.com/reports/daily.csv?x=1#y"
+
+DISPOSITIONS = {
+    None: "daily.csv",
+    "": "daily.csv",
+    "attachment": "daily.csv",
+    "inline; filename=a.txt": "a.txt",
+    'attachment; filename="a b.txt"': "a b.txt",
+    'attachment; FileName = "a.txt"': "a.txt",
+    r'attachment; filename="a\"b.txt"': "a_b.txt",
+    "attachment; filename*=UTF-8''%e2%82%ac%20rates.txt": "€ rates.txt",
+    "attachment; filename*=iso-8859-1'en'%A3%20rates": "£ rates",
+    "attachment; filename=\"EURO.txt\"; filename*=utf-8''%e2%82%ac.txt": "€.txt",
+    "attachment; filename*=utf-8''%e2%82%ac.txt; filename=EURO.txt": "€.txt",
+    "attachment; filename*=klingon''a.txt; filename=plain.txt": "plain.txt",
+    "attachment; filename=first.txt; filename=second.txt": "first.txt",
+    'attachment; filename="../../etc/passwd"': "passwd",
+    'attachment; filename="..\\\\..\\\\evil.exe"': "evil.exe",
+    'attachment; filename="/"': "daily.csv",
+    'attachment; filename=".."': "daily.csv",
+    'attachment; filename="..."': "daily.csv",
+    'attachment; filename=".bashrc"': "bashrc",
+    'attachment; filename="-rf"': "rf",
+    "attachment; filename*=utf-8''..%2f..%2fx": "x",
+    "attachment; filename*=utf-8''a%00b%0a.txt": "ab.txt",
+    "attachment; filename*=utf-8''gpj.%e2%80%aetxt": "gpj.txt",
+    'attachment; filename="a:b*c?.txt"': "a_b_c_.txt",
+}
+
+
+@pytest.mark.parametrize(("disposition", "name"), DISPOSITIONS.items())
+def test_content_disposition(disposition: str | None, name: str) -> None:
+    assert filename(URL, disposition) == name
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.com", DEFAULT),
+        ("https://example.com/", DEFAULT),
+        ("https://example.com/a/b/", "b"),
+        ("https://example.com/a%20b.txt", "a b.txt"),
+        ("https://example.com/%2e%2e", DEFAULT),
+        ("https://example.com/..%2f..%2fx", "x"),
+        ("https://example.com/%ff", "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_last_part_of_the_url(url: str, name: str) -> None:
+    assert filename(url, None) == name
+
+
+def test_a_long_name_is_cut_between_characters() -> None:
+    name = filename(URL, "attachment; filename*=utf-8''" + "%e2%82%ac" * 100)
+    assert name == "€" * (MAX_BYTES // 3)
+
+
+@given(st.text(), st.text())
+def test_any_name_is_one_safe_part_of_a_path(path: str, disposition: str) -> None:
+    for header in (disposition, f'a; filename="{disposition}"', f"a; filename*=utf-8''{path}"):
+        name = filename("https://example.com/" + path, header)
+        assert 0 < len(name.encode()) <= MAX_BYTES
+        assert name not in {".", ".."}
+        assert not name.startswith((".", "-", " "))
+        assert not set(name) & set('/\\:*?"<>|')
+        assert all(character.isprintable() for character in name)

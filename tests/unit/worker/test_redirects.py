@@ -1,0 +1,92 @@
+"""Redirects: where they may lead, and what goes along."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from download_worker.errors import DownloadError, Reason
+from download_worker.redirects import Request, encoded, follow
+
+SECRETS = (
+    ("Authorization", "Bearer s"),
+    ("Cookie", "s=1"),
+    ("X-Api-Key", "s"),
+    ("X-Anything", "s"),
+)
+REQUEST = Request("https://example.com/a/b?c=d", (("Accept", "text/csv"), *SECRETS))
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://example.com/x", "https://example.com/x"),
+        ("/x", "https://example.com/x"),
+        ("x", "https://example.com/a/x"),
+        ("?y", "https://example.com/a/b?y"),
+        ("//example.com/x", "https://example.com/x"),
+        ("/x#fragment", "https://example.com/x"),
+        ("https://EXAMPLE.com:443/x", "https://EXAMPLE.com:443/x"),
+        ("/straße x", "https://example.com/stra%C3%9Fe%20x"),
+        ("/already%20encoded", "https://example.com/already%20encoded"),
+    ],
+)
+def test_within_the_origin_all_headers_go_along(location: str, url: str) -> None:
+    assert follow(REQUEST, location, 302) == Request(url, REQUEST.headers)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://other.example/",
+        "//other.example/",
+        "https://example.com:8443/",
+        "https://sub.example.com/",
+        "https://example.com./",
+        r"https://example.com\.other.example/",
+        "https://bücher.example/",
+    ],
+)
+def test_another_origin_sees_no_credentials(location: str) -> None:
+    assert follow(REQUEST, location, 302).headers == (("Accept", "text/csv"),)
+
+
+def test_http_to_https_is_another_origin() -> None:
+    request = Request("http://example.com/", SECRETS)
+    assert follow(request, "https://example.com/", 301) == Request("https://example.com/")
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("http://example.com/", "http after https"),
+        ("ftp://example.com/", "not http or https"),
+        ("file:///etc/passwd", "not http or https"),
+        ("javascript:alert(1)", "not http or https"),
+        ("https://user:secret@example.com/", "user name"),
+        ("https://example.com:99999/", "broken address"),
+        ("https://[::1", "broken address"),
+        (f"https://{'ü' * 70}.example/", "broken address"),
+    ],
+)
+def test_other_targets_are_refused_for_good(location: str, sentence: str) -> None:
+    with pytest.raises(DownloadError, match=sentence) as caught:
+        follow(REQUEST, location, 307)
+    assert caught.value.reason is Reason.BAD_REDIRECT
+    assert caught.value.permanent
+    assert caught.value.status == 307
+    assert "secret" not in str(caught.value)
+
+
+def test_host_names_are_written_in_idna() -> None:
+    assert encoded("https://bücher.example:8443/ü") == "https://xn--bcher-kva.example:8443/%C3%BC"
+
+
+@given(st.text(max_size=40))
+def test_whatever_a_server_says_is_followed_in_ascii_or_refused(location: str) -> None:
+    try:
+        target = follow(REQUEST, location, 302)
+    except DownloadError:
+        return
+    assert target.url.isascii()
+    assert target.url.isprintable()
+    assert " " not in target.url

@@ -1,0 +1,97 @@
+"""The environment of a container, as the operator writes it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from download_worker.errors import DownloadError, Reason
+from download_worker.redirects import Request
+from download_worker.spec import Volume, read
+
+NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)
+VOLUME = {"volume": {"claimName": "data", "path": "{namespace}/{name}/{scheduled}-{filename}"}}
+
+
+def environment(**changes: object) -> dict[str, str]:
+    headers = [{"name": "B", "value": "1"}, {"name": "A", "value": ""}]
+    spec = {"url": "https://example.com/x", "format": "raw", "headers": headers}
+    return {
+        "DOWNLOAD_SPEC": json.dumps({**spec, "destination": VOLUME, **changes}),
+        "DOWNLOAD_NAMESPACE": "team",
+        "DOWNLOAD_NAME": "nightly",
+        "DOWNLOAD_JOB": "nightly-29923320",
+    }
+
+
+def test_all_of_it_is_read() -> None:
+    spec = read({**environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8"})
+    assert spec.request == Request("https://example.com/x", (("B", "1"), ("A", "")))
+    assert spec.volume == Volume("data", VOLUME["volume"]["path"])
+    assert [str(net) for net in spec.allowed] == ["10.0.0.0/8", "fd00::/8"]
+
+
+def test_discarding_needs_no_volume() -> None:
+    spec = read({**environment(destination={"discard": {}}), "DOWNLOAD_WORKER_ALLOW_CIDRS": ""})
+    assert spec.volume is None
+    assert spec.allowed == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"destination": {"s3": {"bucket": "b"}}},
+        {"destination": {}},
+        {"destination": []},
+        {"destination": {"volume": {"claimName": "data"}}},
+        {"format": "pdf"},
+        {"headers": ["Accept"]},
+        {"headers": 3},
+    ],
+)
+def test_what_a_later_operator_may_ask_is_refused_rather_than_done_by_half(
+    changes: dict[str, object],
+) -> None:
+    refused(environment(**changes))
+
+
+@pytest.mark.parametrize("variable", environment())
+def test_every_variable_is_needed(variable: str) -> None:
+    refused({name: value for name, value in environment().items() if name != variable})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '"x"', "{", "null"])
+def test_what_is_no_document_is_refused(text: str) -> None:
+    refused({**environment(), "DOWNLOAD_SPEC": text})
+
+
+@pytest.mark.parametrize("ranges", ["10.0.0.1/8", "all"])
+def test_bad_ranges_are_refused(ranges: str) -> None:
+    refused({**environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": ranges})
+
+
+@pytest.mark.parametrize(
+    ("job", "scheduled"),
+    [
+        ("nightly-29923320", "20261123T020000Z"),
+        ("nightly-2992372", "20261123T193012Z"),
+        ("nightly-run-now", "20261123T193012Z"),
+        ("nightly-299233200", "20261123T193012Z"),
+    ],
+)
+def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
+    spec = read({**environment(), "DOWNLOAD_JOB": job})
+    assert spec.volume
+    assert spec.path(spec.volume, "x.csv", NOW) == f"team/nightly/{scheduled}-x.csv"
+
+
+def test_placeholders_in_a_file_name_are_not_filled_in() -> None:
+    spec = read(environment())
+    assert spec.path(Volume("data", "{filename}"), "{name}", NOW) == "{name}"
+
+
+def refused(variables: dict[str, str]) -> None:
+    with pytest.raises(DownloadError, match="image of the operator's own version") as caught:
+        read(variables)
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert caught.value.permanent
