@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 CLUSTER_NAME ?= download-operator
 
-.PHONY: help demo test lint verify cluster cluster-down images deploy bench format
+.PHONY: help demo test lint format generate verify requirements cluster cluster-down images deploy
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,16 @@ $(STAMP):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+demo: $(STAMP) ## a cluster, the product on it, and a file downloaded by a real CronJob
+	@$(BIN)/python -m tests.stage.demo
+
+test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) tests, with coverage
+	@$(BIN)/python -m tests.prepare
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 lint: $(STAMP) ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,8 +43,24 @@ format: $(STAMP) ## put the code into the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) tests, with coverage
-	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
-	@$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+generate: $(STAMP) ## write everything that is made from something else
+	@$(BIN)/python -m tests.manifests write
+
+verify: $(STAMP) ## fail if something generated is not what it would be now
+	@$(BIN)/python -m tests.manifests check
+	@$(BIN)/python -m tests.requirements check
+
+requirements: $(STAMP) ## pin the Python packages anew
+	@$(BIN)/python -m tests.requirements write
+
+cluster: $(STAMP) ## a Kubernetes of your own, with a node (CLUSTER=current, kind or local)
+	@$(BIN)/python -m tests.cluster up --node --name $(CLUSTER_NAME)
+
+cluster-down: $(STAMP) ## remove that cluster and every trace of it
+	@$(BIN)/python -m tests.cluster down --name $(CLUSTER_NAME)
+
+images: $(STAMP) ## build the three images
+	@$(BIN)/python -m tests.images
+
+deploy: $(STAMP) ## install the chart with these images on that cluster
+	@$(BIN)/python -m tests.stage.deploy $(CLUSTER_NAME)

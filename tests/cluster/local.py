@@ -139,18 +139,27 @@ def _enter(name: str, folder: Path) -> Layout:
         shell = mounts + shlex.join(command)
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         command = [*unshare, "sh", "-c", shell]
-    with (folder / "logs" / "supervisor.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    (folder / "pid").write_text(str(process.pid))
+    pid = _spawn(command, folder / "logs" / "supervisor.log")
+    (folder / "pid").write_text(str(pid))
     _wait("supervisor", (folder / "supervisor.sock").exists, None)
     if not isolated:
         ports = _free_ports(3)
         return Layout(name, folder, "127.0.0.1", ports[0], ports[1], isolated=False)
-    child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
+    child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
     with binaries.only_one(CLUSTERS / ".lock"):
         number = network.free_number()
         network.connect(number, int(child))
     return Layout(name, folder, network.inner_address(number))
+
+
+def _spawn(command: list[str], log: Path) -> int:
+    """Start a process that outlives this one; return its id."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    output = (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644)
+    errors = (os.POSIX_SPAWN_DUP2, 1, 2)
+    return os.posix_spawnp(
+        command[0], command, os.environ, file_actions=[output, errors], setsid=True
+    )
 
 
 def _add_node(layout: Layout) -> None:
@@ -332,7 +341,7 @@ def _kill_leftover(folder: Path) -> None:
 def _wait_until_gone(folder: Path) -> None:
     process = Path("/proc") / (folder / "pid").read_text() / "cmdline"
     end = time.monotonic() + READY_SECONDS
-    while process.exists() and process.read_bytes():
+    while process.exists() and process.read_bytes():  # a process that nobody waits for has none
         if time.monotonic() > end:
             raise ComponentError(f"{process.parent} does not end")
         time.sleep(0.05)

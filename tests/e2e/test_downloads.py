@@ -17,6 +17,10 @@ BACKOFF_SECONDS = 240.0
 """Kubernetes waits 10, 20 and 40 seconds before the second, third and fourth attempt."""
 
 
+def every_minute(name: str, path: str, **spec: Any) -> dict[str, Any]:
+    return schedule(name, url=f"{install.WEB_URL}/{path}", schedule=EVERY_MINUTE, **spec)
+
+
 def ended_run(kubectl: Kubectl, name: str, timeout: float) -> dict[str, Any]:
     """The first run of the schedule, once it is over."""
 

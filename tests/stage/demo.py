@@ -49,9 +49,8 @@ def _demo() -> None:
     made = {"nightly-report": _by_kubectl(kubectl), **_by_http(cluster)}
     say("waiting for their own cron to fire: up to a minute")
     for name, file in made.items():
-        run = wait_for(
-            f"a run of {name}", lambda name=name: _completed(kubectl, name), TICK_SECONDS
-        )
+        completed = functools.partial(_completed, kubectl, name)
+        run = wait_for(f"a run of {name}", completed, TICK_SECONDS)
         _check(kubectl, name, file, run)
     _show(kubectl, list(made))
     say(f"done in {time.monotonic() - started:.0f} s")

@@ -95,11 +95,11 @@ def port_forward(cluster: Cluster, service: str) -> Iterator[str]:
 def sha256_on_claim(kubectl: Kubectl, claim: str, location: str) -> str:
     """The digest of a file on a volume, as a Pod that mounts it sees it."""
     path = location.removeprefix(f"volume://{claim}/")
-    digest_of = "import hashlib as h, sys; print(h.file_digest(open(sys.argv[1], 'rb'), 'sha256').hexdigest())"
+    look = "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())"
     container = {
         "name": "look",
         "image": images.reference("worker"),
-        "command": ["python3", "-c", digest_of, f"/data/{path}"],
+        "command": ["python3", "-c", look, f"/data/{path}"],
         "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
     }
     spec = {
