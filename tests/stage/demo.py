@@ -1,5 +1,6 @@
 """`python -m tests.stage.demo`: the main job done for real, from nothing to a file on a volume."""
 
+import functools
 import hashlib
 import json
 import sys

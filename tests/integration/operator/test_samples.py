@@ -1,0 +1,23 @@
+"""Every sample is applied as it is, and becomes Ready."""
+
+from pathlib import Path
+
+from tests.integration.operator.conftest import Operator
+from tests.kubectl import Kubectl
+
+SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
+
+
+def test_there_are_samples() -> None:
+    assert len(SAMPLES) >= 5
+
+
+def test_every_sample_becomes_ready(kubectl: Kubectl, operator: Operator) -> None:
+    for sample in SAMPLES:
+        kubectl("apply", f"--filename={sample}")
+    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    names = {item["metadata"]["name"] for item in kubectl.get("dls")}
+    assert names == {sample.stem for sample in SAMPLES}
+    rendered = kubectl.get("dls", "spread-over-the-hour")["status"]["schedule"]
+    assert rendered == kubectl.get("cronjob", "spread-over-the-hour")["spec"]["schedule"]
+    assert "H" not in rendered

@@ -1,0 +1,134 @@
+"""The images, the chart and the manifests say the same."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import images
+from tests.cluster import binaries
+from tests.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
+from tests.requirements import broken
+
+VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = binaries.ensure("helm")["helm"]
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(*values: str) -> list[dict[str, Any]]:
+    settings = [f"--set={value}" for value in values]
+    done = helm("template", "x", str(CHART), "--namespace=place", *settings)
+    assert done.returncode == 0, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def one(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = (i for i in items if (i["kind"], i["metadata"]["name"]) == (kind, name))
+    return found
+
+
+def test_everything_generated_is_up_to_date() -> None:
+    assert stale() == []
+    assert broken() == []
+    assert (REPOSITORY / CRD).read_bytes() == (REPOSITORY / CHART_CRD).read_bytes()
+
+
+def test_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == VERSION
+    text = (REPOSITORY / INSTALL).read_text()
+    for target in images.TARGETS:
+        assert images.reference(target) in text
+
+
+def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for part, members in values.items():
+        assert set(members) == set(schema[part]["properties"])
+    done = helm("template", "x", str(CHART), "--set=operator.replicas=2")
+    assert done.returncode
+    assert "replicas" in done.stderr
+
+
+def test_the_chart_is_sound() -> None:
+    done = helm("lint", str(CHART), "--strict")
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_pod_is_restricted() -> None:
+    for item in rendered():
+        if item["kind"] != "Deployment":
+            continue
+        pod = item["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["enableServiceLinks"] is False
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
+    rules = one(rendered(), "ClusterRole", "download-operator")["rules"]
+    granted = {(r, v) for rule in rules for r in rule["resources"] for v in rule["verbs"]}
+    assert not any(resource == "secrets" or verb in ("*", "delete") for resource, verb in granted)
+    assert ("downloadschedules", "update") not in granted
+
+
+def test_namespaces_bind_the_operator_to_them() -> None:
+    items = rendered("operator.namespaces={a,b}")
+    places = {
+        i["metadata"]["namespace"]
+        for i in items
+        if (i["kind"], i["metadata"]["name"]) == ("RoleBinding", "download-operator")
+    }
+    assert places == {"a", "b"}
+    kinds = {(i["kind"], i["metadata"]["name"]) for i in items}
+    assert ("ClusterRoleBinding", "download-operator") not in kinds
+
+
+def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
+    items = rendered("api.existingSecret=mine")
+    assert not [i for i in items if i["kind"] == "Role"]
+    pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
+    assert "initContainers" not in pod
+    assert {"secretName": "mine"} in [v.get("secret") for v in pod["volumes"]]
+
+
+def test_parts_can_be_left_out() -> None:
+    kinds = {i["kind"] for i in rendered("api.enabled=false", "crd.install=false")}
+    assert "CustomResourceDefinition" not in kinds
+    assert "Service" not in kinds
+
+
+def test_the_resource_stays_when_the_chart_goes() -> None:
+    crd = one(rendered(), "CustomResourceDefinition", "downloadschedules.downloads.dev")
+    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+@pytest.mark.parametrize("target", images.TARGETS)
+def test_an_image_runs_its_own_process_as_nobody(target: str) -> None:
+    stages = re.split(r"^FROM ", (REPOSITORY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    (stage,) = (text for text in stages if text.startswith(f"base AS {target}"))
+    assert f'ENTRYPOINT ["python3", "-m", "download_{target}"]' in stage
+    assert "USER 65532:65532" in stage
+
+
+def test_nothing_names_a_registry_or_this_machine() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.split()
+    forbidden = re.compile(r"pypi\.|pythonhosted|proxy\.golang|deb\.debian|/ro" + "ot/|/wo" + "rk/")
+    for name in listed:
+        path = REPOSITORY / name
+        if path.is_file() and path != Path(__file__):
+            assert not forbidden.search(path.read_text(errors="replace")), name
