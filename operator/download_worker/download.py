@@ -65,8 +65,7 @@ class _Download:
     def run(self) -> Result:
         try:
             response = self._follow()
-            self._begin(response)
-            return self._finish(response)
+            return self._finish(response, self._begin(response))
         except OSError as error:
             raise of_file_system(error) from error
         finally:
@@ -93,19 +92,18 @@ class _Download:
     def _take(self, response: Response, chunk: bytes) -> bool:
         if response.status in STATUSES and "location" in response.headers:
             return False  # what people would read if their browser did not follow
-        self._begin(response)
+        sink = self._begin(response)
         self._bytes += len(chunk)
         if self._bytes > self._order.max_bytes:
             raise self._too_large(response)
         self._digest.update(chunk)
-        if self._sink:
-            self._sink.write(chunk)
+        sink.write(chunk)
         return True
 
-    def _begin(self, response: Response) -> None:
+    def _begin(self, response: Response) -> Sink:
         """Judge the response by its head, before the first byte of its body is kept."""
         if self._sink is not None:
-            return
+            return self._sink
         if not 200 <= response.status < 300:
             raise of_status(response.status)
         if response.status == 206:
@@ -118,8 +116,9 @@ class _Download:
         if announced.isdigit() and int(announced) > self._order.max_bytes:
             raise self._too_large(response)
         self._sink = self._open_sink(response)
+        return self._sink
 
-    def _finish(self, response: Response) -> Result:
+    def _finish(self, response: Response, sink: Sink) -> Result:
         digest = self._digest.hexdigest()
         if self._order.sha256 and self._order.sha256 != digest:
             raise DownloadError(
@@ -130,8 +129,7 @@ class _Download:
             )
         if self._stopped():
             raise StoppedError
-        if self._sink:
-            self._sink.commit()
+        sink.commit()
         return Result(
             bytes=self._bytes,
             sha256=digest,

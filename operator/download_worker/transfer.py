@@ -203,6 +203,8 @@ class _Transfer:
                 "allow its range if downloads from there are wanted.",
             )
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
+        if reason is Reason.INVALID_URL and self._opened:
+            reason = Reason.BAD_RESPONSE  # libcurl's word for HTTP/0.9 is "unsupported protocol"
         return DownloadError(reason, f"{words.rstrip('.')}.", self._response.status or None)
 
 

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from download_schedule.result import Result, decode
 
+PATH = "{namespace}/{name}/{scheduled}-{filename}"
 LOOPBACK = "127.0.0.1/32"
 _RUN = """
 import logging, sys, os
@@ -45,9 +47,8 @@ class Pod:
         self,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
-        path: str | None = "{namespace}/{name}/{scheduled}-{filename}",
-        job: str = "nightly-29923320",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        path: str | None = PATH,
         allow: str = LOOPBACK,
         **environment: str,
     ) -> subprocess.Popen[str]:
@@ -56,14 +57,14 @@ class Pod:
         spec = {
             "url": url,
             "format": "raw",
-            "headers": [{"name": n, "value": v} for n, v in (headers or {}).items()],
+            "headers": [{"name": n, "value": v} for n, v in headers.items()],
             "destination": volume if path else {"discard": {}},
         }
         variables = {
             "DOWNLOAD_SPEC": json.dumps(spec),
             "DOWNLOAD_NAMESPACE": "team",
             "DOWNLOAD_NAME": "nightly",
-            "DOWNLOAD_JOB": job,
+            "DOWNLOAD_JOB": "nightly-29923320",
             "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,
             **environment,
         }
@@ -82,9 +83,18 @@ class Pod:
         document = self.report.read_text() if self.report.exists() else "{}"
         return Ended(process.returncode, decode(document), out, err)
 
-    def run(self, url: str, **how: str) -> Ended:
+    def run(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        path: str | None = PATH,
+        allow: str = LOOPBACK,
+        **environment: str,
+    ) -> Ended:
         """Make one attempt from start to end."""
-        return self.end(self.start(url, **how))
+        process = self.start(url, headers=headers, path=path, allow=allow, **environment)
+        return self.end(process)
 
     def files(self) -> dict[str, bytes]:
         """Return everything on the claim, by its path."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 BODY = b"The quick brown fox jumps over the lazy dog.\n" * 1000
 
+TLS_HANDSHAKE = 22
+"""First byte of what a client says that expects TLS (RFC 8446 section 5.1)."""
+
 
 @dataclass
 class Exchange:
@@ -61,6 +64,9 @@ class FaultServer:
             while b"\r\n\r\n" not in head:
                 more = connection.recv(65536)
                 if not more:
+                    return
+                if more[0] == TLS_HANDSHAKE:
+                    connection.sendall(b"HTTP/1.1 400 Plain HTTP here\r\n\r\n")
                     return
                 head += more
             text = head.decode("latin-1")

@@ -1,0 +1,75 @@
+"""The HTTP API as a process of its own, in front of the real control plane."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cluster import LocalCluster
+from tests.kubectl import Kubectl, wait_for
+
+KEY = "a-key-for-tests"
+
+StartApi = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def start_api(cluster: LocalCluster, tmp_path: Path) -> Iterator[StartApi]:
+    """Start servers that are stopped when the test ends; returns a client for each."""
+    started: list[subprocess.Popen[bytes]] = []
+    clients: list[httpx.Client] = []
+
+    def start(**settings: str) -> httpx.Client:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(cluster.kubeconfig),
+            "DOWNLOAD_API_PORT": str(port),
+            **{f"DOWNLOAD_API_{name.upper()}": value for name, value in settings.items()},
+        }
+        log = tmp_path / f"api-{len(started)}.log"
+        with log.open("wb") as output:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "download_api"],
+                    env=environment,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        clients.append(client)
+        wait_for(f"the API, see {log}", lambda: _lives(client))
+        return client
+
+    yield start
+    for client in clients:
+        client.close()
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def _lives(client: httpx.Client) -> bool:
+    try:
+        return client.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def api(start_api: StartApi, tmp_path: Path, kubectl: Kubectl) -> httpx.Client:
+    """The API with a key, which the client sends, making schedules in the test's namespace."""
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    client = start_api(key_file=str(file), namespace=kubectl.namespace)
+    client.headers["X-API-Key"] = KEY
+    return client

@@ -1,0 +1,176 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from download_api.cluster import ClusterError
+from download_api.keys import KeyFile
+from download_api.problems import ProblemError, of_cluster
+from download_api.settings import Settings, help_text
+from download_api.shapes import Destination, NewSchedule
+from download_api.translate import execution, manifest, schedule, slug, split_id
+
+P = "DOWNLOAD_API_"
+NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
+
+
+def new(**members: Any) -> NewSchedule:
+    given = {"name": "Report", "url": "https://example.com/x", "cron_expression": "0 2 * * *"}
+    return NewSchedule.model_validate({**given, **members})
+
+
+def resource(**spec: Any) -> dict[str, Any]:
+    made = manifest(new(), "team", "report")
+    metadata = {**made["metadata"], "uid": "u", "creationTimestamp": "2026-11-23T00:00:00Z"}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_a_slug_is_a_resource_name(name: str) -> None:
+    made = slug(name)
+    assert split_id(f"team.{made}") == ("team", made)
+    assert len(made) <= 45
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Daily report!", "daily-report"), ("Über Preise", "uber-preise"), ("日報", "schedule")],
+)
+def test_a_slug_resembles_the_name(name: str, expected: str) -> None:
+    assert slug(name) == expected
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "report", "team.", ".x", "Team.x", "a/b.c", "a.b/../c", "a.b%"]
+)
+def test_what_is_no_id(bad: str) -> None:
+    assert split_id(bad) is None
+
+
+def test_a_name_may_have_dots() -> None:
+    assert split_id("team.a.b") == ("team", "a.b")
+
+
+def test_a_new_schedule_becomes_a_resource() -> None:
+    made = manifest(
+        new(enabled=False, headers={"Accept": "x"}, destination=Destination(claim_name="data")),
+        "team",
+        "report",
+    )
+    assert made["metadata"]["annotations"] == {"downloads.dev/display-name": "Report"}
+    assert made["spec"]["suspend"]
+    assert made["spec"]["request"] == {"headers": [{"name": "Accept", "value": "x"}]}
+    assert made["spec"]["destination"]["volume"]["claimName"] == "data"
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "sentence"),
+    [
+        ({"cron_expression": "61 * * * *"}, 400, "minute"),
+        ({"cron_expression": "@every 5m"}, 400, "cron_expression"),
+        ({"cron_expression": "0 0 31 2 *"}, 400, "never fire"),
+        ({"url": "ftp://example.com/x"}, 422, "url: url must start with http:// or https://"),
+        ({"time_zone": "Mars/Base"}, 422, "timeZone"),
+        ({"history_limit": 101}, 422, "history_limit: Input should be less than or equal to 100"),
+        ({"format": "text"}, 422, "format: text is not available yet; write raw"),
+        ({"headers": {"Host": "x"}}, 422, "leave out Host"),
+        ({"destination": {"claim_name": "Data"}}, 422, "destination.claim_name: claimName must be"),
+    ],
+)
+def test_what_cannot_be(members: dict[str, Any], status: int, sentence: str) -> None:
+    with pytest.raises(ProblemError) as told:
+        manifest(new(**members), "team", "report")
+    assert told.value.status == status
+    assert sentence in str(told.value)
+
+
+def test_a_resource_as_callers_see_it() -> None:
+    shown = schedule(resource(), NOW)
+    assert (shown.id, shown.name, shown.enabled) == ("team.report", "Report", True)
+    assert shown.next_run_time == datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+    assert not shown.ready
+    assert shown.message == "The operator has not seen it yet."
+    assert schedule(resource(suspend=True), NOW).next_run_time is None
+    assert schedule(resource(schedule="rubbish"), NOW).next_run_time is None
+
+
+def test_a_resource_made_by_kubectl() -> None:
+    made = resource(destination={"volume": {"claimName": "data"}})
+    del made["metadata"]["annotations"]
+    made["status"] = {"conditions": [{"type": "Ready", "status": "True", "message": "fine"}]}
+    shown = schedule(made, NOW)
+    assert shown.name == "report"
+    assert shown.destination == Destination(claim_name="data")
+    assert (shown.ready, shown.message) == (True, None)
+
+
+def test_a_run_as_callers_see_it() -> None:
+    run = {
+        "id": "u1",
+        "job": "report-1",
+        "trigger": "Schedule",
+        "state": "Failed",
+        "startTime": "2026-11-23T02:00:00Z",
+        "completionTime": "2026-11-23T02:01:30Z",
+        "attempts": 4,
+        "httpStatus": 500,
+        "reason": "HTTPStatus",
+        "message": "The server answered 500.",
+    }
+    shown = execution("team.report", run)
+    assert (shown.status, shown.success, shown.duration, shown.attempt) == ("failed", False, 90, 4)
+    assert shown.error_message == "The server answered 500."
+    running = execution("x", {"id": "u2", "state": "Running", "trigger": "Manual"})
+    assert (running.success, running.duration, running.attempt) == (None, None, 1)
+    completed = execution("x", {**run, "state": "Completed", "bytes": 7})
+    assert (completed.success, completed.content_size, completed.error_message) == (True, 7, None)
+
+
+def test_settings() -> None:
+    settings = Settings.from_environment({f"{P}HOST": "0.0.0.0", f"{P}PORT": "9000"})
+    assert settings.bind == "127.0.0.1"  # nobody else, without a key
+    settings = Settings.from_environment({f"{P}HOST": "0.0.0.0", f"{P}KEY_FILE": "/key"})
+    assert (settings.bind, settings.port, settings.namespace) == ("0.0.0.0", 8080, "default")
+    assert f"{P}KEY_FILE" in help_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "0", "from 1 to 65535"),
+        ("PORT", "65536", "from 1 to 65535"),
+        ("PORT", "http", "whole number"),
+        ("NAMESPACE", "", "name a namespace"),
+        ("TOKEN", "x", "is not a setting"),
+    ],
+)
+def test_bad_settings_say_what_to_write(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Settings.from_environment({f"{P}{name}": value})
+
+
+def test_keys(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    key = KeyFile(file)
+    assert not key.matches("Bearer ", "")  # no file yet: nobody gets in
+    file.write_text("first\n")
+    assert key.matches("Bearer first", None)
+    assert key.matches("bearer first", None)
+    assert key.matches(None, "first")
+    for wrong in ("first ", "Basic first", "Bearer second", "Bearer", ""):
+        assert not key.matches(wrong, None)
+    assert not key.matches(None, "sécond")
+    file.write_text("second")
+    assert key.matches(None, "second")
+    file.write_text("")
+    assert not key.matches("Bearer ", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(403, 403), (404, 404), (409, 409), (422, 422), (429, 503), (500, 503)]
+)
+def test_refusals_of_the_cluster(status: int, answer: int) -> None:
+    assert of_cluster(ClusterError(status, "", "why")).status == answer
