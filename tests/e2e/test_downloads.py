@@ -69,7 +69,8 @@ def check_missing(kubectl: Kubectl) -> None:
     """A 404 fails at once, without retries."""
     run = ended_run(kubectl, "missing", TICK_SECONDS)
     assert (run["state"], run["attempts"], run["httpStatus"]) == ("Failed", 1, 404)
-    assert (run["reason"], run["message"]) == ("HTTPStatus", "The server answered 404.")
+    assert run["reason"] == "HTTPStatus"
+    assert "answered 404" in run["message"]
 
 
 def check_flaky(kubectl: Kubectl) -> None:
@@ -77,14 +78,15 @@ def check_flaky(kubectl: Kubectl) -> None:
     run = ended_run(kubectl, "flaky", TICK_SECONDS)
     assert (run["state"], run["attempts"]) == ("Completed", 2)
     assert run["sha256"] == hashlib.sha256(content(kubectl.namespace)).hexdigest()
-    assert run["message"] == "The server answered 500."
+    assert "answered 500" in run["message"]
 
 
 def check_broken(kubectl: Kubectl) -> None:
     """A 500 is tried four times."""
     run = ended_run(kubectl, "broken", BACKOFF_SECONDS)
     assert (run["state"], run["attempts"], run["httpStatus"]) == ("Failed", 4, 500)
-    assert (run["reason"], run["message"]) == ("HTTPStatus", "The server answered 500.")
+    assert run["reason"] == "HTTPStatus"
+    assert "answered 500" in run["message"]
     assert kubectl.get("dls", "broken")["status"]["consecutiveFailures"] == 1
 
 
