@@ -11,6 +11,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 JSON = dict[str, Any]
 
+FIELD_MANAGER: Final = "download-operator-api"
+"""The API server names the manager of the fields we write by the user agent."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 """A person or program is waiting for the answer."""
 
@@ -70,7 +72,7 @@ class Cluster:
             ClusterError: the API server refused.
             UnreachableError: no answer came within ten seconds.
         """
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:

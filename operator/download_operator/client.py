@@ -12,6 +12,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 JSON = dict[str, Any]
 
+FIELD_MANAGER: Final = "download-operator"
+"""The API server names the manager of the fields we write by the user agent."""
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """Of one request; a watch has limits of its own."""
 
@@ -104,7 +106,7 @@ class KubeClient:
         query: Mapping[str, str] | None,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)

@@ -161,7 +161,7 @@ def _compile(family: str, name: str, program: Path) -> None:
     unfinished = program.with_name(f".{name}.unfinished")
     system.say(f"compiling {name} from {made.packages[name]}")
     build = subprocess.Popen(
-        [_go(), "build", *made.flags(), "-o", str(unfinished), made.packages[name]],
+        [go(), "build", *made.flags(), "-o", str(unfinished), made.packages[name]],
         cwd=TOOLS / family,
         env={**os.environ, **made.environment()},
         stdout=subprocess.PIPE,
@@ -180,9 +180,9 @@ def _compile(family: str, name: str, program: Path) -> None:
     system.say(f"compiled {name} in {time.monotonic() - started:.0f} s")
 
 
-def _go() -> str:
+def go() -> str:
     """A Go toolchain new enough for every go.mod: from PATH, else from its Python package."""
-    wanted = _minimum_go()
+    wanted = _minimumgo()
     on_path = shutil.which("go")
     if on_path and _go_version(on_path) >= wanted:
         return on_path
@@ -196,7 +196,7 @@ def _go() -> str:
     return str(program)
 
 
-def _minimum_go() -> tuple[int, ...]:
+def _minimumgo() -> tuple[int, ...]:
     declared = [
         re.search(r"^go (\S+)", (TOOLS / family / "go.mod").read_text(), re.MULTILINE)
         for family in FAMILIES

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import binaries
+
 SOURCES = Path(__file__).parent / "robfig"
 
 
@@ -31,14 +33,13 @@ def cron_seed(pytestconfig: pytest.Config) -> int:
 def robfig() -> Path:
     """The Go program, compiled once for each state of its sources."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir())))
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    program = cache / "download-operator" / "bin" / f"robfig-{digest.hexdigest()[:12]}"
+    program = binaries.CACHE / "bin" / f"robfig-{digest.hexdigest()[:12]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         fresh = program.with_suffix(f".{os.getpid()}")
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
         subprocess.run(
-            ["go", "build", "-trimpath", "-o", fresh, "."],
+            [binaries.go(), "build", "-trimpath", "-o", fresh, "."],
             cwd=SOURCES,
             env=environment,
             check=True,

@@ -1,4 +1,4 @@
-"""`python -m tests.stage.demo`: the main job done for real, from nothing to a file on a volume."""
+"""`python -m tests.stage.demo [CLUSTER]`: the main job done, from nothing to a file kept."""
 
 import functools
 import hashlib
@@ -28,17 +28,17 @@ TICK_SECONDS = 150.0
 def main() -> int:
     """Show it; return the exit code."""
     try:
-        _demo()
+        _demo(sys.argv[1] if len(sys.argv) > 1 else NAME)
     except (BuildError, BuildFailedError, ComponentError, KindError, MissingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _demo() -> None:
+def _demo(name: str) -> None:
     started = time.monotonic()
     say("a Kubernetes cluster (compiled once, ten minutes cold)")
-    cluster = clusters.up(NAME, node=True)
+    cluster = clusters.up(name, node=True)
     say("the three images")
     install.load_images(cluster)
     say("helm install")
@@ -49,10 +49,10 @@ def _demo() -> None:
     say("one schedule by kubectl apply, one by the HTTP API")
     made = {"nightly-report": _by_kubectl(kubectl), **_by_http(cluster)}
     say("waiting for their own cron to fire: up to a minute")
-    for name, file in made.items():
-        completed = functools.partial(_completed, kubectl, name)
-        run = wait_for(f"a run of {name}", completed, TICK_SECONDS)
-        _check(kubectl, name, file, run)
+    for schedule_name, file in made.items():
+        completed = functools.partial(_completed, kubectl, schedule_name)
+        run = wait_for(f"a run of {schedule_name}", completed, TICK_SECONDS)
+        _check(kubectl, schedule_name, file, run)
     _show(kubectl, list(made))
     say(f"done in {time.monotonic() - started:.0f} s")
     _farewell(cluster)

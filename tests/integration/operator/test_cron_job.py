@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator.conftest import Operator
+from tests.integration.conftest import Operator
 from tests.kubectl import Kubectl, RefusedError, wait_for
 from tests.schedules import condition, schedule
 

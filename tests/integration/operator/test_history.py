@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.cluster import LocalCluster
-from tests.integration.operator.conftest import Operator, StartOperator
+from tests.integration.conftest import Operator, StartOperator
 from tests.integration.operator.runs import (
     DOCUMENT,
     end_pod,

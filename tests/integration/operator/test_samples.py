@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.integration.operator.conftest import Operator
+from tests.integration.conftest import Operator
 from tests.kubectl import Kubectl
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))

@@ -1,4 +1,4 @@
-"""The operator as a process of its own on the control plane."""
+"""The operator as a process of its own on the control plane, for all integration tests."""
 
 import os
 import signal
