@@ -12,6 +12,9 @@ SPEC_HASH_ANNOTATION: Final = "downloads.dev/spec-hash"
 SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """Set by the CronJob controller on the Jobs it makes (Kubernetes 1.32 and later)."""
 
+JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
+"""Set by the Job controller on its Pods."""
+
 MAX_CRON_JOB_NAME: Final = 52
 """The CronJob controller appends up to 11 characters, and a Job's name ends at 63."""
 

@@ -11,6 +11,7 @@ from download_operator.cron_job import Desired, desire
 from download_operator.picture import Key, Picture, Refusal, Snapshot
 from download_operator.plan import (
     CreateCronJob,
+    ReadPods,
     ReplaceCronJob,
     Wait,
     WriteStatus,
@@ -18,9 +19,9 @@ from download_operator.plan import (
     plan,
 )
 from download_operator.settings import Settings
-from download_operator.views import Schedule, cron_job_of, schedule_of
+from download_operator.views import Job, Schedule, cron_job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
-from download_schedule.names import cron_job_name
+from download_schedule.names import JOB_UID_LABEL, cron_job_name
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Controller:
                     await self._replace(key, snapshot, desired)
                 case WriteStatus(status):
                     await self._write_status(snapshot.schedule, status)
+                case ReadPods(job):
+                    await self._read_pods(snapshot.schedule, job)
         log.warning("%s/%s is not settled after %d steps", *key, MAX_STEPS)
         return 1.0
 
@@ -157,6 +160,12 @@ class Controller:
                 raise
         else:
             self._picture.put_schedule(schedule_of(answer))
+
+    async def _read_pods(self, schedule: Schedule, job: Job) -> None:
+        query = {"labelSelector": f"{JOB_UID_LABEL}={job.uid}"}
+        path = f"/api/v1/namespaces/{schedule.namespace}/pods"
+        answer = await self._client.request("GET", path, query=query)
+        self._picture.read_pods(job, map(pod_of, answer["items"]))
 
     async def _refresh(self, schedule: Schedule) -> None:
         """Somebody was faster; read what there is now instead of waiting for the event."""

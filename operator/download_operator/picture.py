@@ -3,7 +3,7 @@
 Everything here is memory: it can be lost at any moment and is read anew from the API server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -29,6 +29,8 @@ class Run:
     ended: datetime | None = None
     """When we first heard that it is over, by our own clock."""
     deleted: bool = False
+    pods_read: bool = False
+    """Whether its Pods were asked for, because the news of them was late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,13 @@ class Picture:
             return
         pods[pod.uid] = pod
         self._changed_by_uid(pod.schedule_uid)
+
+    def read_pods(self, job: Job, pods: Iterable[Pod]) -> None:
+        """Take in all that the API server has of a Job's Pods: no more news is to come."""
+        for pod in pods:
+            self.put_pod(pod)
+        if run := self._runs.get(job.schedule_uid, {}).get(job.uid):
+            run.pods_read = True
 
     def remove_pod(self, pod: Pod) -> None:
         """Note a Pod's last state; it is an attempt for as long as its Job is a run."""

@@ -13,7 +13,7 @@ from download_operator.conditions import Verdict
 from download_operator.cron_job import Desired
 from download_operator.picture import Run, Snapshot
 from download_operator.runs import result_is_missing, run_of
-from download_operator.views import Pod
+from download_operator.views import Job, Pod
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY, State
 
@@ -22,7 +22,7 @@ JSON = dict[str, Any]
 PENDING_GRACE: Final = timedelta(seconds=5)
 """A run that starts within it costs no status write of its own for having been pending."""
 RESULT_GRACE: Final = timedelta(seconds=5)
-"""How long the Pod's last word may come after the news that its Job is over."""
+"""How long the Pod's last word may come after the news that its Job is over, unasked."""
 NEXT_RUN_GRACE: Final = timedelta(seconds=60)
 """A tick brings a run, and its status write the next tick; only a tick without one waits."""
 
@@ -49,13 +49,20 @@ class WriteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPods:
+    """List the Pods of a Job that is over: the watch has not told how its last one ended."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do before *until* unless something happens; None: at all."""
 
     until: datetime | None
 
 
-Action = CreateCronJob | ReplaceCronJob | WriteStatus | Wait
+Action = CreateCronJob | ReplaceCronJob | WriteStatus | ReadPods | Wait
 
 
 def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Action:
@@ -128,6 +135,8 @@ def _differs(snapshot: Snapshot, desired: Desired) -> bool:
 def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: datetime) -> Action:
     """Write the status if it says something new; *desired* only where Kubernetes carries it out."""
     entries, existing, look_again = _runs(snapshot, now)
+    if overdue := _overdue(snapshot, now):
+        return ReadPods(overdue)
     schedule, moment = snapshot.schedule, _text(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
     recorded = history.record(schedule.status, entries, existing, limit, moment)
@@ -171,9 +180,23 @@ def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list
     return entries, {run.job.uid for run, _ in snapshot.runs}, look_again
 
 
+def _overdue(snapshot: Snapshot, now: datetime) -> Job | None:
+    """Return a Job that is over, and whose Pods should have been heard of by now."""
+    done = history.counted(snapshot.schedule.status)
+    for run, pods in snapshot.runs:
+        waited = run.ended is not None and run.ended + RESULT_GRACE <= now
+        if waited and run.job.uid not in done and _is_short_of_news(run, pods):
+            return run.job
+    return None
+
+
+def _is_short_of_news(run: Run, pods: tuple[Pod, ...]) -> bool:
+    return run.ended is not None and not run.pods_read and result_is_missing(run.job, pods)
+
+
 def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> datetime:
     """Return when the entry is worth recording; waiting a little saves a write or a result."""
-    if run.ended and result_is_missing(run.job, pods):
+    if run.ended and _is_short_of_news(run, pods):
         return run.ended + RESULT_GRACE
     if entry["state"] == State.PENDING and not stored:
         return run.appeared + PENDING_GRACE

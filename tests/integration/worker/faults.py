@@ -143,11 +143,13 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> Behaviour:
     return raw(head("200 OK", "Transfer-Encoding: chunked") + framed + end)
 
 
-def stall(after: int = 0, reached: threading.Event | None = None) -> Behaviour:
-    """Promise the whole body, fall silent after some bytes of it."""
+def stall(
+    after: int = 0, reached: threading.Event | None = None, length: int = len(BODY)
+) -> Behaviour:
+    """Promise a body of *length*, fall silent after some bytes of it."""
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:after])
+        exchange.send(head("200 OK", f"Content-Length: {length}") + BODY[:after])
         if reached:
             reached.set()
         exchange.hang()

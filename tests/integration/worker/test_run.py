@@ -4,6 +4,7 @@ import hashlib
 import signal
 import socket
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (
     BODY,
     Behaviour,
+    Exchange,
     FaultServer,
     answer,
     chunked,
@@ -265,6 +267,19 @@ def test_the_server_names_the_file_but_not_its_place(
     assert list(pod.files()) == [f"{TICK}-{name}"]
 
 
+def test_without_a_tick_the_path_has_the_moment_of_the_start(server: FaultServer, pod: Pod) -> None:
+    arrivals: list[str] = []
+
+    def late(exchange: Exchange) -> None:
+        arrivals.append(datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+        exchange.closing.wait(1.1)
+        answer(200)(exchange)
+
+    assert pod.run(server.on("/x", late), path="{scheduled}", DOWNLOAD_JOB="by-hand").code == 0
+    (scheduled,) = pod.files()
+    assert scheduled <= arrivals[0]
+
+
 def test_a_link_on_the_volume_does_not_lead_out(
     server: FaultServer, pod: Pod, tmp_path: Path
 ) -> None:
@@ -339,6 +354,13 @@ def test_a_closed_port_is_tried_again(pod: Pod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     failed(pod.run(f"http://127.0.0.1:{port}/"), EXIT_RETRY, "ConnectionFailed")
+
+
+def test_a_host_with_one_address_refused_and_one_down_is_tried_again(pod: Pod) -> None:
+    """libcurl itself resolves localhost to both ::1 and 127.0.0.1; only one is allowed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    failed(pod.run(f"http://localhost:{port}/"), EXIT_RETRY, "ConnectionFailed")
 
 
 def test_an_unanswered_connection_is_tried_again(pod: Pod) -> None:

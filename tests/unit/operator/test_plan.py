@@ -1,101 +1,15 @@
 """The plan and the picture together, event by event, with no cluster and no clock."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from download_operator.cron_job import desire
-from download_operator.picture import Picture, Refusal
-from download_operator.plan import CreateCronJob, ReplaceCronJob, Wait, WriteStatus, plan
-from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
-from tests.unit.operator.objects import (
-    SETTINGS,
-    cron_job_manifest,
-    job_manifest,
-    pod_manifest,
-    schedule_manifest,
-)
-
-KEY = ("team", "report")
-START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
-DOCUMENT = json.dumps({"bytes": 3, "sha256": "a" * 64, "httpStatus": 200})
-
-
-class World:
-    """A cluster of one schedule whose operator we are."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.now = START
-        self.version = 100
-        self.changed = 0
-        self.manifest = schedule_manifest(self.next_version(), **spec)
-        self.forget()
-
-    def forget(self) -> None:
-        """Start the operator anew."""
-        self.picture = Picture(lambda _: None, lambda: self.now)
-        self.picture.put_schedule(schedule_of(self.manifest))
-
-    def next_version(self) -> int:
-        self.version += 1
-        return self.version
-
-    def decide(self) -> Any:
-        snapshot = self.picture.snapshot(KEY)
-        assert snapshot
-        try:
-            wanted: Any = desire(snapshot.schedule, SETTINGS)
-        except ValueError as error:
-            wanted = error
-        return plan(snapshot, wanted, self.now)
-
-    def settle(self) -> list[Any]:
-        """Carry everything out; return the actions."""
-        done = []
-        while not isinstance(action := self.decide(), Wait):
-            done.append(action)
-            assert len(done) < 10
-            if isinstance(action, WriteStatus):
-                self.manifest = {**self.manifest, "status": action.status}
-                self.manifest["metadata"]["resourceVersion"] = str(self.next_version())
-                self.picture.put_schedule(schedule_of(self.manifest))
-            else:
-                self.apply_cron_job(action.desired.manifest)
-        return done
-
-    def apply_cron_job(self, manifest: dict[str, Any], generation: int = 1) -> None:
-        metadata = {
-            **manifest["metadata"],
-            "uid": "cron-job-uid",
-            "resourceVersion": str(self.next_version()),
-            "generation": generation,
-        }
-        self.picture.wrote_cron_job(KEY, cron_job_of({**manifest, "metadata": metadata}))
-
-    def job(self, **job: Any) -> None:
-        self.picture.put_job(job_of(job_manifest(version=self.next_version(), **job)))
-
-    def delete_job(self, **job: Any) -> None:
-        self.picture.remove_job(job_of(job_manifest(version=self.next_version(), **job)))
-
-    def pod(self, **pod: Any) -> None:
-        self.picture.put_pod(pod_of(pod_manifest(version=self.next_version(), **pod)))
-
-    @property
-    def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = self.manifest["status"]
-        return status
-
-    @property
-    def run(self) -> dict[str, Any]:
-        run: dict[str, Any] = self.status["history"][0]
-        return run
-
-    def ready(self) -> dict[str, Any]:
-        ready: dict[str, Any] = self.status["conditions"][0]
-        return ready
+from download_operator.picture import Refusal
+from download_operator.plan import CreateCronJob, ReplaceCronJob, Wait, WriteStatus
+from download_operator.views import cron_job_of
+from tests.unit.operator.objects import cron_job_manifest
+from tests.unit.operator.world import DOCUMENT, KEY, START, World
 
 
 def kinds(actions: list[Any]) -> list[type]:

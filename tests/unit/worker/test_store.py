@@ -1,7 +1,11 @@
 """Files: all or nothing under the final name, and never outside the root."""
 
+import os
+import resource
+import secrets
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +121,46 @@ def test_no_file_descriptor_is_left_open(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File name too long"):
         File(tmp_path, "c.txt", "x" * MAX_PART)
     assert len(names(Path("/proc/self/fd"))) == before
+
+
+def test_the_bytes_are_on_the_disk_before_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "rename"):
+        real = getattr(os, name)
+
+        def noted(*args: int, real: Any = real, name: str = name, **options: int) -> None:
+            calls.append(name)
+            real(*args, **options)
+
+        monkeypatch.setattr(os, name, noted)
+    write(tmp_path, "c.txt")
+    assert calls == ["fsync", "rename", "fsync"]
+
+
+def test_a_file_that_stands_where_the_temporary_one_would_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / ".job.guessed.part").hardlink_to(tmp_path / "precious")
+    with pytest.raises(FileExistsError):
+        File(tmp_path, "c.txt", "job")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_a_write_that_is_taken_in_part_is_not_taken_for_whole(tmp_path: Path) -> None:
+    file = File(tmp_path, "c.txt", "job")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.write(b"x" * 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.abandon()
+    assert names(tmp_path) == []
 
 
 def test_attempts_at_the_same_moment_make_the_same_folders(tmp_path: Path) -> None:

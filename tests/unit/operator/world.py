@@ -1,0 +1,103 @@
+"""A cluster of one schedule, whose operator's actions are carried out at once."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from download_operator.cron_job import Desired, desire
+from download_operator.picture import Picture
+from download_operator.plan import ReadPods, Wait, WriteStatus, plan
+from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from tests.unit.operator.objects import (
+    SETTINGS,
+    job_manifest,
+    pod_manifest,
+    schedule_manifest,
+)
+
+KEY = ("team", "report")
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+DOCUMENT = json.dumps({"bytes": 3, "sha256": "a" * 64, "httpStatus": 200})
+
+
+class World:
+    """A cluster of one schedule whose operator we are."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.now = START
+        self.version = 100
+        self.desired: Desired | ValueError | None = None
+        self.manifest = schedule_manifest(self.next_version(), **spec)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start the operator anew."""
+        self.picture = Picture(lambda _: None, lambda: self.now)
+        self.picture.put_schedule(schedule_of(self.manifest))
+
+    def next_version(self) -> int:
+        self.version += 1
+        return self.version
+
+    def decide(self) -> Any:
+        snapshot = self.picture.snapshot(KEY)
+        assert snapshot
+        if self.desired is None:
+            try:
+                self.desired = desire(snapshot.schedule, SETTINGS)
+            except ValueError as error:
+                self.desired = error
+        return plan(snapshot, self.desired, self.now)
+
+    def settle(self) -> list[Any]:
+        """Carry everything out; return the actions."""
+        done = []
+        while not isinstance(action := self.decide(), Wait):
+            done.append(action)
+            assert len(done) < 10
+            if isinstance(action, WriteStatus):
+                self.manifest = {**self.manifest, "status": action.status}
+                self.manifest["metadata"]["resourceVersion"] = str(self.next_version())
+                self.picture.put_schedule(schedule_of(self.manifest))
+            elif isinstance(action, ReadPods):
+                pods = self.pods_in_cluster(action.job.uid)
+                self.picture.read_pods(action.job, map(pod_of, pods))
+            else:
+                self.apply_cron_job(action.desired.manifest)
+        return done
+
+    def pods_in_cluster(self, job_uid: str) -> list[dict[str, Any]]:
+        """What the API server would list; tests that have more say so."""
+        return []
+
+    def apply_cron_job(self, manifest: dict[str, Any], generation: int = 1) -> None:
+        metadata = {
+            **manifest["metadata"],
+            "uid": "cron-job-uid",
+            "resourceVersion": str(self.next_version()),
+            "generation": generation,
+        }
+        self.picture.wrote_cron_job(KEY, cron_job_of({**manifest, "metadata": metadata}))
+
+    def job(self, **job: Any) -> None:
+        self.picture.put_job(job_of(job_manifest(version=self.next_version(), **job)))
+
+    def delete_job(self, **job: Any) -> None:
+        self.picture.remove_job(job_of(job_manifest(version=self.next_version(), **job)))
+
+    def pod(self, **pod: Any) -> None:
+        self.picture.put_pod(pod_of(pod_manifest(version=self.next_version(), **pod)))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.manifest["status"]
+        return status
+
+    @property
+    def run(self) -> dict[str, Any]:
+        run: dict[str, Any] = self.status["history"][0]
+        return run
+
+    def ready(self) -> dict[str, Any]:
+        ready: dict[str, Any] = self.status["conditions"][0]
+        return ready
