@@ -4,7 +4,8 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -27,6 +28,9 @@ JOURNAL_SPAN: Final = timedelta(hours=6)
 """Finished Jobs of at least this long a time stay, so that none is lost while no operator runs."""
 MIN_JOURNAL: Final = 3
 MAX_JOURNAL: Final = 100
+
+_A_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""From when on the period is measured: always the same, so that the CronJob is."""
 
 WORKER_USER: Final = 65532
 DATA_PATH: Final = "/data"
@@ -64,16 +68,17 @@ def _sentence(error: ErrorDetails) -> str:
     return f"{where}: {error['msg']}"
 
 
-def journal_limit(ticks: cron.Schedule, since: datetime) -> int:
+@lru_cache(maxsize=4096)
+def journal_limit(ticks: cron.Schedule) -> int:
     """Return how many finished Jobs of each kind Kubernetes keeps: 3 to 100."""
-    needed = math.ceil(JOURNAL_SPAN / ticks.period(since)) + 1
+    needed = math.ceil(JOURNAL_SPAN / ticks.period(_A_LEAP_YEAR)) + 1
     return min(max(needed, MIN_JOURNAL), MAX_JOURNAL)
 
 
 def _manifest(
     schedule: Schedule, spec: Spec, ticks: cron.Schedule, settings: Settings
 ) -> dict[str, Any]:
-    journal = journal_limit(ticks, datetime.fromisoformat(schedule.created))
+    journal = journal_limit(ticks)
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
