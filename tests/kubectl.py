@@ -51,10 +51,15 @@ class Kubectl:
         return done.stdout
 
     def get(self, *arguments: str) -> Any:
-        """One object, or a list's items, as JSON; None where there is no such object."""
+        """One object as JSON, or None where there is no such object."""
         text = self("get", "--ignore-not-found", "--output=json", *arguments)
-        found = json.loads(text) if text.strip() else None
-        return found["items"] if found and found["kind"] == "List" else found
+        return json.loads(text) if text.strip() else None
+
+    def list(self, *arguments: str) -> list[dict[str, Any]]:
+        """All objects of some kinds as JSON."""
+        found = self.get(*arguments)
+        items: list[dict[str, Any]] = found["items"] if found else []
+        return items
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply manifests, with strict validation as is kubectl's default.

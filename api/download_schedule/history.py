@@ -108,7 +108,7 @@ def _newest(runs: Iterable[JSON], limit: int) -> list[JSON]:
 
 
 def _totals(status: Mapping[str, Any], finished: list[JSON]) -> JSON:
-    counts = {"completed": 0, "failed": 0, **status.get("counts", {})}
+    counts = {"completed": 0, "failed": 0, "missed": 0, **status.get("counts", {})}
     failures = status.get("consecutiveFailures", 0)
     for run in finished:
         if run["state"] == State.COMPLETED:

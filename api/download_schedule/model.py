@@ -230,6 +230,8 @@ class Status(Model):
     next_run_time: datetime | None = None
     consecutive_failures: Annotated[int, Field(ge=0)] = 0
     counts: Counts = Counts()
+    settled_until: datetime | None = None
+    """Every tick up to here has its run in ``counts``, or is counted as missed."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the CronJob after the operator's last write; another one means drift."""
     history: Annotated[

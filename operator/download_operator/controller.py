@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from download_operator import conditions
-from download_operator.client import ApiError, KubeClient
+from download_operator.client import UNREACHABLE, ApiError, KubeClient
 from download_operator.cron_job import Desired, desire
+from download_operator.events import tick_missed
 from download_operator.picture import Key, Picture, Refusal, Snapshot
 from download_operator.plan import (
     CreateCronJob,
@@ -19,6 +20,7 @@ from download_operator.plan import (
     plan,
 )
 from download_operator.settings import Settings
+from download_operator.ticks import explain
 from download_operator.views import Job, Schedule, cron_job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from download_schedule.names import JOB_UID_LABEL, cron_job_name
@@ -80,8 +82,10 @@ class Controller:
                     await self._create(key, snapshot, desired)
                 case ReplaceCronJob(desired):
                     await self._replace(key, snapshot, desired)
-                case WriteStatus(status):
-                    await self._write_status(snapshot.schedule, status)
+                case WriteStatus(status, missed):
+                    written = await self._write_status(snapshot.schedule, status)
+                    if written and missed:
+                        await self._warn(snapshot.schedule, explain(missed, status["history"]))
                 case ReadPods(job):
                     await self._read_pods(snapshot.schedule, job)
         log.warning("%s/%s is not settled after %d steps", *key, MAX_STEPS)
@@ -123,6 +127,8 @@ class Controller:
         path = _cron_job(snapshot.schedule)
         try:
             current = await self._client.request("GET", path)
+            if _fires_otherwise(current["spec"], desired.manifest["spec"]):
+                current = await self._client.request("PUT", f"{path}/status", self._anew(current))
             answer = await self._client.request("PUT", path, _merged(current, desired.manifest))
         except ApiError as error:
             if error.status == 404 and snapshot.cron_job:
@@ -135,7 +141,16 @@ class Controller:
             log.info("%s/%s: replaced CronJob", *key)
             self._picture.wrote_cron_job(key, cron_job_of(answer))
 
-    async def _write_status(self, schedule: Schedule, status: JSON) -> None:
+    def _anew(self, cron_job: JSON) -> JSON:
+        """Have the ticks of the past count as done: else the latest of them would fire at once.
+
+        The CronJob controller looks for ticks since ``lastScheduleTime``, by the new expression.
+        """
+        now = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {**cron_job, "status": {**cron_job.get("status", {}), "lastScheduleTime": now}}
+
+    async def _write_status(self, schedule: Schedule, status: JSON) -> bool:
+        """Return whether it was written; if not, the picture is up to date again."""
         path = _schedule(schedule)
         body = {
             "apiVersion": API_VERSION,
@@ -158,8 +173,17 @@ class Controller:
                 self._picture.remove_schedule(schedule)
             else:
                 raise
-        else:
-            self._picture.put_schedule(schedule_of(answer))
+            return False
+        self._picture.put_schedule(schedule_of(answer))
+        return True
+
+    async def _warn(self, schedule: Schedule, note: str) -> None:
+        """Tell people by an Event; nothing depends on it."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{schedule.namespace}/events"
+        try:
+            await self._client.request("POST", path, tick_missed(schedule, note, self._clock()))
+        except (ApiError, *UNREACHABLE) as error:
+            log.warning("%s/%s: no Event: %s", schedule.namespace, schedule.name, error)
 
     async def _read_pods(self, schedule: Schedule, job: Job) -> None:
         query = {"labelSelector": f"{JOB_UID_LABEL}={job.uid}"}
@@ -193,6 +217,10 @@ def _cron_jobs(namespace: str) -> str:
 
 def _cron_job(schedule: Schedule) -> str:
     return f"{_cron_jobs(schedule.namespace)}/{cron_job_name(schedule.name)}"
+
+
+def _fires_otherwise(current: JSON, wanted: JSON) -> bool:
+    return any(current.get(part) != wanted[part] for part in ("schedule", "timeZone", "suspend"))
 
 
 def _merged(current: JSON, manifest: JSON) -> JSON:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from download_operator import conditions
 from download_operator.conditions import Verdict
-from download_operator.cron_job import Desired
+from download_operator.cron_job import JOURNAL_SPAN, Desired
 from download_operator.picture import Run, Snapshot
 from download_operator.runs import result_is_missing, run_of
+from download_operator.ticks import NEWS_GRACE, judge
 from download_operator.views import Job, Pod
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY, State
@@ -43,9 +44,10 @@ class ReplaceCronJob:
 
 @dataclass(frozen=True, slots=True)
 class WriteStatus:
-    """PUT the status."""
+    """PUT the status, and then tell of ticks that it counts as missed."""
 
     status: JSON
+    missed: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,9 @@ def _differs(snapshot: Snapshot, desired: Desired) -> bool:
 
 def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: datetime) -> Action:
     """Write the status if it says something new; *desired* only where Kubernetes carries it out."""
-    entries, existing, look_again = _runs(snapshot, now)
     if overdue := _overdue(snapshot, now):
         return ReadPods(overdue)
+    entries, existing, look_again = _runs(snapshot, now)
     schedule, moment = snapshot.schedule, _text(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
     recorded = history.record(schedule.status, entries, existing, limit, moment)
@@ -150,16 +152,48 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
     if snapshot.cron_job and ready.status == "True":
         status["cronJobName"] = snapshot.cron_job.name
         status["cronJobGeneration"] = snapshot.expected_generation
-    upcoming = None
+    missed: tuple[datetime, ...] = ()
     if desired:
         status["schedule"] = desired.ticks.expression
-        upcoming = None if desired.spec.suspend else desired.ticks.next(now)
-    if upcoming:
+        missed = _add_ticks(snapshot, desired, status, look_again, now)
+    if _says_more(status, schedule.status, now):
+        return WriteStatus(status, missed)
+    return Wait(min(look_again, default=None))
+
+
+def _add_ticks(
+    snapshot: Snapshot, desired: Desired, status: JSON, look_again: list[datetime], now: datetime
+) -> tuple[datetime, ...]:
+    """Add to *status* what the ticks are about; return those that turn out to be missed."""
+    status["settledUntil"] = _text(now)
+    if desired.spec.suspend:
+        return ()
+    if upcoming := desired.ticks.next(now):
         status["nextRunTime"] = _text(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
-    if _says_more(status, schedule.status, now):
-        return WriteStatus(status)
-    return Wait(min(look_again, default=None))
+    stored = snapshot.schedule.status
+    if "settledUntil" not in stored or stored["observedGeneration"] != status["observedGeneration"]:
+        return ()
+    judgement = judge(
+        desired.ticks,
+        max(datetime.fromisoformat(stored["settledUntil"]), now - JOURNAL_SPAN),
+        now,
+        timedelta(seconds=desired.spec.starting_deadline_seconds),
+        _started(snapshot, status),
+    )
+    status["settledUntil"] = _text(judgement.settled_until)
+    status["counts"]["missed"] += len(judgement.missed)
+    if judgement.open_tick:
+        deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
+        look_again.append(judgement.open_tick + deadline + NEWS_GRACE)
+    return judgement.missed
+
+
+def _started(snapshot: Snapshot, status: JSON) -> set[datetime]:
+    """Return the ticks that have a Job, or had one."""
+    recorded = {run["scheduledTime"] for run in status["history"] if "scheduledTime" in run}
+    known = {run.job.scheduled_time for run, _ in snapshot.runs if run.job.scheduled_time}
+    return set(map(datetime.fromisoformat, recorded | known))
 
 
 def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list[datetime]]:
@@ -206,10 +240,10 @@ def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> dat
 def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
     """Whether *status* is worth a write.
 
-    What Kubernetes clean-up alone changes (``recorded``) is not, nor a next run that merely moved
-    on while the run of its tick is about to bring a write anyway.
+    What Kubernetes' clean-up alone changes (``recorded``) is not, nor ticks that merely went by,
+    nor a next run that moved on while the run of its tick is about to bring a write anyway.
     """
-    ignored = {"recorded"}
+    ignored = {"recorded", "settledUntil"}
     before, after = stored.get("nextRunTime"), status.get("nextRunTime")
     if before and after and datetime.fromisoformat(before) > now - NEXT_RUN_GRACE:
         ignored.add("nextRunTime")

@@ -93,7 +93,7 @@ def check_broken(kubectl: Kubectl) -> None:
 def check_deletion(kubectl: Kubectl) -> None:
     """Deleting the schedules leaves nothing of them."""
     kubectl("delete", "dls", "--all")
-    wait_for("nothing left", lambda: not kubectl.get("cronjobs,jobs,pods"), timeout=90)
+    wait_for("nothing left", lambda: not kubectl.list("cronjobs,jobs,pods"), timeout=90)
 
 
 def create_by_http(url: str, key: str, namespace: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def pod_of(kubectl: Kubectl, job: str) -> str:
     """The name of the run's Pod that has not ended."""
 
     def unfinished() -> list[str]:
-        pods = kubectl.get("pods", f"--selector=batch.kubernetes.io/job-name={job}")
+        pods = kubectl.list("pods", f"--selector=batch.kubernetes.io/job-name={job}")
         return [
             pod["metadata"]["name"]
             for pod in pods

@@ -147,9 +147,9 @@ def test_deleting_the_schedule_deletes_everything(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
     kubectl("create", "job", "now", "--from=cronjob/report")
-    wait_for("a Pod", lambda: kubectl.get("pods"))
+    wait_for("a Pod", lambda: kubectl.list("pods"))
     kubectl("delete", "dls", "report")
-    wait_for("nothing", lambda: not kubectl.get("cronjobs,jobs,pods"))
+    wait_for("nothing", lambda: not kubectl.list("cronjobs,jobs,pods"))
 
 
 def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl) -> None:
@@ -210,7 +210,7 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         wait_until_ready(kubectl, f"s{number}")
 
     def versions() -> list[str]:
-        return [item["metadata"]["resourceVersion"] for item in kubectl.get("dls,cronjobs")]
+        return [item["metadata"]["resourceVersion"] for item in kubectl.list("dls,cronjobs")]
 
     before = versions()
     operator.kill()

@@ -16,7 +16,7 @@ def test_every_sample_becomes_ready(kubectl: Kubectl, operator: Operator) -> Non
     for sample in SAMPLES:
         kubectl("apply", f"--filename={sample}")
     kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
-    names = {item["metadata"]["name"] for item in kubectl.get("dls")}
+    names = {item["metadata"]["name"] for item in kubectl.list("dls")}
     assert names == {sample.stem for sample in SAMPLES}
     rendered = kubectl.get("dls", "spread-over-the-hour")["status"]["schedule"]
     assert rendered == kubectl.get("cronjob", "spread-over-the-hour")["spec"]["schedule"]

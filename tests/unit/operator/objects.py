@@ -1,5 +1,6 @@
 """Manifests of the cluster's objects, as the API server would send them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from download_operator.cron_job import Desired, desire
@@ -7,6 +8,7 @@ from download_operator.settings import Settings
 from download_operator.views import Schedule, schedule_of
 
 SETTINGS = Settings(worker_image="worker:1")
+TICK = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 CREATED = "2026-11-23T00:00:00Z"
 
 
@@ -44,7 +46,10 @@ def cron_job_manifest(version: int = 2, generation: int = 1, **spec: Any) -> dic
 
 
 def job_manifest(
-    number: int = 1, version: int = 10, ended: str | None = None, scheduled: bool = True
+    number: int = 1,
+    version: int = 10,
+    ended: str | None = None,
+    tick: datetime | None = TICK,
 ) -> dict[str, Any]:
     """A Job; `ended` is Complete, Failed or None."""
     status: dict[str, Any] = {"startTime": f"2026-11-23T02:00:{number:02d}Z"}
@@ -61,7 +66,7 @@ def job_manifest(
                 "lastTransitionTime": f"2026-11-23T02:01:{number:02d}Z",
             }
         ]
-    tick = {"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-11-23T02:00:00Z"}
+    annotation = "batch.kubernetes.io/cronjob-scheduled-timestamp"
     return {
         "metadata": {
             "namespace": "team",
@@ -70,7 +75,7 @@ def job_manifest(
             "resourceVersion": str(version),
             "creationTimestamp": f"2026-11-23T02:00:{number:02d}Z",
             "labels": {"downloads.dev/schedule-uid": "schedule-uid"},
-            "annotations": tick if scheduled else {},
+            "annotations": {annotation: tick.isoformat()} if tick else {},
         },
         "status": status,
     }

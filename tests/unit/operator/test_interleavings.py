@@ -116,7 +116,7 @@ class Cluster(RuleBasedStateMachine):
             assert run.get("bytes") == (number if end == "Complete" else None)
         completed = sum(end == "Complete" for end in self.ends.values())
         counts = self.world.status.get("counts", {})
-        assert counts == {"completed": completed, "failed": len(self.ends) - completed}
+        assert counts == {"completed": completed, "failed": len(self.ends) - completed, "missed": 0}
         assert self.world.status["active"] == len(self.jobs) - len(self.ends)
         assert self.writes <= 3 * len(self.jobs)
 

@@ -51,7 +51,7 @@ def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     world.job(ended="Complete")
     assert kinds(world.settle()) == [WriteStatus]
     assert (world.run["state"], world.run["bytes"]) == ("Completed", 3)
-    assert world.status["counts"] == {"completed": 1, "failed": 0}
+    assert world.status["counts"] == {"completed": 1, "failed": 0, "missed": 0}
 
 
 def test_a_run_that_stays_pending_is_told_after_five_seconds_and_why_when_known() -> None:

@@ -66,6 +66,19 @@ class World:
                 self.apply_cron_job(action.desired.manifest)
         return done
 
+    def edit(self, **spec: Any) -> None:
+        """Have somebody edit the schedule."""
+        metadata = self.manifest["metadata"]
+        metadata = {
+            **metadata,
+            "resourceVersion": str(self.next_version()),
+            "generation": metadata["generation"] + 1,
+        }
+        edited = {**self.manifest["spec"], **spec}
+        self.manifest = {**self.manifest, "metadata": metadata, "spec": edited}
+        self.desired = None
+        self.picture.put_schedule(schedule_of(self.manifest))
+
     def pods_in_cluster(self, job_uid: str) -> list[dict[str, Any]]:
         """What the API server would list; tests that have more say so."""
         return []

@@ -1,0 +1,35 @@
+"""Build the Kubernetes Events by which the operator tells people what a status cannot."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from download_operator.views import Schedule
+from download_schedule.model import API_VERSION, KIND
+
+TICK_MISSED: Final = "TickMissed"
+REPORTER: Final = "downloads.dev/download-operator"
+MAX_NOTE: Final = 1024
+"""Of events.k8s.io/v1 Event."""
+
+
+def tick_missed(schedule: Schedule, note: str, now: datetime) -> dict[str, Any]:
+    """Return the Event that ticks of *schedule* brought no run."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"namespace": schedule.namespace, "generateName": f"{schedule.name[:52]}-"},
+        "eventTime": now.isoformat(timespec="microseconds"),
+        "type": "Warning",
+        "reason": TICK_MISSED,
+        "action": "CountMissed",
+        "note": note[:MAX_NOTE],
+        "reportingController": REPORTER,
+        "reportingInstance": "download-operator",
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": schedule.namespace,
+            "name": schedule.name,
+            "uid": schedule.uid,
+        },
+    }

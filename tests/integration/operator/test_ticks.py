@@ -1,0 +1,90 @@
+"""Ticks on the real CronJob controller, by the real clock."""
+
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from download_schedule import cron
+from tests.cluster import LocalCluster
+from tests.integration.conftest import Operator
+from tests.kubectl import Kubectl, wait_for
+from tests.schedules import schedule
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+PROVEN = {"utc": ("* * * * *", "Etc/UTC"), "nepal": ("*/2 * * * *", "Asia/Kathmandu")}
+"""A quarter of an hour off, so that even minutes there are odd ones here."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def ticks_of_jobs(kubectl: Kubectl, name: str) -> list[datetime]:
+    """The ticks for which the controller made Jobs of a schedule."""
+    annotation = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+    return sorted(
+        datetime.fromisoformat(job["metadata"]["annotations"][annotation]).astimezone(UTC)
+        for job in kubectl.list("jobs")
+        if job["metadata"]["ownerReferences"][0]["name"] == name
+    )
+
+
+def events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    selector = f"--field-selector=involvedObject.name={name},reason=TickMissed"
+    return kubectl.list("events", selector)
+
+
+def test_three_minutes_of_ticks(kubectl: Kubectl) -> None:
+    """Predicted is what happens; an edit and an un-suspend bring no run of the past."""
+    started = now()
+    past = (started - timedelta(minutes=2)).minute
+    kubectl.apply(
+        *(
+            schedule(name, schedule=text, timeZone=zone, concurrencyPolicy="Allow")
+            for name, (text, zone) in PROVEN.items()
+        ),
+        schedule("forbid", schedule="* * * * *", startingDeadlineSeconds=10),
+        schedule("edited"),
+        schedule("sleeper", schedule="* * * * *", suspend=True, concurrencyPolicy="Allow"),
+    )
+    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    kubectl.patch("dls", "edited", {"spec": {"schedule": f"{past} * * * *"}})
+    wait_for("two ticks", lambda: len(ticks_of_jobs(kubectl, "utc")) >= 2, timeout=150)
+    assert ticks_of_jobs(kubectl, "sleeper") == []
+    kubectl.patch("dls", "sleeper", {"spec": {"suspend": False}})
+    woken = now()
+    wait_for("a third tick", lambda: len(ticks_of_jobs(kubectl, "utc")) >= 3, timeout=90)
+    wait_for("the sleeper's first", lambda: ticks_of_jobs(kubectl, "sleeper"), timeout=20)
+    for name, (text, zone) in PROVEN.items():
+        seen = ticks_of_jobs(kubectl, name)
+        assert seen == cron.parse(text, zone).between(started, seen[-1], 100), name
+    assert ticks_of_jobs(kubectl, "edited") == []
+    assert ticks_of_jobs(kubectl, "sleeper")[0] > woken
+    # The first run of `forbid` never ends: no node runs it.
+    assert len(ticks_of_jobs(kubectl, "forbid")) == 1
+    missed = wait_for("a missed tick", lambda: counted_as_missed(kubectl, "forbid"), timeout=60)
+    assert missed >= 1
+    assert "was still going" in events(kubectl, "forbid")[0]["message"]
+
+
+def counted_as_missed(kubectl: Kubectl, name: str) -> int:
+    missed: int = kubectl.get("dls", name)["status"]["counts"]["missed"]
+    return missed
+
+
+def test_a_tick_while_kubernetes_sleeps_is_counted_as_missed(
+    kubectl: Kubectl, cluster: LocalCluster, operator: Operator
+) -> None:
+    kubectl.apply(schedule("report", schedule="* * * * *", startingDeadlineSeconds=10))
+    kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=20s")
+    time.sleep(max(0, 5 - now().second))  # not in the middle of a tick
+    cluster.signal("kube-controller-manager", signal.SIGSTOP)
+    try:
+        wait_for("a missed tick", lambda: counted_as_missed(kubectl, "report"), timeout=120)
+    finally:
+        cluster.signal("kube-controller-manager", signal.SIGCONT)
+    assert "within startingDeadlineSeconds" in events(kubectl, "report")[0]["message"]

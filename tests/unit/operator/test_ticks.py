@@ -1,0 +1,110 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from download_operator.plan import WriteStatus
+from download_operator.ticks import MAX_JUDGED, explain, judge
+from download_schedule import cron
+from tests.unit.operator.world import World
+
+EVERY_MINUTE = cron.parse("* * * * *")
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+DEADLINE = timedelta(seconds=30)
+
+
+def at(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("now", "started", "settled", "missed", "open_tick"),
+    [
+        (0.5, [], 0, [], None),
+        (1.5, [1], 1, [], None),
+        (1.5, [], 0, [], 1),
+        (1.74, [], 0, [], 1),  # deadline and grace end 45 s after the tick
+        (1.75, [], 1, [1], None),
+        (2.1, [2], 2, [1], None),  # the controller makes up for the latest only
+        (3.1, [1], 2, [2], 3),
+    ],
+)
+def test_what_becomes_of_ticks(
+    now: float, started: list[int], settled: int, missed: list[int], open_tick: int | None
+) -> None:
+    judgement = judge(EVERY_MINUTE, START, at(now), DEADLINE, set(map(at, started)))
+    assert judgement.settled_until == at(settled)
+    assert judgement.missed == tuple(map(at, missed))
+    assert judgement.open_tick == (None if open_tick is None else at(open_tick))
+
+
+@given(st.sets(st.integers(1, 60)), st.lists(st.floats(0, 90), max_size=10))
+def test_every_tick_is_judged_once_whenever_one_looks(
+    started: set[int], looks: list[float]
+) -> None:
+    """Jobs become known at their tick; the last look is long after."""
+    settled = START
+    missed: list[datetime] = []
+    for now in [*sorted(looks), 120.0]:
+        known = {at(minute) for minute in started if minute <= now}
+        judgement = judge(EVERY_MINUTE, settled, at(now), DEADLINE, known)
+        settled = judgement.settled_until
+        missed += judgement.missed
+    assert missed == [at(minute) for minute in range(1, 120) if minute not in started]
+
+
+def test_a_long_outage_is_judged_in_steps() -> None:
+    judgement = judge(EVERY_MINUTE, START, at(5000), DEADLINE, set())
+    assert len(judgement.missed) == MAX_JUDGED
+    assert judgement.settled_until == at(MAX_JUDGED)
+
+
+def test_the_reason_names_the_run_in_the_way() -> None:
+    run: dict[str, Any] = {"job": "report-1", "startTime": "2026-11-23T00:59:00Z"}
+    assert "report-1 was still going" in explain([at(1)], [run])
+    over = {**run, "completionTime": "2026-11-23T01:00:30Z"}
+    assert "The tick 2026-11-23T01:01:00Z brought no run within" in explain([at(1)], [over])
+    assert "2 ticks up to" in explain([at(1), at(2)], [])
+
+
+def test_a_missed_tick_is_counted_and_told_once() -> None:
+    world = World(schedule="0 2 * * *", startingDeadlineSeconds=60)
+    world.settle()
+    world.now = datetime(2026, 11, 23, 2, 1, 14, tzinfo=UTC)
+    world.settle()
+    assert world.status["counts"]["missed"] == 0
+    world.now += timedelta(seconds=1)
+    (action,) = world.settle()
+    assert isinstance(action, WriteStatus)
+    assert action.missed == (datetime(2026, 11, 23, 2, 0, tzinfo=UTC),)
+    assert world.status["counts"]["missed"] == 1
+    world.now += timedelta(hours=1)
+    world.settle()
+    assert world.status["counts"]["missed"] == 1
+
+
+def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:
+    world = World(schedule="* * * * *", historyLimit=1, startingDeadlineSeconds=10)
+    world.settle()
+    for number in range(1, 5):
+        world.now = START + timedelta(minutes=number)
+        world.job(number=number, ended="Failed", tick=world.now)
+        world.pod(job=number, exit_code=10)
+        world.settle()
+        world.delete_job(number=number, ended="Failed", tick=world.now)
+        world.now += timedelta(seconds=50)
+        world.settle()
+    assert world.status["counts"] == {"completed": 0, "failed": 4, "missed": 0}
+
+
+def test_nothing_is_missed_while_suspended_nor_from_before_an_edit() -> None:
+    world = World(schedule="* * * * *", suspend=True)
+    world.settle()
+    world.now += timedelta(hours=1)
+    assert world.settle() == []
+    world.edit(suspend=False)
+    world.settle()
+    assert world.status["counts"]["missed"] == 0
+    assert world.status["nextRunTime"] == "2026-11-23T02:01:00Z"
