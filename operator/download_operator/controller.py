@@ -98,6 +98,11 @@ class Controller:
             return error
 
     async def _create(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
+        if "cronJobName" in snapshot.schedule.status:
+            # It had one. When a schedule is deleted, the news of the CronJob's end may come first.
+            await self._refresh(snapshot.schedule)
+            if self._picture.snapshot(key) is None:
+                return
         path = _cron_jobs(snapshot.schedule.namespace)
         try:
             answer = await self._client.request("POST", path, desired.manifest)

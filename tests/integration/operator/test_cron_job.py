@@ -217,5 +217,6 @@ def test_a_restart_with_nothing_changed_writes_nothing(
     operator.start_again()
     kubectl.apply(schedule("last"))
     wait_until_ready(kubectl, "last")
-    kubectl("delete", "dls/last", "cronjob/last")
+    kubectl("delete", "dls/last")
+    wait_for("the last one's end", lambda: kubectl.get("cronjob", "last") is None)
     assert versions() == before
