@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final
 
 import kopf
@@ -14,7 +15,7 @@ from download_operator.controller import Controller
 from download_operator.picture import Key, Picture
 from download_operator.reflector import Reflector
 from download_operator.settings import Settings
-from download_operator.work_queue import WorkQueue
+from download_operator.work_queue import WorkQueue, retry_delay
 from download_schedule.model import GROUP, PLURAL, VERSION
 from download_schedule.names import SCHEDULE_UID_LABEL
 
@@ -146,8 +147,19 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = Pauses()
     settings.watching.server_timeout = 240
     return settings
+
+
+class Pauses:
+    """Between kopf's attempts at one request: growing, jittered, and never the last.
+
+    With a last one, kopf would end the process when the API server is away for a minute.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return map(retry_delay, count(1))
 
 
 async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

@@ -1,6 +1,8 @@
 """Install the product, and put a web server beside it."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ def load_images(cluster: Cluster) -> None:
 
 def install_by_helm(cluster: Cluster) -> None:
     """`helm install`, with downloads from the cluster's own addresses allowed."""
-    helm = binaries.ensure("helm")["helm"]
+    helm = shutil.which("helm") or binaries.ensure("helm")["helm"]
     command = [str(helm), "upgrade", "--install", "download-operator", str(CHART)]
     place = [f"--namespace={NAMESPACE}", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}"]
     values = [f"--set=operator.allowCidrs={{{','.join(PRIVATE_RANGES)}}}"]
@@ -85,9 +87,10 @@ def port_forward(cluster: Cluster, service: str) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout
-            line = process.stdout.readline()
-            port = line.split(":")[1].split(" ")[0]
-            yield f"http://127.0.0.1:{port}"
+            found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
+            if found is None:
+                raise RuntimeError(f"kubectl port-forward to {service} did not begin")
+            yield f"http://127.0.0.1:{found[1]}"
         finally:
             process.terminate()
 
