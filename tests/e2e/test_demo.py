@@ -9,6 +9,8 @@ import pytest
 
 from tests import cluster as clusters
 
+pytestmark = pytest.mark.timeout(1200)
+
 
 @pytest.fixture
 def name() -> Iterator[str]:

@@ -5,11 +5,15 @@ import json
 import urllib.request
 from typing import Any
 
+import pytest
+
 from tests.cluster import Cluster
 from tests.kubectl import Kubectl, wait_for
 from tests.schedules import schedule
 from tests.stage import install
 from tests.stage.webserver import content
+
+pytestmark = pytest.mark.timeout(1200)
 
 EVERY_MINUTE = "* * * * *"
 TICK_SECONDS = 100.0
