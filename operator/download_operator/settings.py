@@ -3,7 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, Self
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
@@ -75,7 +75,7 @@ def help_text() -> str:
     """Return one line for each setting: variable, meaning, default."""
     lines = []
     for spec in fields(Settings):
-        default = "" if isinstance(spec.default, type(fields)) else spec.default
+        default = "" if spec.default is MISSING else spec.default
         shown = ",".join(default) if isinstance(default, tuple) else default
         lines.append(f"  {PREFIX + spec.name.upper():<45} {spec.metadata['help']} [{shown}]")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.cluster.binaries import CACHE, only_one
@@ -12,6 +13,8 @@ from tests.images import context, engine
 
 TARGETS = tuple(context.CONTENTS)
 PREFIX = "download-operator"
+KEPT_SECONDS = 86_400.0
+"""Archives of older sources stay this long."""
 
 
 def reference(target: str) -> str:
@@ -45,8 +48,14 @@ def _build(target: str, folder: Path) -> Path:
         context.prepare(target, prepared / target)
         unfinished = Path(scratch) / "image.tar"
         engine.choose().build(target, reference(target), prepared, unfinished)
-        for older in folder.glob(f"{target}-*.tar"):
-            older.unlink()
+        _forget_older(folder.glob(f"{target}-*.tar"))
         shutil.move(unfinished, archive)
     say(f"built {reference(target)} ({time.monotonic() - started:.0f} s)")
     return archive
+
+
+def _forget_older(archives: Iterable[Path]) -> None:
+    """Keep what another checkout may be about to load."""
+    for archive in archives:
+        if archive.stat().st_mtime < time.time() - KEPT_SECONDS:
+            archive.unlink()

@@ -42,9 +42,10 @@ CONTENTS = {
 
 
 def fingerprint(target: str) -> str:
-    """A digest of everything that an image is made of."""
+    """A digest of everything that an image is made of, and of how it is made."""
     digest = hashlib.sha256(platform.machine().encode())
-    for path in (REPOSITORY / "Dockerfile", CONTENTS[target].requirements, *_files(target)):
+    made_by = (REPOSITORY / "Dockerfile", *sorted(Path(__file__).parent.glob("*.py")))
+    for path in (*made_by, CONTENTS[target].requirements, *_files(target)):
         digest.update(str(path.relative_to(REPOSITORY)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -69,6 +70,8 @@ def prepare(target: str, folder: Path) -> None:
         ],
         check=True,
     )
+    # Commands of the packages: no image runs them, and they start with this machine's Python.
+    shutil.rmtree(folder / "bin", ignore_errors=True)
     for path in _files(target):
         copy = folder / path.relative_to(REPOSITORY / path.relative_to(REPOSITORY).parts[0])
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -48,3 +48,4 @@ def test_help_names_every_setting() -> None:
     for name in ("WORKER_IMAGE", "NAMESPACES", "ALLOW_CIDRS", "WORKERS", "HEALTH_PORT"):
         assert f"{P}{name}" in text
     assert "[16]" in text
+    assert "(required) []" in text

@@ -59,6 +59,20 @@ def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
     assert "replicas" in done.stderr
 
 
+def test_the_readme_lists_every_value() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    listed = re.findall(r"^\| `([a-zA-Z.]+)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(value_names(values))
+
+
+def value_names(values: dict[str, Any]) -> list[str]:
+    names = []
+    for name, value in values.items():
+        nested = isinstance(value, dict) and name != "resources"
+        names += [f"{name}.{inner}" for inner in value_names(value)] if nested else [name]
+    return names
+
+
 def test_the_chart_is_sound() -> None:
     done = helm("lint", str(CHART), "--strict")
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,101 @@
+"""What the built images hold, read from their archives."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from tests import images
+
+HOME = PurePosixPath("opt/download-operator")
+OWN = {
+    "operator": {"download_operator", "download_schedule"},
+    "api": {"download_api", "download_schedule"},
+    "worker": {"download_worker", "download_schedule"},
+}
+BUILD_TOOLS = {"cc", "gcc", "g++", "make", "pip", "pip3", "uv"}
+
+
+@dataclass(frozen=True)
+class Image:
+    target: str
+    tags: list[str]
+    config: dict[str, Any]
+    names: set[PurePosixPath]
+    scripts: dict[PurePosixPath, bytes]
+    """First lines of what lies in our folder and starts with `#!`."""
+
+
+def read(target: str, path: Path) -> Image:
+    names: set[PurePosixPath] = set()
+    scripts: dict[PurePosixPath, bytes] = {}
+    with tarfile.open(path) as archive:
+        (manifest,) = json.loads(content(archive, "manifest.json"))
+        for layer in manifest["Layers"]:
+            with tarfile.open(fileobj=archive.extractfile(layer)) as files:
+                for member, first_line in members(files):
+                    names.add(member)
+                    if first_line.startswith(b"#!"):
+                        scripts[member] = first_line
+        config = json.loads(content(archive, manifest["Config"]))["config"]
+    return Image(target, manifest["RepoTags"], config, names, scripts)
+
+
+def content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def members(files: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for member in files:
+        path = PurePosixPath(member.name.removeprefix("./"))
+        file = files.extractfile(member) if member.isreg() and path.is_relative_to(HOME) else None
+        yield path, file.readline(200) if file else b""
+
+
+@pytest.fixture(scope="module", params=images.TARGETS)
+def image(request: pytest.FixtureRequest) -> Image:
+    return read(request.param, images.build(request.param)[request.param])
+
+
+def test_it_runs_one_process_as_nobody(image: Image) -> None:
+    assert image.config["User"] == "65532:65532"
+    assert image.config["Entrypoint"] == ["python3", "-m", f"download_{image.target}"]
+    assert any(tag.endswith(images.reference(image.target)) for tag in image.tags)
+
+
+def test_it_holds_its_own_packages_only(image: Image) -> None:
+    top = {name.relative_to(HOME).parts[:1] for name in image.names if name.is_relative_to(HOME)}
+    ours = {part for parts in top for part in parts if part.startswith("download_")}
+    assert ours == OWN[image.target]
+
+
+def test_the_worker_knows_of_the_resource_only_the_result() -> None:
+    worker = read("worker", images.build("worker")["worker"])
+    folder = HOME / "download_schedule"
+    modules = {n.name for n in worker.names if n.parent == folder and n.suffix == ".py"}
+    assert modules == {"__init__.py", "result.py"}
+
+
+def test_everything_is_compiled(image: Image) -> None:
+    compiled = {n.parent.parent / n.name.split(".")[0] for n in image.names if n.suffix == ".pyc"}
+    sources = {n.with_suffix("") for n in image.names if n.suffix == ".py" and HOME in n.parents}
+    assert sources
+    assert sources <= compiled
+
+
+def test_nothing_is_left_to_build_with(image: Image) -> None:
+    programs = {name.name for name in image.names if name.parent.name in ("bin", "sbin")}
+    assert "python3" in programs
+    assert not programs & BUILD_TOOLS
+    assert PurePosixPath("usr/lib/python3.13/http/server.py") in image.names
+
+
+def test_no_script_needs_the_python_of_the_machine_that_built_it(image: Image) -> None:
+    interpreters = {line.split()[0].removeprefix(b"#!") for line in image.scripts.values()}
+    assert interpreters <= {b"/usr/bin/env", b"/usr/bin/python3", b"/usr/bin/python"}
