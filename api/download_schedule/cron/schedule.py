@@ -13,7 +13,7 @@ from download_schedule.cron.errors import CronError
 from download_schedule.cron.fields import FIELDS, STAR, read, split
 from download_schedule.cron.search import YEARS, Bits, next_tick
 
-MAX_LENGTH: Final = 256
+MAX_LENGTH: Final = 1024
 """Longest expression accepted, in characters. A limit of ours, not of Kubernetes."""
 
 DESCRIPTORS: Final = {

@@ -151,7 +151,7 @@ def test_length_is_bounded_and_the_bound_itself_accepted() -> None:
     longest = f"{filler}0 * * * *".ljust(MAX_LENGTH)
     assert len(longest) == MAX_LENGTH
     assert same(longest, "0 * * * *")
-    assert "write at most 256" in refusal(f"{longest} ")
+    assert "write at most 1024" in refusal(f"{longest} ")
 
 
 @pytest.mark.parametrize(
