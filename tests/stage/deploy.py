@@ -3,7 +3,7 @@
 import sys
 
 from tests import cluster
-from tests.stage.install import install_by_helm, load_images
+from tests.stage.install import NAMESPACE, install_by_helm, kubectl_of, load_images
 
 
 def main() -> int:
@@ -11,6 +11,10 @@ def main() -> int:
     made = cluster.up(sys.argv[1], node=True)
     load_images(made)
     install_by_helm(made)
+    # The tag stays while the images change, so that Helm sees nothing to do.
+    kubectl = kubectl_of(made, NAMESPACE)
+    kubectl("rollout", "restart", "deployment")
+    kubectl("rollout", "status", "deployment", "--timeout=120s", timeout=130)
     print(f"export KUBECONFIG={made.kubeconfig}")
     return 0
 
