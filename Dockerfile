@@ -1,5 +1,5 @@
 # One image for each process. `make images` prepares the build context: Python packages, hash-pinned
-# and made for this base, so that no image needs the network or holds a compiler.
+# and made for this base, so that no image needs an index of them or holds a compiler.
 FROM debian:trixie-slim AS base
 RUN command -v python3 >/dev/null && test -d /etc/ssl/certs \
  || { apt-get update \
@@ -23,6 +23,20 @@ ENTRYPOINT ["python3", "-m", "download_api"]
 
 FROM base AS worker
 COPY worker /opt/download-operator
+RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
+USER 65532:65532
+ENTRYPOINT ["python3", "-m", "download_worker"]
+
+# The worker with a browser, for format pdf. Left out is Mesa's compiler for graphics cards, a third
+# of the image, which a browser that prints never loads.
+FROM base AS worker-pdf
+RUN printf 'path-exclude=%s\n' '/usr/lib/*/libLLVM*' '/usr/lib/*/libgallium*' '/usr/lib/*/libz3*' \
+      '/usr/lib/chromium/libVk*' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' \
+      > /etc/dpkg/dpkg.cfg.d/browser \
+ && apt-get update \
+ && apt-get install --yes --no-install-recommends chromium-headless-shell fonts-dejavu-core \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+COPY worker-pdf /opt/download-operator
 RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "download_worker"]

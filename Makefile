@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 CLUSTER_NAME ?= download-operator
 
-.PHONY: help demo test lint format generate verify requirements cluster cluster-down images deploy
+.PHONY: help demo test chaos bench bench-worker bench-api lint format generate verify requirements cluster cluster-down images deploy
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,18 @@ test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) t
 	$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+chaos: $(STAMP) ## 2,000 runs while operator and API server are killed and connections cut
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: $(STAMP) ## the operator beside a Go controller and the bare API server
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-worker: $(STAMP) ## the worker beside curl, its uploads beside rclone
+	@$(BIN)/python -m tests.bench.worker $(ARGS)
+
+bench-api: $(STAMP) ## the HTTP API beside the API server, with 100 and 10,000 schedules
+	@$(BIN)/python -m tests.bench.api $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
@@ -59,8 +71,8 @@ cluster: $(STAMP) ## a Kubernetes of your own, with a node (CLUSTER=current, kin
 cluster-down: $(STAMP) ## remove that cluster and every trace of it
 	@$(BIN)/python -m tests.cluster down --name $(CLUSTER_NAME)
 
-images: $(STAMP) ## build the three images
-	@$(BIN)/python -m tests.images
+images: $(STAMP) ## build the three images (TARGETS=worker-pdf: the one with a browser)
+	@$(BIN)/python -m tests.images $(TARGETS)
 
 deploy: $(STAMP) ## install the chart with these images on that cluster
 	@$(BIN)/python -m tests.stage.deploy $(CLUSTER_NAME)

@@ -1,14 +1,20 @@
 """`python -m tests.manifests write|check`: everything in the tree that is made from something else.
 
 manifests/crd.yaml comes from the models, the chart's copy from it, and manifests/install.yaml is
-the chart rendered with its defaults.
+the chart rendered with its defaults. docs/api/openapi.json is what the HTTP API serves, and
+docs/api/api-reference.md is that for people.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from download_api.app import build_app
+from download_api.cluster import Cluster
+from download_api.settings import Settings
+from tests import reference
 from tests.cluster import binaries
 
 REPOSITORY = Path(__file__).parents[1]
@@ -18,6 +24,9 @@ NAMESPACE = "download-operator"
 CRD = Path("manifests/crd.yaml")
 CHART_CRD = Path("charts/download-operator/files/crd.yaml")
 INSTALL = Path("manifests/install.yaml")
+OPENAPI = Path("docs/api/openapi.json")
+REFERENCE = Path("docs/api/api-reference.md")
+ALL = (CRD, CHART_CRD, INSTALL, OPENAPI, REFERENCE)
 
 _HEAD = f"""# Generated from charts/download-operator by `make generate`; do not edit.
 apiVersion: v1
@@ -31,11 +40,14 @@ metadata:
 
 def generate(root: Path) -> None:
     """Write every generated file below `root`."""
-    for path in (CRD, CHART_CRD, INSTALL):
+    for path in ALL:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "download_schedule.crd", str(root / CRD)], check=True)
     (root / CHART_CRD).write_bytes((root / CRD).read_bytes())
     (root / INSTALL).write_text(_HEAD + rendered())
+    description = build_app(Settings(), Cluster.connect).openapi()
+    (root / OPENAPI).write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    (root / REFERENCE).write_text(reference.render(description))
 
 
 def rendered() -> str:
@@ -55,7 +67,7 @@ def stale() -> list[Path]:
         generate(Path(folder))
         return [
             path
-            for path in (CRD, CHART_CRD, INSTALL)
+            for path in ALL
             if not (REPOSITORY / path).exists()
             or (REPOSITORY / path).read_bytes() != (Path(folder) / path).read_bytes()
         ]

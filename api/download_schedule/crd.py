@@ -32,7 +32,7 @@ def build_crd() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural(Spec),
-            "status": structural(Status),
+            "status": _without_defaults(structural(Status)),
         },
     }
     return {
@@ -68,6 +68,18 @@ def structural(model: type[Model]) -> dict[str, Any]:
     schema = model.model_json_schema(by_alias=True, mode="validation")
     result: dict[str, Any] = _structural(schema, schema.get("$defs", {}))
     return result
+
+
+def _without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    """What the API server adds to a status would look like a difference to whoever wrote it."""
+    plain = {key: value for key, value in schema.items() if key != "default"}
+    if "properties" in plain:
+        plain["properties"] = {
+            name: _without_defaults(value) for name, value in plain["properties"].items()
+        }
+    if "items" in plain:
+        plain["items"] = _without_defaults(plain["items"])
+    return plain
 
 
 _UNKNOWN_TO_CRDS: Final = frozenset({"title", "additionalProperties", "$defs", "$ref", "anyOf"})

@@ -17,6 +17,8 @@ JSON = dict[str, Any]
 
 JOB_DELETED: Final = "JobDeleted"
 
+_NOT_YET: Final = "~"
+"""Sorts after every time."""
 _TERMINAL: Final = frozenset(state for state in State if state.terminal)
 
 
@@ -41,7 +43,7 @@ def record(
         runs: entries of runs; those already counted change nothing.
         existing: ids of all runs whose Job exists or vanished without having been counted. A
             stored run that is neither there nor terminal has lost its Job unseen: it ``Failed``.
-        limit: ``spec.historyLimit``, 1 to 100.
+        limit: ``spec.historyLimit``, 1 to 100: runs that are over.
         now: completion time of runs whose Job vanished.
     """
     stored = {run["id"]: run for run in status.get("history", ())}
@@ -54,10 +56,7 @@ def record(
         for uid, run in stored.items()
         if uid not in before and uid not in existing
     }
-    finished = sorted(
-        (run for run in (fresh | lost).values() if is_terminal(run)),
-        key=lambda run: (run["completionTime"], run["id"]),
-    )
+    finished = [run for run in (fresh | lost).values() if is_terminal(run)]
     history = _newest((stored | fresh | lost).values(), limit)
     kept = {run["id"] for run in history}
     done = before.union(run["id"] for run in finished)
@@ -65,7 +64,7 @@ def record(
         "active": sum(not is_terminal(run) for run in history),
         "history": history,
         "recorded": sorted(uid for uid in done - kept if uid in existing),
-        **_totals(status, finished),
+        **_totals(status, finished, history),
         **_latest(status, [*history, *finished]),
     }
 
@@ -93,31 +92,47 @@ def _vanished(run: JSON, now: str) -> JSON:
 
 
 def _newest(runs: Iterable[JSON], limit: int) -> list[JSON]:
-    """Newest first; what is not over always stays, however small the limit."""
-    ordered = sorted(runs, key=lambda run: (run["startTime"], run["id"]), reverse=True)
+    """Newest first: all that is going on, and *limit* of what is over.
+
+    What is going on takes no room from the rest, for a run pushed out does not come back: the
+    history would tell in which order runs of one time were heard of.
+    """
+    ordered = sorted(runs, key=_age, reverse=True)
     active = sum(not is_terminal(run) for run in ordered)
-    room = max(limit - active, 0)
+    room = min(limit, MAX_HISTORY - active)
     kept: list[JSON] = []
     for run in ordered:
         if is_terminal(run):
-            if room == 0:
+            if room <= 0:
                 continue
             room -= 1
         kept.append(run)
     return kept[:MAX_HISTORY]
 
 
-def _totals(status: Mapping[str, Any], finished: list[JSON]) -> JSON:
+def _age(run: JSON) -> tuple[str, str, str]:
+    """Tell runs apart that began in one second, the unit of Kubernetes' times: by their ends."""
+    return run["startTime"], run.get("completionTime") or _NOT_YET, run["id"]
+
+
+def _totals(status: Mapping[str, Any], finished: list[JSON], history: list[JSON]) -> JSON:
     counts = {"completed": 0, "failed": 0, "missed": 0, **status.get("counts", {})}
+    completed = [run["completionTime"] for run in finished if run["state"] == State.COMPLETED]
+    failed = {run["id"]: run["completionTime"] for run in finished if _has_failed(run)}
+    counts["completed"] += len(completed)
+    counts["failed"] += len(failed)
+    success = status.get("lastSuccessTime", "")
     failures = status.get("consecutiveFailures", 0)
-    for run in finished:
-        if run["state"] == State.COMPLETED:
-            counts["completed"] += 1
-            failures = 0
-        else:
-            counts["failed"] += 1
-            failures += 1
+    if completed and max(completed) >= success:  # runs that go on side by side end in any order
+        known = failed | {run["id"]: run["completionTime"] for run in history if _has_failed(run)}
+        failures = sum(time > max(completed) for time in known.values())
+    else:
+        failures += sum(time >= success for time in failed.values())
     return {"counts": counts, "consecutiveFailures": failures}
+
+
+def _has_failed(run: Mapping[str, Any]) -> bool:
+    return bool(run["state"] == State.FAILED)
 
 
 def _latest(status: Mapping[str, Any], runs: list[JSON]) -> JSON:

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from download_schedule import cron, rules
 from download_schedule.cron import MAX_LENGTH
+from download_schedule.names import MAX_TOKEN
 from download_schedule.result import MAX_CHARACTERS
 
 GROUP: Final = "downloads.dev"
@@ -24,8 +25,13 @@ PLURAL: Final = "downloadschedules"
 
 DEFAULT_PATH: Final = "{namespace}/{name}/{scheduled}-{filename}"
 MAX_HISTORY: Final = 100
+MAX_RUN_REQUESTS: Final = 100
+"""Tokens remembered; one older than that many others would start a run again."""
 DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
+MAX_BODY_BYTES: Final = 2**53
+"""What JavaScript and JSON tools still read exactly."""
+DEFAULT_MAX_BYTES: Final = 10 * 1024**3
 
 
 def _map_keyed_by(key: str) -> dict[str, Any]:
@@ -44,6 +50,24 @@ class Format(StrEnum):
     """In what shape the body is kept."""
 
     RAW = "raw"
+    """As the server sent it."""
+    HTML = "html"
+    """The page, in UTF-8."""
+    TEXT = "text"
+    """The page's main article as plain text."""
+    MARKDOWN = "markdown"
+    """The page's main article as Markdown."""
+    JSON = "json"
+    """A JSON document: the body in base64, and what the server said of it."""
+    PDF = "pdf"
+    """The page as a browser prints it; needs the operator's setting for its image."""
+
+
+class Method(StrEnum):
+    """How the URL is asked for."""
+
+    GET = "GET"
+    POST = "POST"
 
 
 class Trigger(StrEnum):
@@ -83,21 +107,60 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class SecretKey(Model):
+    """One entry of a Secret in the schedule's namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_NAME]
+    key: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_KEY]
+
+
+class HeaderSource(Model):
+    """Where a header's value comes from."""
+
+    secret_key_ref: SecretKey
+
+
 class Header(Model):
-    """One request header."""
+    """One request header: its value, or where that comes from."""
 
     name: Annotated[str, Field(min_length=1, max_length=256), rules.HEADER_NAME]
-    value: Annotated[str, Field(max_length=4096), rules.HEADER_VALUE]
+    value: Annotated[str | None, Field(max_length=4096), rules.HEADER_VALUE] = None
+    value_from: HeaderSource | None = None
+    """Read when a Pod starts, by Kubernetes and not by the operator."""
 
 
 class Request(Model):
     """How the URL is asked for."""
 
+    method: Method = Method.GET
+    body: Annotated[str | None, Field(max_length=16_384)] = None
+    """Sent with POST, in UTF-8."""
     headers: Annotated[
         tuple[Header, ...],
         Field(max_length=MAX_HEADERS, json_schema_extra=_map_keyed_by("name")),
-        rules.HEADERS_UNIQUE,
+        rules.HEADERS,
     ] = ()
+    compressed: bool = False
+    """True asks for gzip or br and keeps the body decoded; such a body cannot be resumed."""
+    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """An attempt fails when no byte comes for this long."""
+    max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
+
+
+class Verify(Model):
+    """What a body must be like; another one fails the run and is not kept."""
+
+    sha256: Annotated[str | None, Field(max_length=64), rules.SHA256] = None
+    min_bytes: Annotated[int, Field(ge=0, le=MAX_BODY_BYTES)] = 0
+    max_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES)] = DEFAULT_MAX_BYTES
+    """Counted after decoding; the transfer stops there."""
+    content_types: Annotated[
+        tuple[Annotated[str, Field(min_length=3, max_length=255), rules.CONTENT_TYPE], ...],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """One of these must be the response's media type; ``text/*`` stands for all of text. Empty:
+    any."""
 
 
 class Volume(Model):
@@ -109,19 +172,42 @@ class Volume(Model):
     ``20261123T020000Z``) and ``{filename}`` are filled in for each run."""
 
 
+class SecretName(Model):
+    """A Secret in the schedule's namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_NAME]
+
+
+class S3(Model):
+    """Keep the file in a bucket of an S3 service."""
+
+    bucket: Annotated[str, Field(min_length=3, max_length=63), rules.BUCKET]
+    key: Annotated[str, Field(min_length=1, max_length=1024), rules.PATH] = DEFAULT_PATH
+    """Of the object; the same placeholders as in ``volume.path``."""
+    endpoint: Annotated[str | None, Field(max_length=2048), rules.ENDPOINT] = None
+    """Address of the service; unset: Amazon's, in ``region``."""
+    region: Annotated[str, Field(min_length=1, max_length=64), rules.REGION] = "us-east-1"
+    credentials_secret_ref: SecretName
+    """Secret with the keys ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and, where there is
+    one, ``AWS_SESSION_TOKEN``."""
+
+
 class Discard(Model):
     """Fetch, verify and measure, keep nothing."""
 
 
 class Destination(Model):
-    """Where the file goes; at most one member. With none the file is discarded."""
+    """Where the file goes; at most one member."""
 
     volume: Volume | None = None
+    s3: S3 | None = None
     discard: Discard | None = None
 
 
 class Spec(Model):
     """What the user wants."""
+
+    model_config = ConfigDict(json_schema_extra=rules.MEMORY.json_schema())
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
     """Address of the file, http or https."""
@@ -133,10 +219,19 @@ class Spec(Model):
     """True stops new runs; those under way go on."""
     format: Format = Format.RAW
     """In what shape the body is kept."""
-    request: Request = Request()
+    request: Annotated[Request, rules.BODY_WITH_POST] = Request()
     """How the URL is asked for."""
+    verify: Annotated[Verify, rules.BYTES_IN_ORDER] = Verify()
+    """What the body must be like."""
+    only_if_changed: bool = False
+    """True: a file that is the same as the last one kept is not kept again, nor fetched if the
+    server can tell. Needs ``destination.volume``."""
+    keep_last: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """Files of this schedule that stay; older ones are removed after a run. Unset: all. Needs
+    ``destination.volume``."""
     destination: Annotated[Destination, rules.ONE_DESTINATION] = Destination()
-    """Where the file goes; at most one member. With none it is discarded."""
+    """Where the file goes; at most one member. With none: where the operator's configuration says,
+    else it is discarded."""
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.FORBID
     """What happens at a tick while an earlier run is still going."""
     starting_deadline_seconds: Annotated[int, Field(ge=10, le=604_800)] = 300
@@ -147,10 +242,12 @@ class Spec(Model):
     active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
     """Seconds that a whole run may take, retries included."""
     history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = DEFAULT_HISTORY
-    """Runs kept in ``status.history``."""
+    """Runs that are over and kept in ``status.history``, beside those under way; at most 100 in
+    all."""
 
     @model_validator(mode="after")
     def _schedule_fires(self) -> Self:
+        rules.MEMORY.enforce(self)
         cron.parse(self.schedule, self.time_zone, uid="")
         return self
 
@@ -164,6 +261,8 @@ class Run(Model):
     """UID of the Job."""
     job: Annotated[str, Field(max_length=63)]
     trigger: Trigger
+    token: Annotated[str | None, Field(max_length=MAX_TOKEN)] = None
+    """What asked for a manual run: the annotation ``downloads.dev/run-requested``."""
     state: State
     scheduled_time: datetime | None = None
     """The tick; absent for a manual run."""
@@ -178,6 +277,8 @@ class Run(Model):
     etag: Annotated[str | None, Field(max_length=MAX_CHARACTERS["etag"])] = None
     location: Annotated[str | None, Field(max_length=MAX_CHARACTERS["location"])] = None
     unchanged: bool | None = None
+    length_unverified: bool | None = None
+    """True where nothing told how long the body was to be: it may have been cut short."""
     reason: Annotated[str | None, Field(max_length=MAX_CHARACTERS["reason"])] = None
     """Why the last failed attempt failed, as a CamelCase word."""
     message: Annotated[str | None, Field(max_length=MAX_CHARACTERS["message"])] = None
@@ -234,6 +335,11 @@ class Status(Model):
     """Every tick up to here has its run in ``counts``, or is counted as missed."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the CronJob after the operator's last write; another one means drift."""
+    run_requests: Annotated[
+        tuple[Annotated[str, Field(max_length=10)], ...],
+        Field(max_length=MAX_RUN_REQUESTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Requests for a run that have had theirs, newest first, by the end of their Job's name."""
     history: Annotated[
         tuple[Run, ...],
         Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"}),

@@ -12,6 +12,12 @@ SPEC_HASH_ANNOTATION: Final = "downloads.dev/spec-hash"
 SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """Set by the CronJob controller on the Jobs it makes (Kubernetes 1.32 and later)."""
 
+RUN_REQUESTED_ANNOTATION: Final = "downloads.dev/run-requested"
+"""On the schedule, by whoever wants a run now: a token of their choice, a new one for each run."""
+RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, no secret
+"""On the Job made for it: that token, at most 128 characters of it."""
+MAX_TOKEN: Final = 128
+
 JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 """Set by the Job controller on its Pods."""
 
@@ -19,6 +25,20 @@ MAX_CRON_JOB_NAME: Final = 52
 """The CronJob controller appends up to 11 characters, and a Job's name ends at 63."""
 
 _HASH_DIGITS: Final = 8
+_TOKEN_DIGITS: Final = 10
+
+
+def run_request(uid: str, token: str) -> str:
+    """Return the digest by which a schedule of that *uid* remembers a request: 10 characters."""
+    return hashlib.sha256(f"{uid}/{token}".encode()).hexdigest()[:_TOKEN_DIGITS]
+
+
+def manual_job_name(schedule: str, request: str) -> str:
+    """Return the name of the Job for a :func:`run_request`, at most 63 characters.
+
+    The same request has the same name, so that Kubernetes itself refuses to make a second one.
+    """
+    return f"{cron_job_name(schedule)}-{request}"
 
 
 def cron_job_name(schedule: str) -> str:

@@ -49,6 +49,8 @@ class Result:
     """Where the file is now, such as ``volume://claim/path``."""
     unchanged: bool | None = None
     """True where the server said that nothing is new; then no file was written."""
+    lengthUnverified: bool | None = None  # noqa: N815
+    """True where nothing told how long the body was to be, so that a cut would not have shown."""
     reason: str | None = None
     """CamelCase word for a failure, such as ``HTTPStatus``; absent after success."""
     message: str | None = None
@@ -88,6 +90,7 @@ def decode(document: str) -> Result:
 
 
 _NAMES: Final = tuple(field.name for field in fields(Result))
+_FLAGS: Final = frozenset({"unchanged", "lengthUnverified"})
 _RANGES: Final = {"bytes": (0, MAX_BYTES), "httpStatus": (100, 599)}
 
 
@@ -113,9 +116,9 @@ def _checked(name: str, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{name} is not a whole number from {low} to {high}")
         return value
-    if name == "unchanged":
+    if name in _FLAGS:
         if not isinstance(value, bool):
-            raise ValueError("unchanged is neither true nor false")
+            raise ValueError(f"{name} is neither true nor false")
         return value
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")

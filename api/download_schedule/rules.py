@@ -50,8 +50,11 @@ class Check:
         return {**handler(schema), **self.json_schema()}
 
     def enforce(self, value: Any) -> Any:
-        """Return *value*; raises a pydantic error with the message of the first broken rule."""
-        for rule in self.rules:
+        """Return *value*; raises a pydantic error with the message of the first broken rule.
+
+        No value breaks none: the API server takes null for a member that is not there.
+        """
+        for rule in () if value is None else self.rules:
             if not rule.holds(value):
                 raise PydanticCustomError("rule", "{sentence}", {"sentence": rule.message})
         return value
@@ -160,7 +163,12 @@ HEADER_VALUE: Final = Check(
     ),
 )
 
-HEADERS_UNIQUE: Final = Check(
+HEADERS: Final = Check(
+    Rule(
+        "a header takes either value or valueFrom, and exactly one of them",
+        "self.all(h, has(h.value) != has(h.valueFrom))",
+        lambda headers: all((h.value is None) != (h.value_from is None) for h in headers),
+    ),
     Rule(
         "a header is named twice; header names do not distinguish upper and lower case",
         "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
@@ -168,9 +176,77 @@ HEADERS_UNIQUE: Final = Check(
     ),
 )
 
+_DNS_NAME: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z"
+
+SECRET_NAME: Final = Check(
+    matching(
+        _DNS_NAME,
+        "name must be the name of a Secret in the same namespace; write for example token",
+    ),
+)
+
+SECRET_KEY: Final = Check(
+    matching(
+        r"^[-._a-zA-Z0-9]+\z",
+        "key must be a key of the Secret: letters, digits, -, _ and . only",
+    ),
+)
+
+SHA256: Final = Check(
+    matching(
+        r"^[0-9a-f]{64}\z",
+        "sha256 must be 64 lower-case hexadecimal digits, as sha256sum prints them",
+    ),
+)
+
+CONTENT_TYPE: Final = Check(
+    matching(
+        r"^[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)\z",
+        "a content type is type/subtype in lower case without parameters; "
+        "write for example text/csv or text/*",
+    ),
+)
+
+BYTES_IN_ORDER: Final = Check(
+    Rule(
+        "minBytes must not be greater than maxBytes",
+        "self.minBytes <= self.maxBytes",
+        lambda verify: verify.min_bytes <= verify.max_bytes,
+    ),
+)
+
+BODY_WITH_POST: Final = Check(
+    Rule(
+        "a body goes with method POST only; write method: POST or leave out body",
+        "!has(self.body) || self.method == 'POST'",
+        lambda request: request.body is None or request.method == "POST",
+    ),
+)
+
+BUCKET: Final = Check(
+    matching(
+        r"^[a-z0-9][a-z0-9.-]*[a-z0-9]\z",
+        "bucket must be the name of an S3 bucket: lower-case letters, digits, - and .",
+    ),
+)
+
+ENDPOINT: Final = Check(
+    matching(
+        r"^https?://[^/?#@\s]+/?\z",
+        "endpoint must be http:// or https:// and a host; write for example https://s3.example.com",
+    ),
+)
+
+REGION: Final = Check(
+    matching(
+        r"^[a-zA-Z0-9-]+\z",
+        "region must be letters, digits and -; write for example eu-central-1",
+    ),
+)
+
 CLAIM_NAME: Final = Check(
     matching(
-        r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z",
+        _DNS_NAME,
         "claimName must be the name of a PersistentVolumeClaim in the same namespace; "
         "write for example data",
     ),
@@ -196,10 +272,22 @@ PATH: Final = Check(
     ),
 )
 
+MEMORY: Final = Check(
+    Rule(
+        "onlyIfChanged and keepLast need files that stay; write destination.volume",
+        "has(self.destination) && has(self.destination.volume) "
+        "|| !self.onlyIfChanged && !has(self.keepLast)",
+        lambda spec: (
+            bool(spec.destination.volume)
+            or not (spec.only_if_changed or spec.keep_last is not None)
+        ),
+    ),
+)
+
 ONE_DESTINATION: Final = Check(
     Rule(
-        "destination takes one member; write either volume or discard",
-        "!(has(self.volume) && has(self.discard))",
-        lambda destination: destination.volume is None or destination.discard is None,
+        "destination takes one member; write either volume, s3 or discard",
+        "[has(self.volume), has(self.s3), has(self.discard)].filter(there, there).size() <= 1",
+        lambda destination: len(destination.model_dump(exclude_none=True)) <= 1,
     ),
 )
