@@ -4,20 +4,22 @@ import argparse
 import logging
 import os
 import re
-import secrets
 import sys
-import time
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from download_schedule.result import EXIT_DONE, Result, encode
-from download_worker.download import MAX_BYTES, Order, download, failed
-from download_worker.errors import DownloadError
+from download_worker.addresses import Network
+from download_worker.download import MAX_BYTES, Order, Progress, Surroundings
+from download_worker.keep import Place, keep, owner_name
+from download_worker.parts import Leftover
+from download_worker.progress import JSONFormatter, ProgressBar
 from download_worker.redirects import Header, Request, encoded
-from download_worker.run import StopFlag, describe_progress, exit_code, run
-from download_worker.store import File
-from download_worker.transfer import Limits
+from download_worker.run import StopFlag, outcome, run
+from download_worker.store import Nowhere, Sink
+from download_worker.transfer import Limits, Response
 
 EPILOG = """exit codes: 0 done; 10 no retry can help; 20 worth a retry; 143 stopped"""
 
@@ -26,58 +28,65 @@ def main() -> int:
     """Obey the command line; return the exit code."""
     arguments = _parser().parse_args()
     if arguments.command == "run":
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+        handler = logging.StreamHandler(sys.stdout)
+        if os.environ.get("DOWNLOAD_WORKER_LOG_FORMAT") == "json":
+            handler.setFormatter(JSONFormatter())
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
         return run(os.environ)
     return _fetch(arguments)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    bar = ProgressBar() if sys.stderr.isatty() else None
+    try:
+        result, code = _kept(arguments, bar or _hide), EXIT_DONE
+    except Exception as error:
+        result, code = outcome(error)
+    if bar:
+        bar.clear()
+    print(encode(result) if arguments.json else _sentence(result, arguments.output),
+          file=sys.stdout if arguments.json else sys.stderr)  # fmt: skip
+    return code
+
+
+def _kept(arguments: argparse.Namespace, progress: Progress) -> Result:
     stopped = StopFlag()
     stopped.install()
     output: Path = arguments.output
     order = Order(
         Request(arguments.url, tuple(arguments.header)),
         Limits(tuple(arguments.allow)),
-        arguments.max_bytes,
-        arguments.sha256,
+        max_bytes=arguments.max_bytes,
+        sha256=arguments.sha256,
     )
-    shown = TerminalLine() if sys.stderr.isatty() else _hide
-    try:
-        result = download(
-            order, lambda _: File(output.parent, output.name, secrets.token_hex(8)), shown, stopped
-        )
-        code = EXIT_DONE
-    except DownloadError as error:
-        result, code = failed(error), exit_code(error)
-    _tell(result, arguments)
-    return code
+    place = Place(
+        root=output.parent,
+        owner=owner_name(output.name),
+        path=lambda _: output.name,
+        source=arguments.url,
+        hidden="",
+        only_if_changed=arguments.only_if_changed,
+        remember=arguments.only_if_changed,
+    )
+    result, _ = keep(order, place, Surroundings(_nothing, progress, stopped))
+    return replace(result, location=output.absolute().as_uri())
 
 
-def _tell(result: Result, arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        print(encode(result))
-    elif result.reason:
-        print(f"{result.reason}: {result.message}", file=sys.stderr)
-    else:
-        print(f"{result.bytes} bytes, sha256 {result.sha256}, {arguments.output}", file=sys.stderr)
-
-
-class TerminalLine:
-    """One line that is written over; the cursor stays at its start."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    def __call__(self, received: int, expected: int) -> None:
-        """Say how far the transfer is."""
-        seconds = time.monotonic() - self._started
-        share = f"{100 * received // expected}% " if expected else ""
-        text = share + describe_progress(received, expected, seconds)
-        print(f"{text}\x1b[K", end="\r", file=sys.stderr)
+def _nothing(_response: Response, _leftover: Leftover | None) -> Sink:
+    return Nowhere()
 
 
 def _hide(_received: int, _expected: int) -> None:
     """Say nothing: nobody is watching."""
+
+
+def _sentence(result: Result, output: Path) -> str:
+    if result.reason:
+        return f"{result.reason}: {result.message}"
+    if result.unchanged:
+        return f"unchanged, sha256 {result.sha256}, {output}"
+    text = f"{result.bytes} bytes, sha256 {result.sha256}, {output}"
+    return f"{text}, length not verified" if result.lengthUnverified else text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,17 +95,21 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="make one attempt as the operator's environment says")
     fetch = commands.add_parser("fetch", help="fetch a URL by hand", epilog=EPILOG)
     fetch.add_argument("url", type=_url)
-    fetch.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    fetch.add_argument("-o", "--output", type=_output, required=True, help="file to write")
     fetch.add_argument("--sha256", type=_sha256, help="digest that the body must have")
     fetch.add_argument(
-        "--max-bytes", type=int, default=MAX_BYTES, metavar="N", help="largest body to accept"
+        "--max-bytes", type=_size, default=MAX_BYTES, metavar="N", help="largest body to accept"
     )
     fetch.add_argument(
         "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'"
     )
     fetch.add_argument(
-        "--allow", type=ip_network, action="append", default=[], metavar="CIDR",
+        "--allow", type=_network, action="append", default=[], metavar="CIDR",
         help="address range to open beyond public addresses",
+    )  # fmt: skip
+    fetch.add_argument(
+        "--only-if-changed", action="store_true",
+        help="fetch only what is not the file written last (remembered in .download-operator)",
     )  # fmt: skip
     fetch.add_argument("--json", action="store_true", help="print the result document")
     return parser
@@ -106,6 +119,32 @@ def _url(text: str) -> str:
     if "@" in urlsplit(text).netloc:
         raise argparse.ArgumentTypeError("leave out user name and password; send them in --header")
     return encoded(text)
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if not path.name or text.endswith("/") or path.name == ".." or "\0" in text or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder: write a file's path")
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no file and is not replaced: write another")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"make the folder {path.parent} first, or write another")
+    return path
+
+
+def _size(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,19}", text) or not int(text):
+        raise argparse.ArgumentTypeError("write a number of bytes, 1 or more, in digits")
+    return int(text)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}: write an address range such as 10.0.0.0/8"
+        ) from None
 
 
 def _sha256(text: str) -> str:

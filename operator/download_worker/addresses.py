@@ -46,9 +46,9 @@ REFUSED: Final = tuple(
 GLOBAL_IPV6: Final = ip_network("2000::/3")
 """All that is given out as global unicast; everything else is refused."""
 REFUSED_IPV6: Final = tuple(
-    ip_network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16")
+    ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
 )
-"""Special-purpose within it: protocol assignments (Teredo among them), documentation, SRv6."""
+"""Special-purpose within it: protocol assignments (Teredo among them), documentation, AS112."""
 
 _TRANSPARENT: Final = tuple(ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96"))
 """IPv4-mapped and NAT64 (RFC 4291, RFC 6052): as good or bad as the IPv4 address at the end."""

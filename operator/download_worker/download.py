@@ -1,8 +1,8 @@
-"""Fetch one URL into one sink: redirects, verdicts on the response, size and digest on the way."""
+"""Fetch one URL into one sink: redirects, resumption, verdicts on the response and its body."""
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from download_schedule.result import Result
@@ -13,11 +13,25 @@ from download_worker.errors import (
     of_file_system,
     of_status,
 )
-from download_worker.redirects import MAX_REDIRECTS, STATUSES, Request, follow
+from download_worker.parts import Leftover
+from download_worker.redirects import STATUSES, Request, follow
 from download_worker.store import Sink
 from download_worker.transfer import Limits, Response, transfer
+from download_worker.validators import Known
+from download_worker.verdicts import (
+    check_digest,
+    check_length,
+    check_type,
+    too_large,
+    too_large_to_convert,
+)
+from download_worker.writer import Writer
 
 MAX_BYTES: Final = 10 * 1024**3
+MAX_REDIRECTS: Final = 5
+NOT_MODIFIED: Final = 304
+MAX_CONVERTED: Final = 64 * 1024**2
+"""Bytes of a body that is kept in another form; it is in memory as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,57 +40,105 @@ class Order:
 
     request: Request
     limits: Limits = field(default_factory=Limits)
+    max_redirects: int = MAX_REDIRECTS
+    min_bytes: int = 0
     max_bytes: int = MAX_BYTES
     sha256: str | None = None
-    """Digest that the body must have, in lower-case hexadecimal digits."""
+    """Digest that the body as fetched (and decoded) must have, in lower-case hexadecimal digits."""
+    content_types: tuple[str, ...] = ()
+    """Media types, ``type/*`` for all of a type; empty: any."""
+    known: Known | None = None
+    """The last file: one that is the same is not kept again."""
 
 
-OpenSink = Callable[[Response], Sink]
+OpenSink = Callable[[Response, Leftover | None], Sink]
+"""Opens the sink for a response that is to be kept, and goes on with the leftover if given one."""
+Convert = Callable[[Response, bytes], bytes]
+"""Makes what is kept from a body.
+
+Raises:
+    DownloadError: it cannot be made from that.
+"""
 Progress = Callable[[int, int], None]
 
 
-def download(
-    order: Order, open_sink: OpenSink, progress: Progress, stopped: Callable[[], bool]
-) -> Result:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is there beside the order."""
+
+    open_sink: OpenSink
+    progress: Progress
+    stopped: Callable[[], bool]
+    leftover: Leftover | None = None
+    """What an earlier attempt left."""
+    convert: Convert | None = None
+    """None: the body is kept as it came."""
+
+
+def download(order: Order, surroundings: Surroundings) -> Result:
     """Carry out *order*; return what was fetched. The sink is committed, or abandoned on failure.
 
     Raises:
         DownloadError: the attempt failed.
     """
-    return _Download(order, open_sink, progress, stopped).run()
+    try:
+        return _Download(order, surroundings).run()
+    except _ChangedError:
+        return _Download(order, replace(surroundings, leftover=None)).run()
+
+
+class _ChangedError(Exception):
+    """What an earlier attempt left is of no use."""
 
 
 class _Download:
-    def __init__(
-        self,
-        order: Order,
-        open_sink: OpenSink,
-        progress: Progress,
-        stopped: Callable[[], bool],
-    ) -> None:
+    def __init__(self, order: Order, surroundings: Surroundings) -> None:
         self._order = order
-        self._open_sink = open_sink
-        self._progress = progress
-        self._stopped = stopped
-        self._sink: Sink | None = None
-        self._digest = hashlib.sha256()
+        self._around = surroundings
+        self._leftover = surroundings.leftover
+        self._writer: Writer | None = None
+        self._body = bytearray()
+        self._before = 0
+        """Bytes that an earlier attempt fetched."""
+        self._expected: int | None = None
+        """Bytes of the whole file, where only its end is asked for."""
         self._bytes = 0
 
     def run(self) -> Result:
+        resumable = False
         try:
             response = self._follow()
+            if response.status == NOT_MODIFIED and self._order.known:
+                return self._unchanged(response, self._order.known)
             return self._finish(response, self._begin(response))
+        except DownloadError as error:
+            resumable = not error.permanent and error.reason is not Reason.TOO_SMALL
+            raise
         except OSError as error:
-            raise of_file_system(error) from error
+            refused = of_file_system(error)
+            resumable = not refused.permanent
+            raise refused from error
         finally:
-            if self._sink is not None:
-                self._sink.abandon()
+            self._abandon(resumable)
+
+    def _abandon(self, resumable: bool) -> None:
+        """Nothing happens here after a commit."""
+        if self._writer:
+            self._writer.abandon(resumable)
+        elif self._leftover:
+            self._leftover.part.release(resumable)
 
     def _follow(self) -> Response:
         request = self._order.request
-        for _ in range(MAX_REDIRECTS + 1):
+        headers = request.headers
+        if self._order.known and request.method == "GET":
+            headers += self._order.known.headers()
+        if self._leftover:
+            headers += self._leftover.origin.headers(self._leftover.size)
+        request = replace(request, headers=headers)
+        for _ in range(self._order.max_redirects + 1):
             response = transfer(
-                request, self._order.limits, self._take, self._progress, self._stopped
+                request, self._order.limits, self._take, self._progress, self._around.stopped
             )
             location = response.headers.get("location")
             if response.status not in STATUSES or location is None:
@@ -84,26 +146,61 @@ class _Download:
             request = follow(request, location, response.status)
         raise DownloadError(
             Reason.TOO_MANY_REDIRECTS,
-            f"The server redirects more than {MAX_REDIRECTS} times: "
+            f"The server redirects more than {self._order.max_redirects} times: "
             "use the file's final address as url.",
             response.status,
         )
 
+    def _progress(self, received: int, expected: int) -> None:
+        before = self._before
+        self._around.progress(before + received, before + expected if expected else 0)
+
     def _take(self, response: Response, chunk: bytes) -> bool:
         if response.status in STATUSES and "location" in response.headers:
             return False  # what people would read if their browser did not follow
-        sink = self._begin(response)
+        writer = self._begin(response)
         self._bytes += len(chunk)
         if self._bytes > self._order.max_bytes:
-            raise self._too_large(response)
-        self._digest.update(chunk)
-        sink.write(chunk)
+            raise too_large(response, self._order.max_bytes)
+        if writer:
+            writer.write(chunk)
+        else:
+            self._body += chunk
+            if len(self._body) > MAX_CONVERTED:
+                raise too_large_to_convert(response, MAX_CONVERTED)
         return True
 
-    def _begin(self, response: Response) -> Sink:
+    def _begin(self, response: Response) -> Writer | None:
         """Judge the response by its head, before the first byte of its body is kept."""
-        if self._sink is not None:
-            return self._sink
+        if self._writer or self._body:
+            return self._writer
+        leftover = self._judge(response)
+        before = leftover.size if leftover else 0
+        if before + (response.announced or 0) > self._order.max_bytes:
+            raise too_large(response, self._order.max_bytes)
+        check_type(response, self._order.content_types)
+        return None if self._around.convert else self._open(response, leftover)
+
+    def _open(self, response: Response, leftover: Leftover | None) -> Writer:
+        if self._leftover and not leftover:
+            self._leftover.part.release(resumable=False)
+        self._leftover = None  # from here on it is the sink's
+        self._before = leftover.size if leftover else 0
+        self._bytes += self._before
+        sink = self._around.open_sink(response, leftover)
+        self._writer = Writer(sink, leftover.digest if leftover else None)
+        return self._writer
+
+    def _judge(self, response: Response) -> Leftover | None:
+        """Return the leftover if the response goes on with it; None if it begins anew."""
+        leftover = self._leftover
+        if leftover and response.status == 206:
+            self._expected = leftover.origin.continued(response, leftover.size)
+            if self._expected is None:
+                raise _ChangedError
+            return leftover
+        if leftover and response.status == 416:
+            raise _ChangedError
         if not 200 <= response.status < 300:
             raise of_status(response.status)
         if response.status == 206:
@@ -112,38 +209,51 @@ class _Download:
                 "The server sent a part of the file though all was asked for: use another url.",
                 206,
             )
-        announced = response.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._order.max_bytes:
-            raise self._too_large(response)
-        self._sink = self._open_sink(response)
-        return self._sink
+        return None
 
-    def _finish(self, response: Response, sink: Sink) -> Result:
-        digest = self._digest.hexdigest()
-        if self._order.sha256 and self._order.sha256 != digest:
-            raise DownloadError(
-                Reason.CHECKSUM_MISMATCH,
-                f"The body's sha256 is {digest}: correct the expected digest, "
-                "or find out who changed the file.",
-                response.status,
-            )
-        if self._stopped():
+    def _finish(self, response: Response, writer: Writer | None) -> Result:
+        check_length(response, self._bytes, self._expected, self._order.min_bytes)
+        if writer is None:
+            self._check_digest(response, hashlib.sha256(self._body).hexdigest())
+            writer = self._converted(response)
+            digest = writer.finish()
+        else:
+            digest = writer.finish()
+            self._check_digest(response, digest)
+        if self._around.stopped():
             raise StoppedError
-        sink.commit()
+        if self._order.known and self._order.known.sha256 == digest:
+            return self._unchanged(response, self._order.known)
+        writer.commit(digest)
         return Result(
             bytes=self._bytes,
             sha256=digest,
             httpStatus=response.status,
             contentType=response.headers.get("content-type"),
             etag=response.headers.get("etag"),
+            lengthUnverified=True if self._is_unverified(response) else None,
         )
 
-    def _too_large(self, response: Response) -> DownloadError:
-        return DownloadError(
-            Reason.TOO_LARGE,
-            f"The body is larger than the {self._order.max_bytes} bytes accepted: "
-            "ask for a smaller file.",
-            response.status,
+    def _is_unverified(self, response: Response) -> bool:
+        return response.ends_with_connection and self._expected is None and self._bytes > 0
+
+    def _check_digest(self, response: Response, digest: str) -> None:
+        check_digest(response, digest, self._order.sha256)
+
+    def _converted(self, response: Response) -> Writer:
+        body = bytes(self._body)
+        kept = self._around.convert(response, body) if self._around.convert else body
+        self._bytes = len(kept)
+        writer = self._open(response, None)
+        writer.write(kept)
+        return writer
+
+    def _unchanged(self, response: Response, known: Known) -> Result:
+        return Result(
+            sha256=known.sha256,
+            httpStatus=response.status,
+            etag=response.headers.get("etag"),
+            unchanged=True,
         )
 
 

@@ -12,6 +12,8 @@ class Reason(StrEnum):
     ADDRESS_REFUSED = "AddressRefused"
     BAD_REDIRECT = "BadRedirect"
     BAD_RESPONSE = "BadResponse"
+    BUCKET_DENIED = "BucketDenied"
+    BUCKET_NOT_FOUND = "BucketNotFound"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     CONNECTION_FAILED = "ConnectionFailed"
     CONNECTION_LOST = "ConnectionLost"
@@ -23,27 +25,39 @@ class Reason(StrEnum):
     INVALID_PATH = "InvalidPath"
     INVALID_SPEC = "InvalidSpec"
     INVALID_URL = "InvalidURL"
+    NOT_A_PAGE = "NotAPage"
+    NO_ARTICLE = "NoArticle"
     NO_SPACE = "NoSpace"
+    RENDER_FAILED = "RenderFailed"
+    RENDER_TIMEOUT = "RenderTimeout"
     STALLED = "Stalled"
     STOPPED = "Stopped"
     TLS_FAILED = "TLSFailed"
     TOO_LARGE = "TooLarge"
     TOO_MANY_REDIRECTS = "TooManyRedirects"
+    TOO_SMALL = "TooSmall"
     UNSAFE_PATH = "UnsafePath"
+    UPLOAD_FAILED = "UploadFailed"
     WRITE_FAILED = "WriteFailed"
+    WRONG_TYPE = "WrongType"
 
 
 PERMANENT: Final = frozenset(
     {
         Reason.ADDRESS_REFUSED,
         Reason.BAD_REDIRECT,
+        Reason.BUCKET_DENIED,
+        Reason.BUCKET_NOT_FOUND,
         Reason.CHECKSUM_MISMATCH,
         Reason.INVALID_PATH,
         Reason.INVALID_SPEC,
         Reason.INVALID_URL,
+        Reason.NOT_A_PAGE,
+        Reason.NO_ARTICLE,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_REDIRECTS,
         Reason.UNSAFE_PATH,
+        Reason.WRONG_TYPE,
     }
 )
 """Reasons that no retry can help; ``HTTPStatus`` depends on the status, every other is retried."""

@@ -1,16 +1,26 @@
 """Follow redirects by rules of our own: what a server says is a proposal, not an order."""
 
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from download_worker.errors import DownloadError, Reason
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-MAX_REDIRECTS: Final = 5
+SAME_METHOD: Final = frozenset({307, 308})
 
-HARMLESS_HEADERS: Final = frozenset({"accept", "accept-language", "user-agent"})
+HARMLESS_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "range",
+        "user-agent",
+    }
+)
 """Headers that another origin may see; any other could be a credential."""
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -20,10 +30,12 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One GET."""
+    """One GET, or one POST with its body."""
 
     url: str
     headers: tuple[Header, ...] = ()
+    method: str = "GET"
+    body: bytes = b""
 
 
 def encoded(url: str) -> str:
@@ -41,7 +53,8 @@ def encoded(url: str) -> str:
 def follow(request: Request, location: str, status: int) -> Request:
     """Return the request that a redirect of *request* to *location* asks for.
 
-    Headers that may carry credentials stay behind when the origin changes.
+    Headers that may carry credentials stay behind when the origin changes, and a POST becomes a
+    GET where the status does not ask for the same method (RFC 9110 section 15.4).
 
     Raises:
         DownloadError: the redirect leads to no web address, or from https to http.
@@ -58,9 +71,15 @@ def follow(request: Request, location: str, status: int) -> Request:
         raise _bad("an address with a user name", status)
     if source.scheme == "https" and target.scheme == "http":
         raise _bad("http after https", status)
+    same = replace(request, url=url)
+    if status not in SAME_METHOD:
+        same = replace(same, method="GET", body=b"")
     if origins[0] == origins[1]:
-        return Request(url, request.headers)
-    return Request(url, tuple(h for h in request.headers if h[0].lower() in HARMLESS_HEADERS))
+        return same
+    if same.body:
+        raise _bad("another origin, which must not see the body", status)
+    harmless = tuple(header for header in same.headers if header[0].lower() in HARMLESS_HEADERS)
+    return replace(same, headers=harmless)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -1,10 +1,9 @@
 """One attempt in a Pod: environment in, file and termination message out."""
 
-import dataclasses
 import logging
 import signal
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,18 +16,22 @@ from download_schedule.result import (
     Result,
     encode,
 )
+from download_worker import formats
 from download_worker import spec as specs
-from download_worker.download import Order, download, failed
-from download_worker.errors import DownloadError, Reason, StoppedError
+from download_worker.bucket import Upload
+from download_worker.download import Surroundings, download, failed
+from download_worker.errors import DownloadError, Reason, StoppedError, of_file_system
 from download_worker.filenames import filename
-from download_worker.store import File, Nowhere, Sink
-from download_worker.transfer import Limits, Response
+from download_worker.keep import Place, keep, owner_name
+from download_worker.parts import Leftover
+from download_worker.progress import ProgressLog
+from download_worker.store import Nowhere, Sink
+from download_worker.transfer import Response
 
 log = logging.getLogger(__name__)
 
 DATA: Final = Path("/data")
 REPORT: Final = Path("/dev/termination-log")
-PROGRESS_SECONDS: Final = 5.0
 
 
 class StopFlag:
@@ -51,7 +54,6 @@ def run(
     environment: Mapping[str, str],
     data: Path = DATA,
     report: Path = REPORT,
-    limits: Limits | None = None,
 ) -> int:
     """Make one attempt and return its exit code.
 
@@ -59,68 +61,83 @@ def run(
         environment: as the operator sets it.
         data: where the claim is mounted.
         report: file from which the kubelet takes the termination message.
-        limits: of the transfer, but for the address ranges, which the operator sets.
     """
     stopped = StopFlag()
     stopped.install()
     try:
-        result = _attempt(specs.read(environment), data, limits or Limits(), stopped)
+        result = _attempt(specs.read(environment), data, stopped)
         code = EXIT_DONE
-    except DownloadError as error:
-        result, code = failed(error), exit_code(error)
-        log.error("%s: %s", error.reason, error)
     except Exception as error:
-        log.exception("the worker failed")
-        result, code = Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
+        result, code = outcome(error)
+        bug = error if result.reason == Reason.INTERNAL_ERROR else None
+        log.error("%s: %s", result.reason, result.message, exc_info=bug)
     report.write_text(encode(result), encoding="utf-8")
     return code
 
 
-def exit_code(error: DownloadError) -> int:
-    """Return the exit code by which Kubernetes decides about another attempt."""
+def outcome(error: Exception) -> tuple[Result, int]:
+    """Return the result and the exit code, by which Kubernetes decides about another attempt."""
+    if isinstance(error, OSError):
+        error = of_file_system(error)
+    if not isinstance(error, DownloadError):
+        return Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
     if isinstance(error, StoppedError):
-        return EXIT_STOPPED
-    return EXIT_PERMANENT if error.permanent else EXIT_RETRY
+        return failed(error), EXIT_STOPPED
+    return failed(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
 
 
-def _attempt(spec: specs.Spec, data: Path, limits: Limits, stopped: Callable[[], bool]) -> Result:
+def _attempt(spec: specs.Spec, data: Path, stopped: Callable[[], bool]) -> Result:
+    log.info("%s %s", spec.order.request.method, spec.order.request.url)
+    convert = formats.converter(spec.format, spec.order, stopped)
+    around = Surroundings(_discard, ProgressLog(), stopped, convert=convert)
+    if spec.volume:
+        result = _to_volume(spec, spec.volume, data, around)
+    elif spec.s3:
+        result = _to_bucket(spec, spec.s3, around)
+    else:
+        result = download(spec.order, around)
+    what = "unchanged" if result.unchanged else result.location or "discarded"
+    log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, what)
+    return result
+
+
+def _discard(_response: Response, _leftover: Leftover | None) -> Sink:
+    return Nowhere()
+
+
+def _to_volume(spec: specs.Spec, volume: specs.Volume, data: Path, around: Surroundings) -> Result:
     started = datetime.now(UTC)
-    location: list[str] = []
-
-    def open_sink(response: Response) -> Sink:
-        if spec.volume is None:
-            return Nowhere()
-        name = filename(response.url, response.headers.get("content-disposition"))
-        path = spec.path(spec.volume, name, started)
-        location.append(f"volume://{spec.volume.claim}/{path}")
-        return File(data, path, spec.job)
-
-    log.info("GET %s", spec.request.url)
-    order = Order(spec.request, dataclasses.replace(limits, allowed=spec.allowed))
-    result = download(order, open_sink, ProgressLog(), stopped)
-    kept = location[0] if location else None
-    log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, kept or "discarded")
-    return dataclasses.replace(result, location=kept)
+    url = spec.order.request.url
+    place = Place(
+        root=data,
+        owner=owner_name(f"{spec.namespace}.{spec.name}"),
+        path=lambda response: spec.path(volume.path, _filename(spec, response), started),
+        source=url if spec.format == "raw" else f"{spec.format} {url}",
+        only_if_changed=spec.only_if_changed,
+        keep_last=spec.keep_last,
+    )
+    result, path = keep(spec.order, place, around)
+    return replace(result, location=f"volume://{volume.claim}/{path}")
 
 
-class ProgressLog:
-    """One line every few seconds."""
+def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
+    started = datetime.now(UTC)
+    keys: list[str] = []
 
-    def __init__(self) -> None:
-        self._started = self._last = time.monotonic()
+    def open_sink(response: Response, _leftover: Leftover | None) -> Sink:
+        keys.append(spec.path(s3.key, _filename(spec, response), started))
+        length = response.headers.get("content-length", "")
+        return Upload(
+            s3.bucket,
+            keys[-1],
+            formats.CONTENT_TYPES.get(spec.format) or response.headers.get("content-type"),
+            int(length) if length.isdigit() else 0,
+        )
 
-    def __call__(self, received: int, expected: int) -> None:
-        """Say how far the transfer is, if it is time."""
-        now = time.monotonic()
-        if now - self._last >= PROGRESS_SECONDS:
-            self._last = now
-            log.info("%s", describe_progress(received, expected, now - self._started))
+    result = download(spec.order, replace(around, open_sink=open_sink))
+    return replace(result, location=f"s3://{s3.bucket.name}/{keys[-1]}")
 
 
-def describe_progress(received: int, expected: int, seconds: float) -> str:
-    """Return bytes, rate and time left as people say them."""
-    rate = received / seconds if seconds > 0 else 0.0
-    text = f"{received / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
-    if expected > received and rate > 0:
-        text += f", {(expected - received) / rate:.0f} s left of {expected / 1e6:.1f} MB"
-    return text
+def _filename(spec: specs.Spec, response: Response) -> str:
+    name = filename(response.url, response.headers.get("content-disposition"))
+    return formats.named(name, spec.format)

@@ -9,8 +9,12 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from download_worker.addresses import Network
+from download_worker.bucket import Bucket
+from download_worker.download import Order
 from download_worker.errors import DownloadError, Reason
+from download_worker.formats import FORMATS, OF_PAGES
 from download_worker.redirects import Request
+from download_worker.transfer import Limits
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
 _MINUTES: Final = re.compile(r"-([0-9]{8})$")
@@ -26,22 +30,43 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class S3:
+    """Keep the file in a bucket."""
+
+    bucket: Bucket
+    key: str
+    """Template; see :meth:`Spec.path`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """One attempt of one run."""
 
     namespace: str
     name: str
     job: str
-    request: Request
+    order: Order
+    format: str
     volume: Volume | None
-    allowed: tuple[Network, ...]
+    s3: S3 | None
+    only_if_changed: bool
+    keep_last: int | None
 
-    def path(self, volume: Volume, filename: str, now: datetime) -> str:
-        """Fill in the template: where in the volume the file goes.
+    def path(self, template: str, filename: str, now: datetime) -> str:
+        """Fill in the template: where in the volume or bucket the file goes.
 
         ``{scheduled}`` is the tick, which the CronJob controller puts at the end of the Job's name
         as minutes since 1970; of a Job that no tick made it is *now*.
+
+        Raises:
+            DownloadError: the template has a character that is not to be seen.
         """
+        if not template.isprintable():
+            raise DownloadError(
+                Reason.INVALID_PATH,
+                "The path has a character that is not to be seen, such as a control character or "
+                "one that turns the direction of writing: leave it out.",
+            )
         found = _MINUTES.search(self.job)
         moment = datetime.fromtimestamp(int(found[1]) * 60, UTC) if found else now
         values = {
@@ -50,7 +75,7 @@ class Spec:
             "scheduled": moment.strftime("%Y%m%dT%H%M%SZ"),
             "filename": filename,
         }
-        return _PLACEHOLDER.sub(lambda match: values[match[1]], volume.path)
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
 def read(environment: Mapping[str, str]) -> Spec:
@@ -61,16 +86,20 @@ def read(environment: Mapping[str, str]) -> Spec:
     """
     try:
         spec = json.loads(environment["DOWNLOAD_SPEC"])
-        if spec["format"] != "raw":
-            raise ValueError(f"format {spec['format']}")
-        ranges = environment.get("DOWNLOAD_WORKER_ALLOW_CIDRS", "").split(",")
+        destination = spec["destination"]
+        if spec["format"] not in FORMATS or len(destination) != 1:
+            raise ValueError(f"format {spec['format']}, destination {set(destination)}")
+        order = _order(spec, environment)
         return Spec(
             namespace=environment["DOWNLOAD_NAMESPACE"],
             name=environment["DOWNLOAD_NAME"],
             job=environment["DOWNLOAD_JOB"],
-            request=_request(spec),
-            volume=_volume(spec["destination"]),
-            allowed=tuple(ip_network(text.strip()) for text in ranges if text.strip()),
+            order=order,
+            format=spec["format"],
+            volume=_volume(destination),
+            s3=_s3(destination, environment, order.limits),
+            only_if_changed=spec["onlyIfChanged"],
+            keep_last=spec["keepLast"],
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DownloadError(
@@ -80,15 +109,59 @@ def read(environment: Mapping[str, str]) -> Spec:
         ) from error
 
 
-def _request(spec: Any) -> Request:
-    headers = tuple((header["name"], header["value"]) for header in spec.get("headers", ()))
-    return Request(spec["url"], headers)
+def _ranges(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    texts = environment.get("DOWNLOAD_WORKER_ALLOW_CIDRS", "").split(",")
+    return tuple(ip_network(text.strip()) for text in texts if text.strip())
+
+
+def _order(spec: Any, environment: Mapping[str, str]) -> Order:
+    request, verify = spec["request"], spec["verify"]
+    headers = tuple((h["name"], _value(h, environment)) for h in request["headers"])
+    return Order(
+        request=Request(spec["url"], headers, request["method"], request.get("body", "").encode()),
+        limits=Limits(
+            allowed=_ranges(environment),
+            connect_seconds=request["connectTimeoutSeconds"],
+            stall_seconds=request["stallTimeoutSeconds"],
+            compressed=request["compressed"] or spec["format"] in OF_PAGES,
+            proxy=environment.get("DOWNLOAD_WORKER_PROXY", ""),
+        ),
+        max_redirects=request["maxRedirects"],
+        min_bytes=verify["minBytes"],
+        max_bytes=verify["maxBytes"],
+        sha256=verify.get("sha256"),
+        content_types=tuple(verify["contentTypes"]),
+    )
+
+
+def _value(header: Any, environment: Mapping[str, str]) -> str:
+    """Return a header's value; one from a Secret may end in the line break of the file it was."""
+    if "value" in header:
+        return str(header["value"])
+    value = environment[header["variable"]].rstrip("\r\n")
+    if not value.isascii() or not value.isprintable():
+        raise DownloadError(
+            Reason.INVALID_SPEC,
+            f"The Secret's value for the header {header['name']} is not printable ASCII on one "
+            "line: correct the Secret.",
+        )
+    return value
 
 
 def _volume(destination: Any) -> Volume | None:
     match destination:
         case {"volume": {"claimName": str(claim), "path": str(path)}}:
             return Volume(claim, path)
-        case {"discard": _}:
+        case {"discard": _} | {"s3": _}:
             return None
     raise ValueError("destination")  # never discard what should have been kept
+
+
+def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 | None:
+    if "s3" not in destination:
+        return None
+    s3 = destination["s3"]
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    credentials = {name: environment[name].strip() for name in names if name in environment}
+    bucket = Bucket(s3["bucket"], s3.get("endpoint"), s3["region"], credentials, limits)
+    return S3(bucket, s3["key"])

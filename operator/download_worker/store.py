@@ -1,9 +1,13 @@
-"""Where the bytes go. A file gets its name only when it is complete and on the disk."""
+"""Folders and files below a root.
 
+No part of a path is followed where it is a symbolic link, so that nothing that lies on a shared
+volume leads out of it.
+"""
+
+import fcntl
 import os
-import re
-import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,90 +15,132 @@ from download_worker.errors import DownloadError, Reason
 
 MAX_PART: Final = 255
 """Bytes of one part of a path, by the usual file systems."""
+NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Chunk = bytes | bytearray
 
 
 class Sink(Protocol):
     """Takes the bytes of one attempt."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Chunk) -> None:
         """Take the next bytes."""
 
-    def commit(self) -> None:
-        """Keep what was written."""
+    def checkpoint(self, sha256: str) -> None:
+        """Make what was written so far, of that digest, survive this process."""
 
-    def abandon(self) -> None:
-        """Forget what was written; nothing happens after :meth:`commit`."""
+    def commit(self, sha256: str) -> None:
+        """Keep what was written, of that digest."""
+
+    def abandon(self, resumable: bool) -> None:
+        """Do not keep it, but for a later attempt if *resumable*; nothing happens after
+        :meth:`commit`."""
 
 
 class Nowhere:
     """Keeps nothing."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Chunk) -> None:
         """Take the next bytes."""
 
-    def commit(self) -> None:
+    def checkpoint(self, sha256: str) -> None:
         """Keep nothing."""
 
-    def abandon(self) -> None:
+    def commit(self, sha256: str) -> None:
+        """Keep nothing."""
+
+    def abandon(self, resumable: bool) -> None:
         """Keep nothing."""
 
 
-class File:
-    """A file below *root*, written under another name until it is complete.
+def write_all(file: int, data: Chunk) -> None:
+    """Write *data*, all of it: one write may take less than it is given.
 
-    No part of the path is followed where it is a symbolic link, so that nothing that lies on a
-    shared volume leads out of it.
+    Raises:
+        OSError: the file system refuses.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
 
-    Args:
-        root: folder that exists.
-        path: below it, with ``/`` between the parts; missing folders are made.
-        owner: whose attempt this is; what an earlier attempt of the same owner left behind in the
-            folder is removed, so that killed attempts do not fill the volume.
+
+def replace_file(root: Path, path: str, data: bytes) -> None:
+    """Write a small file below *root*: after a crash there is the old one or the new one.
 
     Raises:
         DownloadError: the path is not one below *root*.
         OSError: the file system refuses.
     """
+    with inside(root, path) as (folder, name):
+        _replace(folder, name, data)
+        os.fsync(folder)
 
-    def __init__(self, root: Path, path: str, owner: str) -> None:
-        *folders, self._name = _parts(path)
-        self._temporary = f".{owner}.{secrets.token_hex(8)}.part"
-        self._folder = _descend(root, folders)
-        try:
-            _remove_leftovers(self._folder, owner)
-            self._file = os.open(self._temporary, _FILE, 0o644, dir_fd=self._folder)
-        except OSError:
-            os.close(self._folder)
-            raise
-        self._open = True
 
-    def write(self, chunk: bytes) -> None:
-        """Append *chunk*, all of it: one write may take less than it is given."""
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(self._file, view) :]
+@contextmanager
+def locked(root: Path, path: str) -> Iterator[None]:
+    """Keep others that do the same out of the folder of *path*, where the file system has locks.
 
-    def commit(self) -> None:
-        """Bring the bytes to the disk, then the name: after a crash there is all or nothing."""
-        os.fsync(self._file)
-        os.rename(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        os.fsync(self._folder)
-        self._close()
+    Raises:
+        DownloadError: the path is not one below *root*.
+        OSError: the file system refuses.
+    """
+    with inside(root, path) as (folder, _):
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
 
-    def abandon(self) -> None:
-        """Remove what was written."""
-        if self._open:
-            with suppress(FileNotFoundError):  # a later attempt has removed it
-                os.unlink(self._temporary, dir_fd=self._folder)
-            self._close()
 
-    def _close(self) -> None:
-        self._open = False
-        os.close(self._file)
-        os.close(self._folder)
+def _replace(folder: int, name: str, data: bytes) -> None:
+    temporary = f".{name}.new"
+    remove(folder, temporary)  # of a process that was killed
+    file = os.open(temporary, NEW_FILE, 0o644, dir_fd=folder)
+    try:
+        write_all(file, data)
+        os.fsync(file)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        remove(folder, temporary)
+        raise
+    finally:
+        os.close(file)
+
+
+def remove(folder: int, name: str) -> None:
+    """Remove a file if it is there.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+@contextmanager
+def inside(root: Path, path: str) -> Iterator[tuple[int, str]]:
+    """Open the folder of *path* below *root* and yield it, with the file's name.
+
+    Raises:
+        DownloadError: the path is not one below *root*.
+        OSError: the file system refuses.
+    """
+    folder, name = open_folder(root, path)
+    try:
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
+def open_folder(root: Path, path: str) -> tuple[int, str]:
+    """Open the folder of *path*, made where it is missing; return it and the file's name.
+
+    Raises:
+        DownloadError: the path is not one below *root*.
+        OSError: the file system refuses.
+    """
+    *folders, name = _parts(path)
+    return _descend(root, folders), name
 
 
 def _parts(path: str) -> list[str]:
@@ -111,16 +157,7 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _remove_leftovers(folder: int, owner: str) -> None:
-    """An attempt that is still at it, on a node thought lost, then fails instead of publishing."""
-    leftover = re.compile(rf"\.{re.escape(owner)}\.[0-9a-f]{{16}}\.part")
-    for name in filter(leftover.fullmatch, os.listdir(folder)):
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
-
-
 def _descend(root: Path, folders: list[str]) -> int:
-    """Return the open folder, made where it is missing, by way of real folders only."""
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for name in folders:
         try:

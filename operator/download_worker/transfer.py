@@ -27,9 +27,16 @@ _AUTHORITIES: Final = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
     "/etc/ssl/cert.pem",  # Alpine, BSD, macOS
 )
+_AUTHORITIES_FOLDER: Final = "/etc/ssl/certs"
+"""Of the system, beside a file of one's own."""
+_E_HTTP2_STREAM: Final = 92
+"""libcurl's number, which pycurl has no name for."""
 _REASONS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.HOST_NOT_FOUND,
     pycurl.E_COULDNT_CONNECT: Reason.CONNECTION_FAILED,
+    pycurl.E_FILESIZE_EXCEEDED: Reason.TOO_LARGE,
+    pycurl.E_HTTP2: Reason.CONNECTION_LOST,
+    _E_HTTP2_STREAM: Reason.CONNECTION_LOST,
     pycurl.E_OPERATION_TIMEDOUT: Reason.CONNECT_TIMEOUT,
     pycurl.E_PARTIAL_FILE: Reason.INCOMPLETE_BODY,
     pycurl.E_PEER_FAILED_VERIFICATION: Reason.TLS_FAILED,
@@ -41,6 +48,10 @@ _REASONS: Final = {
     pycurl.E_RECV_ERROR: Reason.CONNECTION_LOST,
     pycurl.E_SEND_ERROR: Reason.CONNECTION_LOST,
 }
+_ADVICE: Final = {
+    Reason.INVALID_URL: ": write an address that begins with http:// or https:// and has a host",
+    Reason.TOO_LARGE: ": ask for a smaller file",
+}
 
 
 @dataclass(slots=True)
@@ -48,9 +59,24 @@ class Response:
     """What came before the body."""
 
     url: str
+    version: str = ""
+    """Of HTTP, such as ``1.1``."""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     """The first value of each, by its name in lower case."""
+
+    @property
+    def announced(self) -> int | None:
+        """Bytes of the body as sent, where the head tells; chunks overrule it (RFC 9112)."""
+        length = self.headers.get("content-length", "")
+        told = length.isascii() and length.isdigit() and "transfer-encoding" not in self.headers
+        return int(length) if told else None
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the body ends where the connection does, so that a cut cannot be told."""
+        framed = {"content-length", "transfer-encoding"} & self.headers.keys()
+        return self.version.startswith("1") and not framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +87,10 @@ class Limits:
     """Address ranges open beyond public addresses."""
     connect_seconds: int = CONNECT_SECONDS
     stall_seconds: float = STALL_SECONDS
+    compressed: bool = False
+    """Ask for the encodings that libcurl knows, and hand on the decoded body."""
+    proxy: str = ""
+    """``http://host:port`` through which everything goes, and which then judges the addresses."""
 
 
 Take = Callable[[Response, bytes], bool]
@@ -107,6 +137,8 @@ class _Transfer:
         self._enough = False
         self._opened = False
         self._refused: list[str] = []
+        self._sockets: list[socket.socket] = []
+        """pycurl works with duplicates of them."""
         self._received = 0
         self._heard = time.monotonic()
 
@@ -120,6 +152,8 @@ class _Transfer:
                 raise self._explain(*error.args) from None
         finally:
             curl.close()
+            for each in self._sockets:
+                each.close()
         return self._response
 
     def _configure(self, curl: Any) -> None:
@@ -127,8 +161,8 @@ class _Transfer:
             pycurl.URL: self._request.url,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.FOLLOWLOCATION: False,
-            pycurl.PROXY: "",
-            pycurl.NOPROXY: "*",
+            pycurl.PROXY: self._limits.proxy,
+            pycurl.NOPROXY: "" if self._limits.proxy else "*",
             pycurl.NOSIGNAL: True,
             pycurl.NOPROGRESS: False,
             pycurl.BUFFERSIZE: BUFFER_BYTES,
@@ -140,18 +174,25 @@ class _Transfer:
             pycurl.WRITEFUNCTION: self._write,
             pycurl.XFERINFOFUNCTION: self._tick,
         }
+        if self._request.method == "POST":
+            options[pycurl.COPYPOSTFIELDS] = self._request.body
+        if self._limits.compressed:
+            options[pycurl.ACCEPT_ENCODING] = ""
         for option, value in options.items():
             curl.setopt(option, value)
         if authorities := _authorities():
             curl.setopt(pycurl.CAINFO, authorities)
+        if Path(_AUTHORITIES_FOLDER).is_dir():
+            curl.setopt(pycurl.CAPATH, _AUTHORITIES_FOLDER)
 
     def _open_socket(self, _purpose: int, address: Any) -> Any:
         family, kind, protocol, target = address
         if family in (socket.AF_INET, socket.AF_INET6):
             host = target[0].decode() if isinstance(target[0], bytes) else target[0]
-            if is_allowed(host, self._limits.allowed):
+            if self._limits.proxy or is_allowed(host, self._limits.allowed):
                 self._opened = True
-                return socket.socket(family, kind, protocol)
+                self._sockets.append(socket.socket(family, kind, protocol))
+                return self._sockets[-1]
             self._refused.append(host)
         return pycurl.SOCKET_BAD
 
@@ -161,6 +202,7 @@ class _Transfer:
         text = _decoded(line).strip()
         if text.startswith("HTTP/"):
             code = text.split(" ", 2)[1:2]
+            self._response.version = text[len("HTTP/") :].partition(" ")[0]
             self._response.status = int(code[0]) if code and code[0].isdigit() else 0
             self._response.headers = {}
         elif ":" in text:
@@ -205,7 +247,8 @@ class _Transfer:
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         if reason is Reason.INVALID_URL and self._opened:
             reason = Reason.BAD_RESPONSE  # libcurl's word for HTTP/0.9 is "unsupported protocol"
-        return DownloadError(reason, f"{words.rstrip('.')}.", self._response.status or None)
+        advice = _ADVICE.get(reason, "")
+        return DownloadError(reason, f"{words.rstrip('.')}{advice}.", self._response.status or None)
 
 
 def _decoded(line: bytes) -> str:

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from download_schedule.result import Result, decode
+from download_worker.memory import FOLDER as HIDDEN
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
 LOOPBACK = "127.0.0.1/32"
-_RUN = """
+RUN = """
 import logging, sys, os
 from pathlib import Path
 from download_worker.run import run
-from download_worker.transfer import Limits
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-limits = Limits(connect_seconds=int(sys.argv[3]), stall_seconds=float(sys.argv[4]))
-sys.exit(run(os.environ, Path(sys.argv[1]), Path(sys.argv[2]), limits))
+sys.exit(run(os.environ, Path(sys.argv[1]), Path(sys.argv[2])))
 """
 
 
@@ -50,15 +50,32 @@ class Pod:
         headers: Mapping[str, str] = MappingProxyType({}),
         path: str | None = PATH,
         allow: str = LOOPBACK,
+        request: Mapping[str, Any] = MappingProxyType({}),
+        verify: Mapping[str, Any] = MappingProxyType({}),
+        only_if_changed: bool = False,
+        keep_last: int | None = None,
+        form: str = "raw",
+        s3: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt; without *path* it keeps nothing."""
         volume = {"volume": {"claimName": "data", "path": path}}
         spec = {
             "url": url,
-            "format": "raw",
-            "headers": [{"name": n, "value": v} for n, v in headers.items()],
-            "destination": volume if path else {"discard": {}},
+            "format": form,
+            "request": {
+                "method": "GET",
+                "headers": [{"name": n, "value": v} for n, v in headers.items()],
+                "compressed": False,
+                "connectTimeoutSeconds": self.connect_seconds,
+                "stallTimeoutSeconds": self.stall_seconds,
+                "maxRedirects": 5,
+                **request,
+            },
+            "onlyIfChanged": only_if_changed,
+            "keepLast": keep_last,
+            "verify": {"minBytes": 0, "maxBytes": 10 * 1024**3, "contentTypes": [], **verify},
+            "destination": {"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
         }
         variables = {
             "DOWNLOAD_SPEC": json.dumps(spec),
@@ -68,9 +85,8 @@ class Pod:
             "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,
             **environment,
         }
-        limits = (str(self.connect_seconds), str(self.stall_seconds))
         return subprocess.Popen(
-            [sys.executable, "-c", _RUN, self.data, self.report, *limits],
+            [sys.executable, "-c", RUN, self.data, self.report],
             env=os.environ | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,25 +96,22 @@ class Pod:
     def end(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for an attempt and read its report."""
         out, err = process.communicate(timeout=60)
-        document = self.report.read_text() if self.report.exists() else "{}"
-        return Ended(process.returncode, decode(document), out, err)
+        document = self.report.read_text() if self.report.exists() else ""
+        return Ended(process.returncode, decode(document or "{}"), out, err)
 
-    def run(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] = MappingProxyType({}),
-        path: str | None = PATH,
-        allow: str = LOOPBACK,
-        **environment: str,
-    ) -> Ended:
+    def run(self, url: str, **order: Any) -> Ended:
         """Make one attempt from start to end."""
-        process = self.start(url, headers=headers, path=path, allow=allow, **environment)
-        return self.end(process)
+        return self.end(self.start(url, **order))
+
+    def parts(self) -> list[Path]:
+        """Return what attempts have left for later ones, and the notes beside them."""
+        return sorted(path for path in self.data.rglob("*") if ".part" in path.name)
 
     def files(self) -> dict[str, bytes]:
         """Return everything on the claim, by its path."""
-        found = (path for path in self.data.rglob("*") if path.is_file())
+        found = (
+            path for path in self.data.rglob("*") if path.is_file() and path.parent.name != HIDDEN
+        )
         return {str(path.relative_to(self.data)): path.read_bytes() for path in found}
 
 

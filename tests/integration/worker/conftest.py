@@ -5,9 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from download_worker.browser import PROGRAM
+from tests.cluster.system import MissingError, require_program
 from tests.integration.worker import faults
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import FaultServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _browser() -> None:
+    try:
+        require_program(PROGRAM, PROGRAM)
+    except MissingError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--storm-rounds", type=int, help="attempts under fire (300)")
+    parser.addoption("--storm-seed", type=int, help="of what happens to them")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 BODY = b"The quick brown fox jumps over the lazy dog.\n" * 1000
 
@@ -111,6 +112,13 @@ def running(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
         listener.close()
         for thread in (acceptor, *threads):
             thread.join()
+
+
+def secured(folder: Path, name: str) -> ssl.SSLContext:
+    """Return what a server needs for TLS with a certificate of *folder*."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return made
 
 
 def head(status: int | str, *headers: str) -> bytes:

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import pty
+import re
 import signal
-import ssl
 import subprocess
 import sys
 import threading
@@ -48,6 +48,7 @@ def test_a_file_is_fetched(server: FaultServer, tmp_path: Path) -> None:
     ended = fetch(url, tmp_path / "x", "--sha256", SHA256.upper(), "--header", "Accept: text/csv")
     assert verdict(ended) == (EXIT_DONE, None)
     assert (ended.result.sha256, ended.result.bytes) == (SHA256, len(BODY))
+    assert ended.result.location == (tmp_path / "x").as_uri()
     assert (tmp_path / "x").read_bytes() == BODY
     assert "\r\nAccept: text/csv\r\n" in server.heads[0]
     assert ended.err == ""
@@ -82,8 +83,8 @@ def test_a_terminal_shows_a_line_that_moves(server: FaultServer, tmp_path: Path)
     assert process.wait(30) == EXIT_DONE
     shown = os.read(leader, 65536).decode()
     os.close(leader)
-    assert "% 0.0 MB, 0.0 MB/s" in shown
-    assert "100%" in shown
+    assert re.search(r" 50% \[#{12} {12}\] 0.0 MB, 0.0 MB/s", shown)
+    assert shown.rpartition("\x1b[K")[2].startswith("4 bytes, sha256")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +95,15 @@ def test_a_terminal_shows_a_line_that_moves(server: FaultServer, tmp_path: Path)
         (("--header", ": a"), "write 'Name: value' in printable ASCII"),
         (("--header", "X: é"), "write 'Name: value' in printable ASCII"),
         (("--sha256", "abc"), "write 64 hexadecimal digits"),
-        (("--allow", "all"), "argument --allow"),
-        (("--max-bytes", "many"), "argument --max-bytes"),
+        (("--allow", "all"), "write an address range such as 10.0.0.0/8"),
+        (("--allow", "10.1.2.3/8"), "write an address range such as 10.0.0.0/8"),
+        (("--max-bytes", "10MB"), "write a number of bytes, 1 or more, in digits"),
+        (("--max-bytes", "0"), "write a number of bytes, 1 or more, in digits"),
+        (("--max-bytes=-1",), "write a number of bytes, 1 or more, in digits"),
+        (("-o", "."), "'.' is a folder: write a file's path"),
+        (("-o", "/tmp/x/"), "is a folder: write a file's path"),
+        (("-o", "/dev/null"), "/dev/null is no file and is not replaced"),
+        (("-o", "missing/x"), "make the folder missing first"),
     ],
 )
 def test_a_bad_argument_is_refused_with_a_sentence(
@@ -115,8 +123,17 @@ def test_credentials_in_the_url_are_refused_and_not_repeated(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://", "x:y"])
 def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
-    assert verdict(fetch(url, tmp_path / "x")) == (EXIT_PERMANENT, "InvalidURL")
+    ended = fetch(url, tmp_path / "x")
+    assert verdict(ended) == (EXIT_PERMANENT, "InvalidURL")
+    assert "write an address that begins with http:// or https://" in (ended.result.message or "")
     assert names(tmp_path) == []
+
+
+def test_a_name_of_any_length_and_script_is_kept(server: FaultServer, tmp_path: Path) -> None:
+    name = "文" * 85
+    url = server.on("/x", answer(200))
+    assert fetch(url, tmp_path / name, "--only-if-changed").code == EXIT_DONE
+    assert (tmp_path / name).read_bytes() == BODY
 
 
 def test_a_wrong_digest_is_no_file(server: FaultServer, tmp_path: Path) -> None:
@@ -213,14 +230,8 @@ def authority(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def secure(authority: Path) -> Iterator[FaultServer]:
-    with faults.running(tls=context(authority, "server")) as running:
+    with faults.running(tls=faults.secured(authority, "server")) as running:
         yield running
-
-
-def context(authority: Path, name: str) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(authority / f"{name}.crt", authority / f"{name}.key")
-    return made
 
 
 def test_tls_by_a_known_authority(secure: FaultServer, authority: Path, tmp_path: Path) -> None:
@@ -236,7 +247,7 @@ def test_tls_by_an_unknown_authority_is_refused(secure: FaultServer, tmp_path: P
 
 
 def test_tls_of_another_host_is_refused(authority: Path, tmp_path: Path) -> None:
-    with faults.running(tls=context(authority, "other")) as wrong:
+    with faults.running(tls=faults.secured(authority, "other")) as wrong:
         url = wrong.on("/x", answer(200))
         ended = fetch(url, tmp_path / "x", SSL_CERT_FILE=str(authority / "ca.crt"))
     assert verdict(ended) == (EXIT_RETRY, "TLSFailed")

@@ -26,6 +26,7 @@ from tests.integration.worker.faults import (
     redirect,
     stall,
 )
+from tests.kubectl import wait_for
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
 TICK = "team/nightly/20261123T020000Z"
@@ -302,6 +303,7 @@ def test_sigterm_leaves_nothing_behind(server: FaultServer, pod: Pod) -> None:
     process.send_signal(signal.SIGTERM)
     failed(pod.end(process), EXIT_STOPPED, "Stopped")
     assert pod.files() == {}
+    assert pod.parts() == []
 
 
 def test_what_a_killed_attempt_left_goes_with_the_next(server: FaultServer, pod: Pod) -> None:
@@ -312,10 +314,11 @@ def test_what_a_killed_attempt_left_goes_with_the_next(server: FaultServer, pod:
     wait_for_part(pod)
     process.kill()
     assert pod.end(process).code == -signal.SIGKILL
-    (leftover,) = pod.files()
-    assert Path(leftover).name.startswith(".nightly-29923320.")
+    (leftover,) = pod.parts()
+    assert leftover.name.startswith(".team.nightly.")
     assert pod.run(url).code == EXIT_DONE
     assert pod.files() == {f"{TICK}-x": BODY}
+    assert pod.parts() == []
 
 
 def test_private_addresses_are_refused_for_good(server: FaultServer, pod: Pod) -> None:
@@ -392,7 +395,5 @@ def test_a_fault_of_the_worker_is_reported_too(server: FaultServer, pod: Pod) ->
 
 
 def wait_for_part(pod: Pod) -> None:
-    """Wait until the attempt has made its temporary file; the test's time-out ends it."""
-    deadline = threading.Event()
-    while not any(name.endswith(".part") for name in pod.files()):
-        deadline.wait(0.02)
+    """Wait until the attempt has made its part."""
+    wait_for("the part", pod.parts)

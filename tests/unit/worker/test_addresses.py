@@ -63,6 +63,40 @@ def test_everything_else_is_refused(address: str) -> None:
     assert not is_allowed(address)
 
 
+REGISTRY = [
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24"),
+    *("192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24"),
+    *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),
+    *("::/128", "::1/128", "::ffff:10.0.0.0/104", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64"),
+    *("2001::/23", "2001::/32", "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28"),
+    *("2001:20::/28", "2001:30::/28", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"),
+    *("5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8", "2002:a00::/24", "::/96"),
+]
+"""IANA's special-purpose registries and multicast, beside what clouds answer on for themselves."""
+
+
+@pytest.mark.parametrize("text", REGISTRY)
+def test_the_registries_are_refused_from_end_to_end(text: str) -> None:
+    network = ip_network(text)
+    for address in (network[0], network[-1], network[network.num_addresses // 2]):
+        assert not is_allowed(str(address)), address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255"),
+        *("128.0.0.0", "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0"),
+        *("192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255"),
+        *("168.63.129.15", "168.63.129.17", "2001:200::", "2001:db7:ffff::1", "2001:db9::"),
+        *("2000::", "3ffe:ffff::1", "3fff:1000::", "2620:4f:8001::"),
+    ],
+)
+def test_their_neighbours_are_allowed(address: str) -> None:
+    assert is_allowed(address)
+
+
 @pytest.mark.parametrize("text", ["", "localhost", "1.1.1", "0x7f000001", "1.1.1.1:80"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     assert not is_allowed(text)

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,16 @@ def test_the_sentence_names_the_status_and_what_to_do() -> None:
 def test_the_table_decides_for_every_other_reason(reason: Reason) -> None:
     assert DownloadError(reason, "").permanent == (reason in PERMANENT)
     assert len(reason) <= MAX_CHARACTERS["reason"]
+
+
+def test_the_guide_says_of_every_reason_what_the_code_does() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "runs.md").read_text()
+    section = guide.partition("## Which failures are retried")[2].partition("\n## ")[0]
+    said = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
+    statuses = said.pop(Reason.HTTP_STATUS)
+    assert statuses == "408, 425, 429, 5xx"
+    others = set(Reason) - {Reason.HTTP_STATUS}
+    assert said == {r.value: "no" if DownloadError(r, "").permanent else "yes" for r in others}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""Keep a file on a file system, and remember it there."""
+
+import dataclasses
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from download_schedule.result import Result
+from download_worker.download import Order, Surroundings, download
+from download_worker.file import File
+from download_worker.memory import FOLDER, Memory
+from download_worker.parts import Leftover, Parts
+from download_worker.store import Sink
+from download_worker.transfer import Response
+from download_worker.validators import Known, origin_of
+
+log = logging.getLogger(__name__)
+
+MAX_OWNER: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file goes, and what is remembered of it."""
+
+    root: Path
+    """Folder that exists."""
+    owner: str
+    """Whose parts and memory these are; see :func:`owner_name`."""
+    path: Callable[[Response], str]
+    """Says what the file will be called, below the root."""
+    source: str
+    """What the file is made from; another source is another file."""
+    hidden: str = FOLDER
+    """Folder of the parts; empty: the root itself."""
+    only_if_changed: bool = False
+    remember: bool = True
+    keep_last: int | None = None
+
+
+def owner_name(whole: str) -> str:
+    """Return a name for somebody's own files, of at most 200 bytes, that starts as *whole* does."""
+    encoded = os.fsencode(whole)
+    if len(encoded) <= MAX_OWNER:
+        return whole
+    return f"{encoded[:160].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:32]}"
+
+
+def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]:
+    """Download to *place*; return the result and where in it the file is.
+
+    Args:
+        order: what to fetch.
+        place: where to.
+        around: everything else; its sink and leftover are chosen here.
+
+    Raises:
+        DownloadError: the attempt failed.
+        OSError: the file system refuses.
+    """
+    memory = Memory.read(place.root, place.owner) if place.remember else None
+    last = memory.latest(place.source) if memory and place.only_if_changed else None
+    if last and around.convert is None and order.sha256 not in (None, last.sha256):
+        last = None  # another file is wanted now
+    known = Known(last.sha256, last.etag, last.last_modified) if last else None
+    plain = around.convert is None and not order.limits.compressed
+    resumable = plain and order.request.method == "GET"
+    parts = Parts(place.root, place.hidden, place.owner)
+    opened: list[tuple[str, Response]] = []
+
+    def open_sink(response: Response, leftover: Leftover | None) -> Sink:
+        path = place.path(response)
+        if memory:
+            memory.check_free(path)
+        opened.append((path, response))
+        if leftover:
+            log.info("going on after %s bytes", leftover.size)
+            known = leftover.origin, leftover.size, leftover.digest.hexdigest()
+            return File(leftover.part, place.root, path, *known)
+        origin = origin_of(order.request, response) if resumable else None
+        return File(parts.new(), place.root, path, origin)
+
+    leftover = parts.leftover(order.request.url if resumable else "")
+    result = download(
+        dataclasses.replace(order, known=known),
+        dataclasses.replace(around, open_sink=open_sink, leftover=leftover),
+    )
+    if last and result.unchanged:
+        return result, last.path
+    path, response = opened[-1]
+    if memory:
+        _remember(memory, place, path, result, response)
+    return result, path
+
+
+def _remember(memory: Memory, place: Place, path: str, result: Result, response: Response) -> None:
+    try:
+        written = memory.note(path, place.source, result.sha256 or "", response.headers)
+    except OSError as error:
+        log.warning("%s is gone already: %s", path, error)
+    else:
+        memory.add(written, place.keep_last)

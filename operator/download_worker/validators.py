@@ -1,0 +1,95 @@
+"""What a server says by which two answers can be known to be the same file (RFC 9110)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from download_worker.redirects import Header, Request
+from download_worker.transfer import Response
+
+_RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE)
+_ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file that was fetched before."""
+
+    sha256: str
+    etag: str | None
+    last_modified: str | None
+
+    def headers(self) -> tuple[Header, ...]:
+        """Return the headers by which a server sends nothing if nothing is new."""
+        if self.etag and self.etag.isascii():
+            return (("If-None-Match", self.etag),)
+        if self.last_modified and self.last_modified.isascii():
+            return (("If-Modified-Since", self.last_modified),)
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A file on a server of which a part may be fetched later on."""
+
+    url: str
+    """As asked for; redirects may lead elsewhere the next time."""
+    validator: str
+    """Strong ETag, or date of the last modification: as in If-Range."""
+    length: int | None
+
+    def headers(self, offset: int) -> tuple[Header, ...]:
+        """Return the headers that ask for what comes from *offset* on, if it is still that file."""
+        return ("Range", f"bytes={offset}-"), ("If-Range", self.validator)
+
+    def continued(self, response: Response, offset: int) -> int | None:
+        """Return the length of the whole file, if *response* (206) brings all the rest of it.
+
+        None: it is something else, or does not say what it is.
+        """
+        headers = response.headers
+        found = _RANGE.fullmatch(headers.get("content-range", ""))
+        if not found or int(found[1]) != offset or _is_encoded(headers):
+            return None
+        total = self.length if found[3] == "*" else int(found[3])
+        if total is None or int(found[2]) != total - 1 or self.length not in (None, total):
+            return None
+        of_same_file = self.validator in (headers.get("etag"), headers.get("last-modified"))
+        return total if of_same_file else None
+
+
+def origin_of(request: Request, response: Response) -> Origin | None:
+    """Return what a later attempt needs in order to go on; None: it has to begin anew.
+
+    Args:
+        request: the first one, before any redirect.
+        response: the last one.
+    """
+    headers = response.headers
+    validator = _validator(headers)
+    refuses = headers.get("accept-ranges", "").lower() == "none"
+    if response.status != 200 or _is_encoded(headers) or refuses or not validator:
+        return None
+    return Origin(request.url, validator, response.announced)
+
+
+def _is_encoded(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-encoding", "identity").lower() != "identity"
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    """Return what If-Range may hold: a date only where it is strong (RFC 9110 section 8.8.2.2)."""
+    etag = headers.get("etag", "")
+    if etag:
+        return etag if etag.startswith('"') and _ETAG.fullmatch(etag) else None
+    date, modified = headers.get("date"), headers.get("last-modified")
+    try:
+        if date and modified:
+            age = parsedate_to_datetime(date) - parsedate_to_datetime(modified)
+            return modified if age >= timedelta(seconds=1) else None
+    except (TypeError, ValueError):
+        pass
+    return None

@@ -1,0 +1,239 @@
+"""``python -m tests.bench.worker``: the worker beside curl, and its uploads beside rclone.
+
+One nginx on loopback serves both; they take turns in every round. The worker hashes and syncs what
+it writes, curl does neither. Medians and their ratios are printed: lower is better, 1 is as good.
+"""
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import s3
+from tests.cluster.certificates import Authority
+from tests.cluster.system import require_program
+from tests.kubectl import wait_for
+from tests.ports import free_ports
+
+MANY = 2000
+SMALL = 64 * 1024
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off; sendfile on; keepalive_requests 100000; etag on;
+  client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;
+  uwsgi_temp_path {folder}/t; scgi_temp_path {folder}/t;
+  server {{
+    listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl; root {folder}/www;
+    ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
+  }}
+}}
+"""
+MANY_IN_ONE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
+from pathlib import Path
+from download_worker.download import Order, Surroundings
+from download_worker.keep import Place, keep
+from download_worker.redirects import Request
+from download_worker.store import Nowhere
+from download_worker.transfer import Limits
+
+root, origin, count, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+limits = Limits((ip_network("127.0.0.0/8"),))
+
+def one(number):
+    url, name = f"{origin}/small/{number}", str(number)
+    place = Place(root, name, lambda _: name, url, remember=False)
+    keep(Order(Request(url), limits), place,
+         Surroundings(lambda *_: Nowhere(), lambda *_: None, lambda: False))
+
+with ThreadPoolExecutor(workers) as pool:
+    list(pool.map(one, range(count)))
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """nginx with its files, and where results go."""
+
+    folder: Path
+    http: str
+    https: str
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+
+def main() -> int:
+    """Obey the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.worker", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mebibytes", type=int, default=2048, help="size of the large file")
+    parser.add_argument("--folder", type=Path, help="where to work; default: the temporary folder")
+    arguments = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.folder) as folder,
+        _nginx(Path(folder), arguments.mebibytes) as server,
+    ):
+        _measure("beside curl", _downloads(server), arguments.rounds, server)
+        with s3.running(Path(folder)) as bucket:
+            _measure("beside rclone", _uploads(server, bucket), arguments.rounds, server)
+    return 0
+
+
+Contest = tuple[str, list[str], list[str]]
+"""What is measured, the others' command, ours."""
+
+
+def _downloads(server: Server) -> list[Contest]:
+    fetch = [sys.executable, "-m", "download_worker", "fetch", "--allow", "127.0.0.0/8"]
+    out = str(server.out / "x")
+    urls = "".join(f'url="{server.http}/small/{n}"\noutput="{server.out}/{n}"\n'
+                   for n in range(MANY))  # fmt: skip
+    (server.folder / "urls").write_text(urls)
+    curl = ["curl", "--silent", "--fail", "--noproxy", "*"]
+    listed = [*curl, "--config", str(server.folder / "urls")]
+    many = [sys.executable, "-c", MANY_IN_ONE, str(server.out), server.http, str(MANY)]
+    secure = ["--cacert", str(server.folder / "ca.crt")]
+    return [
+        ("large, HTTP", [*curl, f"{server.http}/large", "-o", out],
+         [*fetch, f"{server.http}/large", "-o", out]),
+        ("large, TLS", [*curl, *secure, f"{server.https}/large", "-o", out],
+         [*fetch, f"{server.https}/large", "-o", out]),
+        (f"{MANY} of 64 KiB, in sequence", listed, [*many, "1"]),
+        (f"{MANY} of 64 KiB, 8 at a time", [*listed, "-Z", "--parallel-max", "8"], [*many, "8"]),
+        ("1 KiB from start to end", [*curl, f"{server.http}/tiny", "-o", out],
+         [*fetch, f"{server.http}/tiny", "-o", out]),
+    ]  # fmt: skip
+
+
+def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
+    rclone = require_program("rclone", "rclone")
+    remote = (
+        f":s3,provider=Other,access_key_id={s3.KEY_ID},secret_access_key={s3.SECRET},"
+        f'endpoint="{bucket.endpoint}",force_path_style=true:{bucket.bucket}'
+    )
+    ours = [sys.executable, "-c", UPLOAD, str(server.folder / "www/upload"), bucket.endpoint,
+            bucket.bucket]  # fmt: skip
+    theirs = [rclone, "copyto", "--config", "/dev/null", str(server.folder / "www/upload"),
+              f"{remote}/theirs"]  # fmt: skip
+    return [("upload of 512 MiB", theirs, ours)]
+
+
+UPLOAD = f"""
+import hashlib, sys
+from download_worker.bucket import Bucket, Upload
+from download_worker.transfer import Limits
+from download_worker.writer import Writer
+from ipaddress import ip_network
+path, endpoint, name = sys.argv[1:]
+keys = {{"AWS_ACCESS_KEY_ID": "{s3.KEY_ID}", "AWS_SECRET_ACCESS_KEY": "{s3.SECRET}"}}
+limits = Limits((ip_network("127.0.0.0/8"),))
+writer = Writer(Upload(Bucket(name, endpoint, "us-east-1", keys, limits), "ours", None, 512 << 20))
+with open(path, "rb") as file:
+    while chunk := file.read(512 * 1024):
+        writer.write(chunk)
+writer.commit(writer.finish())
+"""
+
+
+def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -> None:
+    environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
+    if title == "beside curl":
+        environment["SSL_CERT_FILE"] = str(server.folder / "ca.crt")
+    seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
+    memory: dict[tuple[str, int], float] = defaultdict(float)
+    for number in range(rounds):
+        print(f"==> {title}: round {number + 1} of {rounds}", flush=True)
+        for name, *commands in contests:
+            for side, command in enumerate(commands):
+                _run(["rm", "-rf", str(server.out)], environment)
+                server.out.mkdir()
+                os.sync()
+                taken, peak = _run(command, environment)
+                seconds[name, side].append(taken)
+                memory[name, side] = max(memory[name, side], peak)
+    for name, *_ in contests:
+        theirs, ours = (statistics.median(seconds[name, side]) for side in (0, 1))
+        print(
+            f"{name:32} ours {ours:7.3f} s   theirs {theirs:7.3f} s   ratio {ours / theirs:5.2f}"
+            f"   peak RSS {memory[name, 1]:4.0f} and {memory[name, 0]:4.0f} MB"
+        )
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Return the seconds that it took, and its peak memory in MB."""
+    started, peak = time.monotonic(), 0
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.005)
+        taken = time.monotonic() - started
+        if process.returncode:
+            words = process.stderr.read() if process.stderr else ""
+            raise RuntimeError(f"{shlex.join(command[:4])}… ended: {words}")
+    return taken, peak / 1024
+
+
+def _memory(pid: int) -> int:
+    """Return the most that a process has had in memory so far, in KiB."""
+    with suppress(OSError, IndexError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0])
+    return 0
+
+
+@contextmanager
+def _nginx(folder: Path, mebibytes: int) -> Iterator[Server]:
+    nginx = require_program("nginx", "nginx-light")
+    require_program("curl", "curl")
+    (folder / "www/small").mkdir(parents=True)
+    (folder / "t").mkdir()
+    (folder / "out").mkdir()
+    folder.chmod(0o755)
+    block = os.urandom(1024 * 1024)
+    _fill(folder / "www/large", block, mebibytes)
+    _fill(folder / "www/upload", block, 512)
+    (folder / "www/tiny").write_bytes(block[:1024])
+    for number in range(MANY):
+        (folder / "www/small" / str(number)).write_bytes(block[:SMALL])
+    Authority(folder).issue("tls", "localhost", hosts=("localhost",))
+    http, https = free_ports(2)
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, http=http, https=https))
+    process = subprocess.Popen([nginx, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+    try:
+        server = Server(folder, f"http://localhost:{http}", f"https://localhost:{https}")
+        wait_for("nginx", _answers(f"{server.http}/tiny"))
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _fill(path: Path, block: bytes, mebibytes: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(mebibytes):
+            file.write(block)
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    command = ["curl", "--silent", "--fail", "--noproxy", "*", "--output", os.devnull, url]
+    return lambda: subprocess.run(command, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Files kept in a bucket of a real S3 server."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import obstore
+import pytest
+
+from tests import s3
+from tests.integration.worker.attempts import Ended, Pod
+from tests.integration.worker.faults import BODY, FaultServer, answer, cut, endless, head
+from tests.s3 import KEY_ID, SECRET, S3Server
+
+KEY = "{name}/{scheduled}-{filename}"
+WHERE = "nightly/20261123T020000Z-x.csv"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3.running(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def empty(service: S3Server) -> None:
+    for key in service.names():
+        obstore.delete(service.store, key)
+
+
+def run(pod: Pod, service: S3Server, url: str, **more: Any) -> Ended:
+    destination = {
+        "bucket": more.pop("bucket", service.bucket),
+        "key": more.pop("key", KEY),
+        "endpoint": service.endpoint,
+        "region": "us-east-1",
+    }
+    credentials = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+    return pod.run(url, s3=destination, **{**credentials, **more})
+
+
+def test_a_small_file_is_one_object_with_its_digest(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    ended = run(pod, service, server.on("/x.csv", answer(200, BODY, "Content-Type: text/csv")))
+    assert ended.code == 0, ended.out
+    assert ended.result.location == f"s3://downloads/{WHERE}"
+    assert service.read(WHERE) == BODY
+    attributes = obstore.get(service.store, WHERE).attributes
+    assert attributes["Content-Type"] == "text/csv"
+    assert attributes["sha256"] == ended.result.sha256
+
+
+def test_a_large_file_goes_in_parts(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    body = random.Random(1).randbytes(30_000_000)
+    ended = run(pod, service, server.on("/x.csv", answer(200, body)))
+    assert ended.code == 0, ended.out
+    assert service.read(WHERE) == body
+
+
+def test_an_empty_file_is_an_object_too(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    assert run(pod, service, server.on("/x.csv", answer(200, b""))).code == 0
+    assert service.read(WHERE) == b""
+
+
+@pytest.mark.parametrize("size", [100, 20_000_000])
+def test_a_body_cut_short_is_no_object(
+    pod: Pod, server: FaultServer, service: S3Server, size: int
+) -> None:
+    promise = head("200 OK", f"Content-Length: {size + 1}")
+    url = server.on("/x.csv", lambda exchange: exchange.send(promise + b"x" * size))
+    ended = run(pod, service, url)
+    assert (ended.code, ended.result.reason) == (20, "IncompleteBody")
+    assert service.names() == []
+
+
+def test_too_large_a_body_is_no_object(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    ended = run(
+        pod, service, server.on("/x.csv", endless(head("200 OK"))), verify={"maxBytes": 20_000_000}
+    )
+    assert (ended.code, ended.result.reason) == (10, "TooLarge")
+    assert service.names() == []
+
+
+@pytest.mark.parametrize("size", [100, 30_000_000])
+def test_a_wrong_key_is_told(pod: Pod, server: FaultServer, service: S3Server, size: int) -> None:
+    url = server.on("/x.csv", answer(200, b"x" * size))
+    ended = run(pod, service, url, AWS_SECRET_ACCESS_KEY="wrong")
+    assert (ended.code, ended.result.reason) == (10, "BucketDenied"), ended.out
+    assert "correct the Secret" in (ended.result.message or "")
+    assert "wrong" not in ended.out.replace("wrong key", "")
+
+
+def test_a_missing_bucket_is_told(pod: Pod, server: FaultServer) -> None:
+    """SeaweedFS makes a missing bucket; Amazon and others answer 404."""
+    ended = run(pod, S3Server(server.origin), server.on("/x.csv", answer(200)))
+    assert (ended.code, ended.result.reason) == (10, "BucketNotFound"), ended.out
+
+
+def test_a_service_that_is_away_is_tried_again(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    away = S3Server("http://127.0.0.1:1")
+    ended = run(pod, away, server.on("/x.csv", answer(200)))
+    assert (ended.code, ended.result.reason) == (20, "UploadFailed"), ended.out
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://127.0.0.2:1", "http://[::1]:1", "http://169.254.169.254", "http://2852039166"],
+)
+def test_private_endpoints_are_refused(pod: Pod, server: FaultServer, endpoint: str) -> None:
+    ended = run(pod, S3Server(endpoint), server.on("/x.csv", answer(200)))
+    assert (ended.code, ended.result.reason) == (10, "AddressRefused"), ended.out
+
+
+def test_a_cut_that_mends(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    url = server.on("/x.csv", cut(100), answer(200))
+    assert [run(pod, service, url).code for _ in range(2)] == [20, 0]
+    assert service.read(WHERE) == BODY
+
+
+def test_nothing_stays_on_the_machine(
+    pod: Pod, server: FaultServer, service: S3Server, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    run(pod, service, server.on("/x.csv", answer(200)))
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, pod.report])

@@ -1,0 +1,164 @@
+"""What a schedule remembers on its volume: unchanged files, and the last few of them."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from download_worker.memory import FOLDER
+from tests.integration.worker.attempts import Pod
+from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
+
+ETAG = '"one"'
+RECORD = f"{FOLDER}/team.nightly.json"
+
+
+def tagged(exchange: Exchange) -> None:
+    """Answer as a server with ETags does."""
+    if f"If-None-Match: {ETAG}" in exchange.head:
+        exchange.send(head("304 Not Modified", f"ETag: {ETAG}"))
+    else:
+        answer(200, BODY, f"ETag: {ETAG}")(exchange)
+
+
+def names(pod: Pod) -> list[str]:
+    return sorted(path.rpartition("/")[2] for path in pod.files())
+
+
+def test_an_unchanged_file_costs_one_request_and_no_file(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", tagged)
+    first = pod.run(url, only_if_changed=True)
+    second = pod.run(url, only_if_changed=True, DOWNLOAD_JOB="nightly-29923321")
+    assert (first.code, second.code) == (0, 0)
+    assert not first.result.unchanged
+    assert (second.result.unchanged, second.result.httpStatus) == (True, 304)
+    assert second.result.location == first.result.location
+    assert second.result.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert len(pod.files()) == 1
+    assert len(server.heads) == 2
+
+
+def test_last_modified_serves_where_there_is_no_etag(pod: Pod, server: FaultServer) -> None:
+    date = "Mon, 23 Nov 2026 02:00:00 GMT"
+    url = server.on("/x", answer(200, BODY, f"Last-Modified: {date}"))
+    for _ in range(2):
+        assert pod.run(url, only_if_changed=True).code == 0
+    assert f"If-Modified-Since: {date}" in server.heads[1]
+
+
+def test_without_validators_the_digest_tells(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", answer(200, BODY), answer(200, BODY), answer(200, BODY + b"new"))
+    jobs = [f"nightly-2992332{number}" for number in range(3)]
+    ended = [pod.run(url, only_if_changed=True, DOWNLOAD_JOB=job) for job in jobs]
+    assert [each.result.unchanged for each in ended] == [None, True, None]
+    assert len(pod.files()) == 2
+
+
+def test_a_file_that_was_taken_away_is_fetched_again(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", tagged)
+    pod.run(url, only_if_changed=True)
+    (path,) = pod.files()
+    (pod.data / path).unlink()
+    assert not pod.run(url, only_if_changed=True).result.unchanged
+    assert list(pod.files()) == [path]
+
+
+def test_another_url_is_another_file(pod: Pod, server: FaultServer) -> None:
+    pod.run(server.on("/x", tagged), only_if_changed=True)
+    pod.run(server.on("/y", tagged), only_if_changed=True)
+    assert "If-None-Match" not in server.heads[1]
+
+
+def test_the_last_ones_stay_and_others_files_do_too(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", answer(200, BODY))
+    foreign = pod.data / "team" / "nightly" / "mine.csv"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"mine")
+    for minute in range(4):
+        assert pod.run(url, keep_last=2, DOWNLOAD_JOB=f"nightly-2992332{minute}").code == 0
+    assert names(pod) == ["20261123T020200Z-x.csv", "20261123T020300Z-x.csv", "mine.csv"]
+
+
+def test_a_file_written_over_by_somebody_else_is_not_removed(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", answer(200, BODY))
+    pod.run(url, keep_last=1, DOWNLOAD_JOB="nightly-29923320")
+    (path,) = pod.files()
+    (pod.data / path).unlink()
+    (pod.data / path).write_bytes(b"somebody else's")
+    pod.run(url, keep_last=1, DOWNLOAD_JOB="nightly-29923321")
+    assert pod.files()[path] == b"somebody else's"
+
+
+def test_one_name_for_every_run_is_one_file(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", answer(200, BODY), answer(200, BODY + b"2"))
+    for _ in range(2):
+        assert pod.run(url, path="latest.csv", keep_last=1).code == 0
+    assert pod.files() == {"latest.csv": BODY + b"2"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "{}",
+        "[1]",
+        '[{"path": 1}]',
+        json.dumps([{"path": "../../x", "inode": 1, "modified": 1, "source": "u", "sha256": "s"}]),
+        json.dumps([{"path": "x", "inode": 1, "modified": 1, "source": "u", "sha256": "a\r\nb"}]),
+        "[" * 100_000,
+    ],
+)
+def test_a_record_that_is_rubbish_harms_nobody(pod: Pod, server: FaultServer, record: str) -> None:
+    file = pod.data / RECORD
+    file.parent.mkdir()
+    file.write_text(record)
+    victim = pod.data.parent / "x"
+    victim.write_text("outside")
+    url = server.on("/x.csv", answer(200, BODY))
+    ended = pod.run(url, keep_last=1, only_if_changed=True)
+    assert ended.code == 0, ended.out
+    assert list(pod.files().values()) == [BODY]
+    assert victim.read_text() == "outside"
+
+
+def test_a_run_that_fails_removes_nothing(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", answer(200, BODY), answer(500))
+    pod.run(url, keep_last=1, DOWNLOAD_JOB="nightly-29923320")
+    before: dict[str, Any] = pod.files()
+    assert pod.run(url, keep_last=1, DOWNLOAD_JOB="nightly-29923321").code == 20
+    assert pod.files() == before
+
+
+def test_a_file_of_another_schedule_is_not_overwritten(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x.csv", answer(200, BODY), answer(200, BODY + b"new"))
+    assert pod.run(url, path="shared/{filename}").code == 0
+    other = pod.run(url, path="shared/{filename}", DOWNLOAD_NAME="other")
+    assert (other.code, other.result.reason) == (10, "UnsafePath"), other.out
+    assert "of the schedule team.nightly" in (other.result.message or "")
+    assert pod.files() == {"shared/x.csv": BODY}
+    assert pod.run(url, path="shared/{filename}").code == 0  # its own it may replace
+    assert pod.files() == {"shared/x.csv": BODY + b"new"}
+
+
+def test_a_file_that_nobody_keeps_may_be_replaced(pod: Pod, server: FaultServer) -> None:
+    (pod.data / "x.csv").write_bytes(b"by hand")
+    assert pod.run(server.on("/x.csv", answer(200)), path="{filename}").code == 0
+    assert pod.files() == {"x.csv": BODY}
+
+
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER.upper()])
+def test_the_memory_of_another_schedule_is_not_overwritten(
+    pod: Pod, server: FaultServer, folder: str
+) -> None:
+    ended = pod.run(server.on("/x", answer(200)), path=f"{folder}/team.other.json")
+    assert (ended.code, ended.result.reason) == (10, "InvalidPath"), ended.out
+
+
+@pytest.mark.parametrize("hidden", ["\x07", "\x9f", "\u202e", "\u200b", "\u2028"])
+def test_a_template_carries_no_hidden_characters(
+    pod: Pod, server: FaultServer, hidden: str
+) -> None:
+    ended = pod.run(server.on("/x", answer(200)), path=f"a{hidden}b/x")
+    assert (ended.code, ended.result.reason) == (10, "InvalidPath"), ended.out
+    assert pod.files() == {}

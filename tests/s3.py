@@ -1,0 +1,100 @@
+"""A real S3 server (SeaweedFS) on loopback."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+from obstore.store import S3Store
+
+from tests.kubectl import wait_for
+from tests.ports import free_ports
+
+KEY_ID = "the-key"
+SECRET = "the-secret"
+WEED = Path(sys.executable).parent / "weed"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """One that is running, with a bucket."""
+
+    endpoint: str
+    bucket: str = "downloads"
+
+    @property
+    def store(self) -> S3Store:
+        return S3Store(
+            self.bucket,
+            endpoint=self.endpoint,
+            region="us-east-1",
+            access_key_id=KEY_ID,
+            secret_access_key=SECRET,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+
+    def names(self) -> list[str]:
+        return sorted(item["path"] for page in self.store.list() for item in page)
+
+    def read(self, key: str) -> bytes:
+        return bytes(obstore.get(self.store, key).bytes())
+
+
+@contextmanager
+def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """Serve from *folder* until the block ends."""
+    identity = {"name": "tests", "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}]}
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [{**identity, "actions": ["Admin"]}]}))
+    roles = ("s3", "master", "volume", "filer")
+    names = [f"{role}.port{kind}" for role in roles for kind in ("", ".grpc")]
+    ports = dict(zip(names, free_ports(len(names), address), strict=True))
+    options = [f"-{name}={port}" for name, port in ports.items()]
+    data = folder / "weed"
+    data.mkdir()
+    with (folder / "weed.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(WEED, "server", f"-dir={data}", "-s3", f"-s3.config={config}"),
+                *(f"-ip={address}", f"-ip.bind={address}", "-master.volumeSizeLimitMB=100"),
+                *("-volume.max=20", "-master.telemetry=false", *options),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        server = S3Server(f"http://{address}:{ports['s3.port']}")
+        wait_for(f"the S3 server, see {folder / 'weed.log'}", lambda: _make_bucket(server))
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _make_bucket(server: S3Server) -> bool:
+    """SeaweedFS takes PUT of a bucket as S3 does; obstore has no call for it."""
+    import pycurl  # noqa: PLC0415
+
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, f"{server.endpoint}/{server.bucket}")
+    curl.setopt(pycurl.CUSTOMREQUEST, "PUT")
+    curl.setopt(pycurl.AWS_SIGV4, "aws:amz:us-east-1:s3")
+    curl.setopt(pycurl.USERPWD, f"{KEY_ID}:{SECRET}")
+    curl.setopt(pycurl.WRITEFUNCTION, lambda _: None)
+    curl.setopt(pycurl.PROXY, "")
+    try:
+        curl.perform()
+        return curl.getinfo(pycurl.RESPONSE_CODE) in (200, 409)
+    except pycurl.error:
+        return False
+    finally:
+        curl.close()
