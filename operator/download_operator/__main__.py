@@ -1,11 +1,16 @@
 """``python -m download_operator``: run the operator."""
 
 import asyncio
+import gc
 import logging
 import sys
 
+from download_operator.lease import LeaseLostError
 from download_operator.operator import run
 from download_operator.settings import Settings, help_text
+
+GARBAGE = 20_000
+"""New objects after which cycles are looked for; ten thousand schedules are half a million."""
 
 USAGE = """python -m download_operator
 
@@ -29,8 +34,16 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    asyncio.run(run(settings))
-    return 0
+    # What is imported stays: the collector of cycles need not look through it again and again.
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+    code = 0
+    try:
+        asyncio.run(run(settings))
+    except* LeaseLostError as lost:
+        logging.getLogger("download_operator").error("%s: ending", lost.exceptions[0])
+        code = 1
+    return code
 
 
 if __name__ == "__main__":

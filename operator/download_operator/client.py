@@ -1,19 +1,27 @@
 """The API server as the operator talks to it: JSON in, JSON out, every failure an exception."""
 
-import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yarl import URL
 
 JSON = dict[str, Any]
 
 FIELD_MANAGER: Final = "download-operator"
 """The API server names the manager of the fields we write by the user agent."""
+WHOLE: Final = "application/json"
+METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+"""With ``List`` in the braces for a list: objects without spec and status."""
+MAX_LINE: Final = 4 * 1024**2
+"""Bytes of one event of a watch; etcd takes no object of more than 1.5 MiB."""
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """Of one request; a watch has limits of its own."""
 
@@ -40,11 +48,20 @@ class KubeClient:
     """One connection pool and identity, used for everything the operator says.
 
     Bodies and answers are plain dictionaries: the client library's typed models cost more than
-    the request itself.
+    the request itself. So does its own session, which asks a thread for proxy and netrc settings
+    before every request (see docs/design/2026-11-where-the-time-goes.md).
     """
 
     def __init__(self, api: ApiClient) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        """Requests by method and status of the answer; 0: there was none."""
         self._api = api
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=MAX_LINE,
+        )
+        self._proxy = _proxy(api.configuration.host)
 
     @classmethod
     async def connect(cls) -> "KubeClient":
@@ -62,6 +79,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._session.close()
         await self._api.close()
 
     async def request(
@@ -70,19 +88,23 @@ class KubeClient:
         path: str,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
+        accept: str = WHOLE,
+        content_type: str = WHOLE,
     ) -> JSON:
-        """Send one request and return the answer.
+        """Send one request and return the answer; the media types are of answer and body.
 
         Raises:
             ApiError: the API server refused.
             aiohttp.ClientError, TimeoutError, OSError: no answer came (see :data:`UNREACHABLE`).
         """
-        response = await self._send(method, path, body, query, REQUEST_TIMEOUT)
+        response = await self._send(
+            method, path, body, query, accept, REQUEST_TIMEOUT, content_type
+        )
         return _answer(response.status, await response.read())
 
     @asynccontextmanager
     async def lines(
-        self, path: str, query: Mapping[str, str], silence: float
+        self, path: str, query: Mapping[str, str], accept: str, silence: float
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """Open a stream of lines; *silence* is how many seconds may pass without a byte.
 
@@ -90,7 +112,7 @@ class KubeClient:
             ApiError, aiohttp.ClientError, TimeoutError, OSError: as for :meth:`request`.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=silence)
-        response = await self._send("GET", path, None, query, timeout)
+        response = await self._send("GET", path, None, query, accept, timeout)
         try:
             if response.status >= 400:
                 _answer(response.status, await response.read())
@@ -104,19 +126,47 @@ class KubeClient:
         path: str,
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
+        accept: str,
         limits: aiohttp.ClientTimeout,
+        content_type: str = WHOLE,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        headers = {
+            "Accept": accept,
+            "Accept-Encoding": "identity",  # to compress costs more than the way is long
+            "Content-Type": content_type,
+            "User-Agent": FIELD_MANAGER,
+        }
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        configuration = self._api.configuration
+        url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        status = 0
+        try:
+            response = await self._session.request(
+                method,
+                URL(url, encoded=True),
+                data=None if body is None else orjson.dumps(body),
+                headers=headers,
+                timeout=limits,
+                proxy=configuration.proxy or self._proxy,
+                server_hostname=configuration.tls_server_name,
+            )
+            status = response.status
+            return response
+        finally:
+            self.answers[method, status] += 1
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for *url*."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _answer(status: int, text: bytes) -> JSON:
     try:
-        answer = json.loads(text)
+        answer = orjson.loads(text)
     except ValueError:
         answer = {}
     if status >= 400:

@@ -31,15 +31,16 @@ class Verdict:
     message: str
 
 
-def healthy(history: Iterable[Mapping[str, Any]]) -> Verdict:
-    """Judge by the newest run that is over."""
+def healthy(history: Iterable[Mapping[str, Any]]) -> dict[str, Verdict]:
+    """Judge by the newest run that is over; say nothing before there is one."""
     last = next((run for run in history if is_terminal(run)), None)
     if last is None:
-        return Verdict("Unknown", "NoRunYet", "No run is over yet.")
+        return {}
     if last["state"] == State.COMPLETED:
-        return Verdict("True", "LastRunCompleted", f"{last['job']} completed.")
+        return {"Healthy": Verdict("True", "LastRunCompleted", f"{last['job']} completed.")}
     words = ": ".join(last[part] for part in ("reason", "message") if last.get(part))
-    return Verdict("False", "LastRunFailed", f"{last['job']} failed. {words}".strip())
+    message = f"{last['job']} failed. {words}".strip()
+    return {"Healthy": Verdict("False", "LastRunFailed", message)}
 
 
 def merge(

@@ -2,26 +2,30 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from download_operator import conditions
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
-from download_operator.cron_job import Desired, desire
-from download_operator.events import tick_missed
-from download_operator.picture import Key, Picture, Refusal, Snapshot
-from download_operator.plan import (
+from download_operator.actions import (
     CreateCronJob,
+    Deed,
     ReadPods,
     ReplaceCronJob,
+    StartRun,
+    StopRun,
     Wait,
     WriteStatus,
-    name_taken,
-    plan,
 )
+from download_operator.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
+from download_operator.cron_job import Desired, desire
+from download_operator.events import RUN_REFUSED, TICK_MISSED, warning
+from download_operator.lease import Lease
+from download_operator.picture import Key, Picture, Refusal, Snapshot
+from download_operator.plan import name_taken, plan
 from download_operator.settings import Settings
 from download_operator.ticks import explain
-from download_operator.views import Job, Schedule, cron_job_of, pod_of, schedule_of
+from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from download_schedule.names import JOB_UID_LABEL, cron_job_name
 
@@ -29,12 +33,21 @@ log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
-ASK_AGAIN: Final = timedelta(seconds=60)
-"""After the API server refused a CronJob: what it objects to (a quota, a name) may have gone."""
+LOOK_AGAIN: Final = 600.0
+"""Seconds until the clock is asked again at the latest: no timer notices that it was set."""
 MAX_STEPS: Final = 10
 """A schedule needs two steps and rarely four; one that needs more waits for its next turn."""
+REMEMBERED: Final = 500
+"""Schedules whose CronJob is kept in memory, of about 10 kB each."""
 
+TRUSTED: Final = {"fieldValidation": "Ignore"}
+"""Our bodies have no members to warn about; looking for some costs the API server CPU."""
+METADATA_ONLY: Final = METADATA.format("")
 _REFUSALS: Final = frozenset({400, 403, 422})
+
+
+class UnsettledError(Exception):
+    """What we do about a schedule does not bring it nearer to what it should be."""
 
 
 class Controller:
@@ -42,6 +55,7 @@ class Controller:
 
     Args:
         client: connection to the API server.
+        lease: what gives us the right to write.
         picture: what is known; answers to our writes are taken into it.
         settings: what whoever installed the operator decided.
         clock: tells the time, with a time zone.
@@ -50,14 +64,17 @@ class Controller:
     def __init__(
         self,
         client: KubeClient,
+        lease: Lease,
         picture: Picture,
         settings: Settings,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
+        self._lease = lease
         self._picture = picture
         self._settings = settings
         self._clock = clock
+        self._desired: dict[tuple[str, int], Desired | ValueError] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one schedule up to date; return the seconds to wait before looking again.
@@ -66,36 +83,47 @@ class Controller:
 
         Raises:
             ApiError, aiohttp.ClientError, TimeoutError, OSError: try again later.
+            UnsettledError: something undoes what we do.
         """
-        wanted: tuple[int, Desired | ValueError] | None = None
         for _ in range(MAX_STEPS):
             snapshot = self._picture.snapshot(key)
             if snapshot is None:
                 return None
-            if wanted is None or wanted[0] != snapshot.schedule.resource_version:
-                wanted = snapshot.schedule.resource_version, self._desire(snapshot.schedule)
             now = self._clock()
-            match plan(snapshot, wanted[1], now):
-                case Wait(until):
-                    return (until - now).total_seconds() if until else None
-                case CreateCronJob(desired):
-                    await self._create(key, snapshot, desired)
-                case ReplaceCronJob(desired):
-                    await self._replace(key, snapshot, desired)
-                case WriteStatus(status, missed):
-                    written = await self._write_status(snapshot.schedule, status)
-                    if written and missed:
-                        await self._warn(snapshot.schedule, explain(missed, status["history"]))
-                case ReadPods(job):
-                    await self._read_pods(snapshot.schedule, job)
-        log.warning("%s/%s is not settled after %d steps", *key, MAX_STEPS)
-        return 1.0
+            action = plan(snapshot, self._desire(snapshot.schedule), now)
+            if isinstance(action, Wait):
+                return _seconds(action.until, now)
+            await self._carry_out(action, key, snapshot)
+        raise UnsettledError(f"not settled after {MAX_STEPS} steps")
+
+    async def _carry_out(self, action: Deed, key: Key, snapshot: Snapshot) -> None:
+        match action:
+            case CreateCronJob(desired):
+                await self._create(key, snapshot, desired)
+            case ReplaceCronJob(desired):
+                await self._replace(key, snapshot, desired)
+            case WriteStatus(status, missed):
+                if await self._write_status(snapshot.schedule, status) and missed:
+                    why = explain(missed, status["history"])
+                    await self._warn(snapshot.schedule, TICK_MISSED, why)
+            case ReadPods(job):
+                await self._read_pods(snapshot.schedule, job)
+            case StartRun(manifest):
+                await self._start_run(key, snapshot.schedule, manifest)
+            case StopRun(job):
+                await self._stop_run(snapshot.schedule, job)
 
     def _desire(self, schedule: Schedule) -> Desired | ValueError:
-        try:
-            return desire(schedule, self._settings)
-        except ValueError as error:
-            return error
+        """Return what the schedule stands for; of those just asked about it is still known."""
+        version = schedule.uid, schedule.generation
+        if version not in self._desired:
+            try:
+                self._desired[version] = desire(schedule, self._settings)
+            except ValueError as error:
+                self._desired[version] = error
+            if len(self._desired) > REMEMBERED:
+                del self._desired[next(iter(self._desired))]
+        return self._desired[version]
 
     async def _create(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         if "cronJobName" in snapshot.schedule.status:
@@ -105,7 +133,7 @@ class Controller:
                 return
         path = _cron_jobs(snapshot.schedule.namespace)
         try:
-            answer = await self._client.request("POST", path, desired.manifest)
+            answer = await self._write("POST", path, desired.manifest, METADATA_ONLY)
         except ApiError as error:
             if error.status == 409 and error.reason == "AlreadyExists":
                 await self._adopt(key, snapshot, desired)
@@ -114,7 +142,7 @@ class Controller:
             else:
                 raise
         else:
-            log.info("%s/%s: created CronJob", *key)
+            log.debug("%s/%s: created CronJob", *key)
             self._picture.wrote_cron_job(key, cron_job_of(answer))
 
     async def _adopt(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
@@ -133,8 +161,9 @@ class Controller:
         try:
             current = await self._client.request("GET", path)
             if _fires_otherwise(current["spec"], desired.manifest["spec"]):
-                current = await self._client.request("PUT", f"{path}/status", self._anew(current))
-            answer = await self._client.request("PUT", path, _merged(current, desired.manifest))
+                current = await self._write("PUT", f"{path}/status", self._anew(current))
+            merged = _merged(current, desired.manifest)
+            answer = await self._write("PUT", path, merged, METADATA_ONLY)
         except ApiError as error:
             if error.status == 404 and snapshot.cron_job:
                 self._picture.remove_cron_job(snapshot.cron_job)
@@ -155,7 +184,11 @@ class Controller:
         return {**cron_job, "status": {**cron_job.get("status", {}), "lastScheduleTime": now}}
 
     async def _write_status(self, schedule: Schedule, status: JSON) -> bool:
-        """Return whether it was written; if not, the picture is up to date again."""
+        """Return whether it was written; if not, the picture is up to date again.
+
+        The answer need not repeat what was sent: the version that it had to have says that nothing
+        else has changed, and nothing in the status has a default of the API server's.
+        """
         path = _schedule(schedule)
         body = {
             "apiVersion": API_VERSION,
@@ -166,11 +199,10 @@ class Controller:
                 "uid": schedule.uid,
                 "resourceVersion": str(schedule.resource_version),
             },
-            "spec": schedule.spec,
             "status": status,
         }
         try:
-            answer = await self._client.request("PUT", f"{path}/status", body)
+            answer = await self._write("PUT", f"{path}/status", body, METADATA_ONLY)
         except ApiError as error:
             if error.status == 409:
                 await self._refresh(schedule)
@@ -179,22 +211,61 @@ class Controller:
             else:
                 raise
             return False
-        self._picture.put_schedule(schedule_of(answer))
+        version = int(answer["metadata"]["resourceVersion"])
+        self._picture.wrote_schedule(replace(schedule, resource_version=version, status=status))
         return True
 
-    async def _warn(self, schedule: Schedule, note: str) -> None:
+    async def _warn(self, schedule: Schedule, reason: str, note: str) -> None:
         """Tell people by an Event; nothing depends on it."""
         path = f"/apis/events.k8s.io/v1/namespaces/{schedule.namespace}/events"
+        event = warning(schedule, reason, note, self._clock())
         try:
-            await self._client.request("POST", path, tick_missed(schedule, note, self._clock()))
+            await self._write("POST", path, event)
         except (ApiError, *UNREACHABLE) as error:
             log.warning("%s/%s: no Event: %s", schedule.namespace, schedule.name, error)
+
+    async def _write(self, method: str, path: str, body: JSON, accept: str = WHOLE) -> JSON:
+        """Send what changes the cluster, if we still may."""
+        self._lease.check()
+        return await self._client.request(method, path, body, TRUSTED, accept)
 
     async def _read_pods(self, schedule: Schedule, job: Job) -> None:
         query = {"labelSelector": f"{JOB_UID_LABEL}={job.uid}"}
         path = f"/api/v1/namespaces/{schedule.namespace}/pods"
         answer = await self._client.request("GET", path, query=query)
         self._picture.read_pods(job, map(pod_of, answer["items"]))
+
+    async def _start_run(self, key: Key, schedule: Schedule, manifest: JSON) -> None:
+        path = _jobs(schedule.namespace)
+        try:
+            answer = await self._write("POST", path, manifest)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                name = manifest["metadata"]["name"]
+                answer = await self._client.request("GET", f"{path}/{name}")
+            elif error.status in _REFUSALS:
+                await self._warn(schedule, RUN_REFUSED, str(error))
+                raise
+            else:
+                raise
+        else:
+            log.info("%s/%s: started the run asked for", *key)
+        self._picture.put_job(job_of(answer))
+
+    async def _stop_run(self, schedule: Schedule, job: Job) -> None:
+        """Delete the Job, but not another one of its name; its Pods go with it."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": job.uid},
+        }
+        try:
+            await self._write("DELETE", f"{_jobs(schedule.namespace)}/{job.name}", body)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+        self._picture.remove_job(job)
 
     async def _refresh(self, schedule: Schedule) -> None:
         """Somebody was faster; read what there is now instead of waiting for the event."""
@@ -208,8 +279,12 @@ class Controller:
             self._picture.put_schedule(schedule_of(answer))
 
     def _refuse(self, key: Key, desired: Desired, reason: str, message: str) -> None:
-        until = self._clock() + ASK_AGAIN
-        self._picture.refuse(key, Refusal(desired.spec_hash, reason, message, until))
+        refusal = Refusal(desired.spec_hash, reason, message, self._clock())
+        self._picture.refuse(key, refusal)
+
+
+def _seconds(until: datetime | None, now: datetime) -> float | None:
+    return min((until - now).total_seconds(), LOOK_AGAIN) if until else None
 
 
 def _schedule(schedule: Schedule) -> str:
@@ -222,6 +297,10 @@ def _cron_jobs(namespace: str) -> str:
 
 def _cron_job(schedule: Schedule) -> str:
     return f"{_cron_jobs(schedule.namespace)}/{cron_job_name(schedule.name)}"
+
+
+def _jobs(namespace: str) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
 
 
 def _fires_otherwise(current: JSON, wanted: JSON) -> bool:

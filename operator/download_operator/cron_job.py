@@ -1,26 +1,30 @@
 """Build the CronJob that a schedule stands for."""
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from download_operator.pod import pod_spec
 from download_operator.settings import Settings
-from download_operator.views import CONTAINER, Schedule
+from download_operator.views import CONTAINER, CronJob, Schedule
 from download_schedule import cron
-from download_schedule.model import API_VERSION, KIND, Spec
+from download_schedule.model import API_VERSION, KIND, Format, Spec
 from download_schedule.names import (
     MANAGED_BY_LABEL,
     MANAGER,
+    MAX_TOKEN,
+    RUN_TOKEN_ANNOTATION,
     SCHEDULE_UID_LABEL,
     SPEC_HASH_ANNOTATION,
     cron_job_name,
+    manual_job_name,
 )
 from download_schedule.result import EXIT_PERMANENT
 
@@ -31,9 +35,6 @@ MAX_JOURNAL: Final = 100
 
 _A_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
 """From when on the period is measured: always the same, so that the CronJob is."""
-
-WORKER_USER: Final = 65532
-DATA_PATH: Final = "/data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,49 @@ def desire(schedule: Schedule, settings: Settings) -> Desired:
         spec = Spec.model_validate(schedule.spec)
     except ValidationError as error:
         raise ValueError("; ".join(map(_sentence, error.errors()))) from None
+    if spec.format is Format.PDF and not settings.pdf_image:
+        raise ValueError(
+            "spec.format: pdf is not available here; have whoever runs the operator set "
+            "DOWNLOAD_OPERATOR_PDF_IMAGE, or write another format"
+        )
     ticks = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
     manifest = _manifest(schedule, spec, ticks, settings)
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {SPEC_HASH_ANNOTATION: digest}
     return Desired(spec, ticks, manifest, digest)
+
+
+def manual_job(
+    schedule: Schedule, desired: Desired, cron_job: CronJob, request: str
+) -> dict[str, Any]:
+    """Return the Job for a request: from the CronJob's template, as kubectl makes one."""
+    template = desired.manifest["spec"]["jobTemplate"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": manual_job_name(schedule.name, request),
+            "namespace": schedule.namespace,
+            "labels": template["metadata"]["labels"],
+            "annotations": {
+                "cronjob.kubernetes.io/instantiate": "manual",
+                RUN_TOKEN_ANNOTATION: schedule.run_requested[:MAX_TOKEN],
+            },
+            "ownerReferences": [_owner("batch/v1", "CronJob", cron_job.name, cron_job.uid)],
+        },
+        "spec": template["spec"],
+    }
+
+
+def _owner(api_version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -86,16 +125,7 @@ def _manifest(
             "name": cron_job_name(schedule.name),
             "namespace": schedule.namespace,
             "labels": _labels(schedule),
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": KIND,
-                    "name": schedule.name,
-                    "uid": schedule.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [_owner(API_VERSION, KIND, schedule.name, schedule.uid)],
         },
         "spec": {
             "schedule": ticks.expression,
@@ -140,69 +170,6 @@ def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, A
         },
         "template": {
             "metadata": {"labels": _labels(schedule)},
-            "spec": _pod_spec(schedule, spec, settings),
+            "spec": pod_spec(schedule, spec, settings),
         },
     }
-
-
-def _pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
-    """A Pod that Pod Security's "restricted" level admits, with nothing of the user's but data."""
-    volume = spec.destination.volume
-    container: dict[str, Any] = {
-        "name": CONTAINER,
-        "image": settings.worker_image,
-        "imagePullPolicy": settings.worker_image_pull_policy,
-        "args": ["run"],
-        "env": _environment(schedule, spec, settings),
-        "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-    }
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": WORKER_USER,
-            "runAsGroup": WORKER_USER,
-            "fsGroup": WORKER_USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-    }
-    if volume:
-        container["volumeMounts"] = [{"name": "data", "mountPath": DATA_PATH}]
-        claim = {"claimName": volume.claim_name}
-        pod["volumes"] = [{"name": "data", "persistentVolumeClaim": claim}]
-    return pod
-
-
-def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, Any]]:
-    download = {
-        "url": spec.url,
-        "format": spec.format.value,
-        "headers": [header.to_resource() for header in spec.request.headers],
-        "destination": spec.destination.to_resource() or {"discard": {}},
-    }
-    variables = {
-        "DOWNLOAD_SPEC": _without_expansion(json.dumps(download, separators=(",", ":"))),
-        "DOWNLOAD_NAMESPACE": schedule.namespace,
-        "DOWNLOAD_NAME": schedule.name,
-        "DOWNLOAD_WORKER_ALLOW_CIDRS": ",".join(settings.allow_cidrs),
-    }
-    job_name = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
-    return [
-        *({"name": name, "value": value} for name, value in variables.items()),
-        {"name": "DOWNLOAD_JOB", "valueFrom": job_name},
-    ]
-
-
-def _without_expansion(value: str) -> str:
-    """Keep the kubelet from reading ``$(NAME)`` in a user's text as a reference to a variable."""
-    return value.replace("$", "$$")

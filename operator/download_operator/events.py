@@ -7,21 +7,26 @@ from download_operator.views import Schedule
 from download_schedule.model import API_VERSION, KIND
 
 TICK_MISSED: Final = "TickMissed"
+RUN_REFUSED: Final = "RunRefused"
 REPORTER: Final = "downloads.dev/download-operator"
 MAX_NOTE: Final = 1024
 """Of events.k8s.io/v1 Event."""
 
 
-def tick_missed(schedule: Schedule, note: str, now: datetime) -> dict[str, Any]:
-    """Return the Event that ticks of *schedule* brought no run."""
+_ACTIONS: Final = {TICK_MISSED: "CountMissed", RUN_REFUSED: "StartRun"}
+"""What we were doing, by reason; an Event must say so."""
+
+
+def warning(schedule: Schedule, reason: str, note: str, now: datetime) -> dict[str, Any]:
+    """Return an Event about *schedule* for one of the reasons above."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"namespace": schedule.namespace, "generateName": f"{schedule.name[:52]}-"},
         "eventTime": now.isoformat(timespec="microseconds"),
         "type": "Warning",
-        "reason": TICK_MISSED,
-        "action": "CountMissed",
+        "reason": reason,
+        "action": _ACTIONS[reason],
         "note": note[:MAX_NOTE],
         "reportingController": REPORTER,
         "reportingInstance": "download-operator",

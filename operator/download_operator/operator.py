@@ -1,4 +1,4 @@
-"""Put the operator together: kopf for its life and the schedules, reflectors for what they own."""
+"""Put the operator together: kopf runs it, reflectors see, a queue works."""
 
 import asyncio
 import logging
@@ -12,19 +12,19 @@ import kopf
 from download_operator import views
 from download_operator.client import UNREACHABLE, ApiError, KubeClient
 from download_operator.controller import Controller
+from download_operator.lease import Lease, LeaseLostError
+from download_operator.monitor import Monitor
 from download_operator.picture import Key, Picture
 from download_operator.reflector import Reflector
 from download_operator.settings import Settings
 from download_operator.work_queue import WorkQueue, retry_delay
-from download_schedule.model import GROUP, PLURAL, VERSION
+from download_schedule.model import API_VERSION, PLURAL
 from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
-STUCK_SECONDS: Final = 120.0
-"""No reconcile takes nearly as long: each of its few requests ends after 30 seconds."""
-DEAF_SECONDS: Final = 600.0
-"""A watch that has heard nothing for this long, with the API server up, is broken."""
+_FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
+"""Failures of a reconcile that need no traceback in the log."""
 
 
 async def run(settings: Settings) -> None:
@@ -44,17 +44,24 @@ class _Operator:
     def __init__(self, client: KubeClient, settings: Settings) -> None:
         clock = _now
         self._settings = settings
-        self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, (ApiError, *UNREACHABLE))
+        self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, _FORESEEN)
         self._picture = Picture(self._queue.add, clock)
-        self._controller = Controller(client, self._picture, settings, clock)
+        self._lease = Lease(client, settings.lease_namespace, settings.identity)
+        self._controller = Controller(client, self._lease, self._picture, settings, clock)
         self._reflectors = _reflectors(client, self._picture, settings.namespaces)
+        self._monitor = Monitor(client, self._lease, self._picture, self._queue, self._reflectors)
 
     async def run(self) -> None:
+        async with self._monitor.serve(self._settings.health_port):
+            await self._operate()
+        await self._lease.release()
+
+    async def _operate(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
             parts += [tasks.create_task(self._work()) for _ in range(self._settings.workers)]
-            parts.append(tasks.create_task(self._announce()))
+            parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
             await kopf.operator(
                 registry=self._registry(),
                 settings=_kopf_settings(),
@@ -64,7 +71,6 @@ class _Operator:
                 identity="download-operator",  # type: ignore[arg-type]
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
-                liveness_endpoint=self._liveness_endpoint(),
             )
             for part in parts:
                 part.cancel()
@@ -72,11 +78,15 @@ class _Operator:
     async def _work(self) -> None:
         """Begin only when the picture is complete: a Job not yet heard of is not a Job deleted."""
         await self._complete()
+        await self._lease.acquired.wait()
         await self._queue.work()
 
     async def _announce(self) -> None:
         await self._complete()
-        log.info("the picture is complete, working")
+        if not self._lease.acquired.is_set():
+            log.info("the picture is complete, standing by for the Lease")
+        await self._lease.acquired.wait()
+        log.info("the picture is complete and the Lease ours: working")
 
     async def _complete(self) -> None:
         for reflector in self._reflectors:
@@ -91,57 +101,57 @@ class _Operator:
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(_login)
-        kopf.on.probe(registry=registry, id="operator")(self._probe)
-        kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._schedule_event)
         return registry
-
-    async def _schedule_event(self, *, event: kopf.RawEvent, **_: Any) -> None:
-        schedule = views.schedule_of(dict(event["object"]))
-        if event["type"] == "DELETED":
-            self._picture.remove_schedule(schedule)
-        else:
-            self._picture.put_schedule(schedule)
-
-    async def _probe(self, **_: Any) -> str:
-        """Answer /healthz; an exception makes the answer an error."""
-        stuck = self._queue.stuck_seconds()
-        if stuck > STUCK_SECONDS:
-            raise kopf.PermanentError(f"a reconcile has not ended for {stuck:.0f} s")
-        for reflector in self._reflectors:
-            silent = asyncio.get_running_loop().time() - reflector.heard
-            if silent > DEAF_SECONDS:
-                raise kopf.PermanentError(f"the watch of {reflector.path} is silent")
-        return "ok"
-
-    def _liveness_endpoint(self) -> str | None:
-        port = self._settings.health_port
-        return f"http://0.0.0.0:{port}/healthz" if port else None
 
 
 def _reflectors(
     client: KubeClient, picture: Picture, namespaces: Sequence[str]
 ) -> list[Reflector[Any]]:
-    kinds: tuple[tuple[str, str, Callable[[Any], Any], Any, Any], ...] = (
-        (
-            "/apis/batch/v1",
-            "cronjobs",
-            views.cron_job_of,
-            picture.put_cron_job,
-            picture.remove_cron_job,
-        ),
-        ("/apis/batch/v1", "jobs", views.job_of, picture.put_job, picture.remove_job),
-        ("/api/v1", "pods", views.pod_of, picture.put_pod, picture.remove_pod),
-    )
     places = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+
+    def mirror(
+        api: str,
+        plural: str,
+        selector: str,
+        project: Callable[[Any], Any],
+        put: Callable[[Any], None],
+        remove: Callable[[Any], None],
+        metadata_only: bool = False,
+    ) -> list[Reflector[Any]]:
+        return [
+            Reflector(
+                client, f"{api}{place}/{plural}", selector, project, put, remove, metadata_only
+            )
+            for place in places
+        ]
+
+    ours, batch = SCHEDULE_UID_LABEL, "/apis/batch/v1"
+    sinks = picture
     return [
-        Reflector(client, f"{api}{place}/{plural}", SCHEDULE_UID_LABEL, project, put, remove)
-        for api, plural, project, put, remove in kinds
-        for place in places
+        *mirror(
+            f"/apis/{API_VERSION}",
+            PLURAL,
+            "",
+            views.schedule_of,
+            sinks.put_schedule,
+            sinks.remove_schedule,
+        ),
+        *mirror(
+            batch,
+            "cronjobs",
+            ours,
+            views.cron_job_of,
+            sinks.put_cron_job,
+            sinks.remove_cron_job,
+            True,
+        ),
+        *mirror(batch, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
+        *mirror("/api/v1", "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
     ]
 
 
 def _kopf_settings() -> kopf.OperatorSettings:
-    """Only watching is asked of kopf: no events of its own, no peering, no scanning."""
+    """kopf runs the process: no watches, no events of its own, no peering, no scanning."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True

@@ -3,14 +3,16 @@
 Everything here is memory: it can be lost at any moment and is read anew from the API server.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
+
+Seen = TypeVar("Seen", CronJob, Job, Pod)
 
 Key = tuple[str, str]
 """Namespace and name of a schedule."""
@@ -40,8 +42,8 @@ class Refusal:
     spec_hash: str
     reason: str
     message: str
-    until: datetime
-    """When to ask again."""
+    since: datetime
+    """When it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ class Picture:
     _pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
     _deletions: dict[str, int] = field(default_factory=dict)
 
-    def keys(self) -> list[Key]:
-        """Return the keys of all schedules."""
-        return list(self._entries)
+    def schedules(self) -> Iterator[Schedule]:
+        """Go through all schedules."""
+        return (entry.schedule for entry in self._entries.values())
 
     def snapshot(self, key: Key) -> Snapshot | None:
         """Return what is known about one schedule, or None if it does not exist."""
@@ -91,26 +93,39 @@ class Picture:
         if entry is None:
             return None
         schedule = entry.schedule
+        home = schedule.namespace  # what says in another one that it is ours is not
         expected = entry.expected_generation or schedule.status.get("cronJobGeneration") or 1
         return Snapshot(
             schedule=schedule,
             cron_job=self._cron_jobs.get((schedule.namespace, cron_job_name(schedule.name))),
             expected_generation=expected,
             runs=tuple(
-                (run, tuple(self._pods.get(uid, {}).values()))
+                (
+                    run,
+                    tuple(pod for pod in self._pods.get(uid, {}).values() if pod.namespace == home),
+                )
                 for uid, run in self._runs.get(schedule.uid, {}).items()
+                if run.job.namespace == home
             ),
             refusal=entry.refusal,
         )
 
     def put_schedule(self, schedule: Schedule) -> None:
         """Take in a schedule, unless something newer is known."""
+        if self._take_schedule(schedule):
+            self.changed((schedule.namespace, schedule.name))
+
+    def wrote_schedule(self, schedule: Schedule) -> None:
+        """Take in what the API server answered to our own write: whoever wrote looks again."""
+        self._take_schedule(schedule)
+
+    def _take_schedule(self, schedule: Schedule) -> bool:
         key = (schedule.namespace, schedule.name)
         entry = self._entries.get(key)
         if self._is_deleted(schedule) or (
             entry and entry.schedule.resource_version >= schedule.resource_version
         ):
-            return
+            return False
         if entry and entry.schedule.uid == schedule.uid:
             entry.schedule = schedule
         else:
@@ -119,7 +134,7 @@ class Picture:
             self._entries[key] = _Entry(schedule)
             self._keys[schedule.uid] = key
         self._drop_recorded(schedule)
-        self.changed(key)
+        return True
 
     def remove_schedule(self, schedule: Schedule) -> None:
         """Forget a schedule; its CronJob, Jobs and Pods follow by events of their own."""
@@ -131,21 +146,25 @@ class Picture:
 
     def put_cron_job(self, cron_job: CronJob) -> None:
         """Take in a CronJob, unless something newer is known."""
-        key = (cron_job.namespace, cron_job.name)
-        known = self._cron_jobs.get(key)
-        if self._is_deleted(cron_job) or (
-            known and known.resource_version >= cron_job.resource_version
-        ):
-            return
-        self._cron_jobs[key] = cron_job
-        self._cron_job_changed(cron_job)
+        if self._take_cron_job(cron_job):
+            self._cron_job_changed(cron_job)
 
     def wrote_cron_job(self, key: Key, cron_job: CronJob) -> None:
         """Take in what the API server answered to our own write of a schedule's CronJob."""
         if entry := self._entries.get(key):
             entry.expected_generation = cron_job.generation
             entry.refusal = None
-        self.put_cron_job(cron_job)
+        self._take_cron_job(cron_job)
+
+    def _take_cron_job(self, cron_job: CronJob) -> bool:
+        key = (cron_job.namespace, cron_job.name)
+        known = self._cron_jobs.get(key)
+        if self._is_deleted(cron_job) or (
+            known and known.resource_version >= cron_job.resource_version
+        ):
+            return False
+        self._cron_jobs[key] = cron_job
+        return not _says_the_same(known, cron_job)
 
     def remove_cron_job(self, cron_job: CronJob) -> None:
         """Forget a CronJob."""
@@ -171,12 +190,14 @@ class Picture:
         if run and run.job.resource_version >= job.resource_version:
             return
         now = self.clock()
+        known = run.job if run else None
         if run is None:
             run = runs[job.uid] = Run(job, appeared=now)
         run.job = job
         if job.outcome and run.ended is None:
             run.ended = now
-        self._changed_by_uid(job.schedule_uid)
+        if not _says_the_same(known, job):
+            self._changed_by_uid(job.schedule_uid)
 
     def remove_job(self, job: Job) -> None:
         """Mark a Job as deleted; it stays until its end is in the schedule's status."""
@@ -188,7 +209,7 @@ class Picture:
         if run.job.outcome is None:
             run.job = replace(run.job, outcome=_deleted(now))
         key = self._keys.get(job.schedule_uid)
-        if key is None:
+        if key is None or key[0] != job.namespace:
             self._drop_run(job.schedule_uid, job.uid)
         else:
             self._drop_recorded(self._entries[key].schedule)
@@ -201,7 +222,8 @@ class Picture:
         if known and known.resource_version >= pod.resource_version:
             return
         pods[pod.uid] = pod
-        self._changed_by_uid(pod.schedule_uid)
+        if not _says_the_same(known, pod):
+            self._changed_by_uid(pod.schedule_uid)
 
     def read_pods(self, job: Job, pods: Iterable[Pod]) -> None:
         """Take in all that the API server has of a Job's Pods: no more news is to come."""
@@ -257,6 +279,11 @@ class Picture:
         What only lost its label counts as deleted for the watch, and may come back as it is.
         """
         return view.resource_version < self._deletions.get(view.uid, 0)
+
+
+def _says_the_same(known: Seen | None, seen: Seen) -> bool:
+    """Whether nothing that we look at has changed: most events are about something else."""
+    return known is not None and replace(seen, resource_version=known.resource_version) == known
 
 
 def _deleted(now: datetime) -> Outcome:

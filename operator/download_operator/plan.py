@@ -4,14 +4,23 @@ The caller carries the action out, takes the answer into the picture and asks ag
 nothing left to do but wait.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zlib import crc32
 
 from download_operator import conditions
+from download_operator.actions import (
+    Action,
+    CreateCronJob,
+    ReadPods,
+    ReplaceCronJob,
+    Wait,
+    WriteStatus,
+)
 from download_operator.conditions import Verdict
 from download_operator.cron_job import JOURNAL_SPAN, Desired
 from download_operator.picture import Run, Snapshot
+from download_operator.run_requests import requested_run, run_requests
 from download_operator.runs import result_is_missing, run_of
 from download_operator.ticks import NEWS_GRACE, judge
 from download_operator.views import Job, Pod
@@ -22,49 +31,17 @@ JSON = dict[str, Any]
 
 PENDING_GRACE: Final = timedelta(seconds=5)
 """A run that starts within it costs no status write of its own for having been pending."""
+PENDING_PATIENCE: Final = timedelta(seconds=20)
+"""The same for a run that merely takes its time: nothing is known to be in its way."""
+PENDING_SPREAD: Final = timedelta(seconds=20)
+"""Each of those waits a while of its own on top: when a thousand schedules fire at one tick, the
+first ends are not to queue behind a thousand writes."""
 RESULT_GRACE: Final = timedelta(seconds=5)
 """How long the Pod's last word may come after the news that its Job is over, unasked."""
+ASK_AGAIN: Final = timedelta(seconds=60)
+"""After the API server refused a CronJob: what it objects to (a quota, a name) may have gone."""
 NEXT_RUN_GRACE: Final = timedelta(seconds=60)
 """A tick brings a run, and its status write the next tick; only a tick without one waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class CreateCronJob:
-    """POST the CronJob."""
-
-    desired: Desired
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceCronJob:
-    """PUT the CronJob: the schedule was edited, or the CronJob was."""
-
-    desired: Desired
-
-
-@dataclass(frozen=True, slots=True)
-class WriteStatus:
-    """PUT the status, and then tell of ticks that it counts as missed."""
-
-    status: JSON
-    missed: tuple[datetime, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPods:
-    """List the Pods of a Job that is over: the watch has not told how its last one ended."""
-
-    job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before *until* unless something happens; None: at all."""
-
-    until: datetime | None
-
-
-Action = CreateCronJob | ReplaceCronJob | WriteStatus | ReadPods | Wait
 
 
 def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Action:
@@ -90,6 +67,8 @@ def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Ac
         if refused := _refused(snapshot, desired, now):
             return refused
         return ReplaceCronJob(desired)
+    if action := requested_run(snapshot, desired, owned):
+        return action
     if desired.spec.suspend:
         ready = Verdict(
             "True", conditions.SUSPENDED, "No new runs start while spec.suspend is true."
@@ -116,12 +95,15 @@ def _create(snapshot: Snapshot, desired: Desired, now: datetime) -> Action:
 def _refused(snapshot: Snapshot, desired: Desired, now: datetime) -> Action | None:
     """Report that the API server did not take this very CronJob, until it is time to ask again."""
     refusal = snapshot.refusal
-    if refusal is None or refusal.spec_hash != desired.spec_hash or refusal.until <= now:
+    if refusal is None or refusal.spec_hash != desired.spec_hash:
+        return None
+    until = refusal.since + ASK_AGAIN
+    if not refusal.since <= now < until:
         return None
     ready = Verdict("False", refusal.reason, refusal.message)
     report = _report(snapshot, None, ready, now)
     if isinstance(report, Wait):
-        return Wait(min(report.until or refusal.until, refusal.until))
+        return Wait(min(report.until or until, until))
     return report
 
 
@@ -142,13 +124,15 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
     schedule, moment = snapshot.schedule, _text(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
     recorded = history.record(schedule.status, entries, existing, limit, moment)
-    verdicts = {"Ready": ready, "Healthy": conditions.healthy(recorded["history"])}
+    verdicts = {"Ready": ready, **conditions.healthy(recorded["history"])}
     stored_conditions = schedule.status.get("conditions", ())
     status: JSON = {
         "observedGeneration": schedule.generation,
         "conditions": conditions.merge(stored_conditions, verdicts, schedule.generation, moment),
         **recorded,
     }
+    if requests := run_requests(snapshot):
+        status["runRequests"] = requests
     if snapshot.cron_job and ready.status == "True":
         status["cronJobName"] = snapshot.cron_job.name
         status["cronJobGeneration"] = snapshot.expected_generation
@@ -172,7 +156,9 @@ def _add_ticks(
         status["nextRunTime"] = _text(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status
-    if "settledUntil" not in stored or stored["observedGeneration"] != status["observedGeneration"]:
+    if "settledUntil" not in stored:
+        return ()
+    if stored.get("observedGeneration") != status["observedGeneration"]:
         return ()
     judgement = judge(
         desired.ticks,
@@ -205,23 +191,46 @@ def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list
     for run, pods in snapshot.runs:
         if run.job.uid in done:
             continue
+        stored = run.job.uid in known
+        if stored and _is_between_attempts(run.job, pods):
+            continue
         entry = run_of(run.job, pods)
-        ready_at = _ready_at(run, pods, entry, stored=run.job.uid in known)
-        if ready_at > now:
+        ready_at = _ready_at(run, pods, entry, stored)
+        if ready_at > now and not _clock_was_set_back(run, now):
             look_again.append(ready_at)
         else:
             entries.append(entry)
     return entries, {run.job.uid for run, _ in snapshot.runs}, look_again
 
 
+def _is_between_attempts(job: Job, pods: tuple[Pod, ...]) -> bool:
+    """Whether its Pods have ended and it has not: its end, or another Pod, is a moment away."""
+    return job.outcome is None and bool(pods) and all(pod.exit_code is not None for pod in pods)
+
+
 def _overdue(snapshot: Snapshot, now: datetime) -> Job | None:
     """Return a Job that is over, and whose Pods should have been heard of by now."""
     done = history.counted(snapshot.schedule.status)
     for run, pods in snapshot.runs:
-        waited = run.ended is not None and run.ended + RESULT_GRACE <= now
-        if waited and run.job.uid not in done and _is_short_of_news(run, pods):
+        if run.job.uid in done or not _is_short_of_news(run, pods):
+            continue
+        if _news_due(run, pods) <= now or _clock_was_set_back(run, now):
             return run.job
     return None
+
+
+def _clock_was_set_back(run: Run, now: datetime) -> bool:
+    """Whether what the run waits for would be as late as the clock was wrong."""
+    return max(run.appeared, run.ended or run.appeared) > now
+
+
+def _news_due(run: Run, pods: tuple[Pod, ...]) -> datetime:
+    """Return when to ask for the Pods of a run that is over.
+
+    The last event of a Pod that we know is on its way; of one that we do not, none may ever come.
+    """
+    ended = run.ended or run.appeared
+    return ended + RESULT_GRACE if pods else ended
 
 
 def _is_short_of_news(run: Run, pods: tuple[Pod, ...]) -> bool:
@@ -231,10 +240,16 @@ def _is_short_of_news(run: Run, pods: tuple[Pod, ...]) -> bool:
 def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> datetime:
     """Return when the entry is worth recording; waiting a little saves a write or a result."""
     if run.ended and _is_short_of_news(run, pods):
-        return run.ended + RESULT_GRACE
-    if entry["state"] == State.PENDING and not stored:
+        return _news_due(run, pods)
+    unsure = entry["state"] == State.PENDING or _is_between_attempts(run.job, pods)
+    if stored or not unsure:
+        return run.appeared
+    if run.job.scheduled_time is None:
+        return run.appeared  # somebody asked for it and is looking
+    if "reason" in entry:
         return run.appeared + PENDING_GRACE
-    return run.appeared
+    share = crc32(run.job.uid.encode()) / 2**32
+    return run.appeared + PENDING_PATIENCE + PENDING_SPREAD * share
 
 
 def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
@@ -245,7 +260,7 @@ def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
     """
     ignored = {"recorded", "settledUntil"}
     before, after = stored.get("nextRunTime"), status.get("nextRunTime")
-    if before and after and datetime.fromisoformat(before) > now - NEXT_RUN_GRACE:
+    if before and after and _text(now - NEXT_RUN_GRACE) < before <= after:
         ignored.add("nextRunTime")
     return _without(status, ignored) != _without(stored, ignored)
 

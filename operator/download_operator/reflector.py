@@ -6,14 +6,15 @@ docs/design/2026-11-own-reflector.md).
 """
 
 import asyncio
-import json
 import logging
 import random
 import time
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+import orjson
+
+from download_operator.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
 from download_operator.views import View
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Reflector(Generic[V]):
     Args:
         path: of the collection, such as ``/apis/batch/v1/jobs``.
         selector: label selector, applied by the server.
+        metadata_only: whether *project* needs nothing but the objects' metadata.
         project: makes the projection that the sinks get.
         put: called with each object that is new or changed.
         remove: called with the last known state of each object that is gone.
@@ -52,14 +54,22 @@ class Reflector(Generic[V]):
         project: Callable[[dict[str, Any]], V],
         put: Callable[[V], None],
         remove: Callable[[V], None],
+        metadata_only: bool = False,
     ) -> None:
         self.path = path
         self.synced = asyncio.Event()
         """Set once the first list is complete."""
         self.heard = time.monotonic()
-        """When the API server was last heard, by the monotonic clock."""
+        """When the API server was last heard, or known to be away, by the monotonic clock.
+
+        An API server that is away is no fault of this process: to start it anew would not help.
+        """
+        self.failures = 0
+        """Lists and watches that ended in an error."""
         self._client = client
         self._selector = selector
+        self._list_type = METADATA.format("List") if metadata_only else WHOLE
+        self._watch_type = METADATA.format("") if metadata_only else WHOLE
         self._project = project
         self._put = put
         self._remove = remove
@@ -80,7 +90,13 @@ class Reflector(Generic[V]):
                 log.info("watch of %s expired, listing again", self.path)
                 version = ""
             except (ApiError, *UNREACHABLE) as error:
+                self.failures += 1
                 log.warning("watch of %s failed: %s", self.path, error or type(error).__name__)
+                self.heard = time.monotonic()
+            except (KeyError, TypeError, ValueError) as error:
+                self.failures += 1
+                log.warning("watch of %s: that is no Kubernetes object: %r", self.path, error)
+                version = ""
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -90,13 +106,15 @@ class Reflector(Generic[V]):
         query = {"labelSelector": self._selector, "limit": PAGE}
         while True:
             try:
-                page = await self._client.request("GET", self.path, query=query)
+                page = await self._client.request(
+                    "GET", self.path, query=query, accept=self._list_type
+                )
             except ApiError as error:
                 if error.status == 410:
                     raise ExpiredError from error
                 raise
             self.heard = time.monotonic()
-            for manifest in page["items"]:
+            for manifest in page["items"] or ():  # an empty list of metadata is null
                 listed.add(manifest["metadata"]["uid"])
                 self._take(manifest)
             if not page["metadata"].get("continue"):
@@ -117,10 +135,11 @@ class Reflector(Generic[V]):
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         try:
-            async with self._client.lines(self.path, query, SILENCE_SECONDS) as lines:
+            stream = self._client.lines(self.path, query, self._watch_type, SILENCE_SECONDS)
+            async with stream as lines:
                 async for line in lines:
                     self.heard = time.monotonic()
-                    yield self._event(json.loads(line))
+                    yield self._event(orjson.loads(line))
         except ApiError as error:
             if error.status == 410:
                 raise ExpiredError from error

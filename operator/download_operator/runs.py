@@ -23,6 +23,7 @@ def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
         "id": job.uid,
         "job": job.name,
         "trigger": (Trigger.SCHEDULE if job.scheduled_time else Trigger.MANUAL).value,
+        "token": job.token,
         "state": _state(job, attempts).value,
         "scheduledTime": job.scheduled_time,
         "startTime": job.start_time or job.created,
@@ -67,6 +68,7 @@ def _result(job: Job, attempts: list[Pod]) -> dict[str, Any]:
         "etag": result.etag,
         "location": result.location,
         "unchanged": result.unchanged,
+        "lengthUnverified": result.lengthUnverified,
     }
 
 

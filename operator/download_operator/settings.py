@@ -2,13 +2,33 @@
 
 import ipaddress
 import os
+import re
+import socket
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, Self
+
+from pydantic import ValidationError
+
+from download_schedule.model import Destination
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
 
+NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+LOG_FORMATS: Final = ("text", "json")
+
+
+def own_namespace() -> str:
+    """Return the Pod's namespace, or ``default`` outside of a cluster."""
+    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else "default"
+
+
+def own_identity() -> str:
+    """Return a name that a container keeps when it is restarted, and no other process has."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +43,24 @@ class Settings:
     worker_image_pull_policy: str = field(
         default="IfNotPresent", metadata={"help": "Always, IfNotPresent or Never"}
     )
+    pdf_image: str = field(
+        default="", metadata={"help": "image for format pdf; empty: that format is refused"}
+    )
+    default_destination: Destination = field(
+        default=Destination(),
+        metadata={"help": "where files go whose schedule names no destination, as JSON"},
+    )
+    proxy: str = field(
+        default="",
+        metadata={"help": "HTTP proxy for all downloads, http://host:port; it checks addresses"},
+    )
+    ca_config_map: str = field(
+        default="",
+        metadata={"help": "ConfigMap, in each schedule's namespace, whose ca.crt is trusted"},
+    )
+    log_format: str = field(
+        default="text", metadata={"help": "of the downloads' progress: text or json"}
+    )
     namespaces: tuple[str, ...] = field(
         default=(), metadata={"help": "namespaces to serve, comma-separated; empty: all of them"}
     )
@@ -31,10 +69,18 @@ class Settings:
         metadata={"help": "private address ranges that downloads may reach, comma-separated"},
     )
     workers: int = field(
-        default=16, metadata={"help": "schedules reconciled at the same time, 1 to 256"}
+        default=32, metadata={"help": "schedules reconciled at the same time, 1 to 256"}
+    )
+    lease_namespace: str = field(
+        default_factory=own_namespace,
+        metadata={"help": "namespace of the Lease that one replica at a time holds"},
+    )
+    identity: str = field(
+        default_factory=own_identity,
+        metadata={"help": "name of this replica in the Lease, another one for each"},
     )
     health_port: int = field(
-        default=8081, metadata={"help": "port of GET /healthz, 1 to 65535; 0: none"}
+        default=8081, metadata={"help": "port of GET /healthz and /metrics, 1 to 65535; 0: none"}
     )
 
     def __post_init__(self) -> None:
@@ -51,6 +97,10 @@ class Settings:
             raise ValueError(
                 f"{PREFIX}HEALTH_PORT is {self.health_port}: write a number from 0 to 65535"
             )
+        if self.log_format not in LOG_FORMATS:
+            raise ValueError(f"{PREFIX}LOG_FORMAT is {self.log_format!r}: write text or json")
+        if self.proxy and not re.fullmatch(r"http://[^/@\s]+:\d{1,5}", self.proxy):
+            raise ValueError(f"{PREFIX}PROXY is {self.proxy!r}: write http://host:port")
         for cidr in self.allow_cidrs:
             _check_range(cidr)
 
@@ -73,12 +123,20 @@ class Settings:
 
 def help_text() -> str:
     """Return one line for each setting: variable, meaning, default."""
-    lines = []
-    for spec in fields(Settings):
-        default = "" if spec.default is MISSING else spec.default
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        lines.append(f"  {PREFIX + spec.name.upper():<45} {spec.metadata['help']} [{shown}]")
-    return "\n".join(lines)
+    return "\n".join(
+        f"  {PREFIX + spec.name.upper():<45} {spec.metadata['help']} [{_default(spec)}]"
+        for spec in fields(Settings)
+    )
+
+
+def _default(spec: Field[Any]) -> str:
+    if spec.default_factory is not MISSING:
+        return str(spec.default_factory())
+    if isinstance(spec.default, Destination):
+        return ""
+    if isinstance(spec.default, tuple):
+        return ",".join(spec.default)
+    return "" if spec.default is MISSING else str(spec.default)
 
 
 def _value(name: str, kind: Any, text: str) -> Any:
@@ -89,7 +147,21 @@ def _value(name: str, kind: Any, text: str) -> Any:
             raise ValueError(f"{name} is {text!r}: write a whole number") from None
     if kind is str:
         return text
+    if kind is Destination:
+        return _destination(name, text)
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _destination(name: str, text: str) -> Destination:
+    try:
+        return Destination.model_validate_json(text or "{}")
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(map(str, found["loc"]))
+        raise ValueError(
+            f"{name}: {where} {found['msg']}: write spec.destination as JSON, for example "
+            '{"volume": {"claimName": "downloads"}}'
+        ) from None
 
 
 def _check_range(cidr: str) -> None:

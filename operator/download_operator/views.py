@@ -5,9 +5,13 @@ Ten thousand schedules have to fit into memory, and whole objects would not.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from download_schedule.names import (
+    MAX_TOKEN,
+    RUN_REQUESTED_ANNOTATION,
+    RUN_TOKEN_ANNOTATION,
     SCHEDULE_UID_LABEL,
     SCHEDULED_TIME_ANNOTATION,
     SPEC_HASH_ANNOTATION,
@@ -42,6 +46,8 @@ class Schedule:
     generation: int
     created: str
     deleting: bool
+    run_requested: str
+    """Token of the latest request for a run, or empty."""
     spec: JSON
     status: JSON
 
@@ -79,14 +85,17 @@ class Outcome:
 class Job:
     """One run."""
 
+    namespace: str
     name: str
     uid: str
     resource_version: int
     schedule_uid: str
-    cron_job_uid: str
+    """What its label says: whoever may make Jobs, in whatever namespace, may write it."""
     created: str
     scheduled_time: str | None
     """The tick; None for a Job that no tick made."""
+    token: str | None
+    """What asked for it; None for a Job that nobody asked the operator for."""
     start_time: str | None
     attempts: int
     """Pods that the Job's own status speaks of."""
@@ -97,6 +106,7 @@ class Job:
 class Pod:
     """One attempt."""
 
+    namespace: str
     uid: str
     resource_version: int
     job_uid: str
@@ -123,6 +133,7 @@ def schedule_of(manifest: JSON) -> Schedule:
         generation=metadata["generation"],
         created=metadata["creationTimestamp"],
         deleting="deletionTimestamp" in metadata,
+        run_requested=metadata.get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, ""),
         spec=manifest.get("spec", {}),
         status=manifest.get("status", {}),
     )
@@ -149,15 +160,16 @@ def cron_job_of(manifest: JSON) -> CronJob:
 def job_of(manifest: JSON) -> Job:
     """Project a Job."""
     metadata, status = manifest["metadata"], manifest.get("status", {})
-    owner = _controller(metadata)
+    annotations = metadata.get("annotations", {})
     return Job(
+        namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
-        cron_job_uid=owner.get("uid", ""),
         created=metadata["creationTimestamp"],
-        scheduled_time=metadata.get("annotations", {}).get(SCHEDULED_TIME_ANNOTATION),
+        scheduled_time=_moment(annotations.get(SCHEDULED_TIME_ANNOTATION, "")),
+        token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
         start_time=status.get("startTime"),
         attempts=sum(status.get(count, 0) for count in ("active", "succeeded", "failed")),
         outcome=_outcome(status),
@@ -171,6 +183,7 @@ def pod_of(manifest: JSON) -> Pod:
     ended = state.get("terminated", {})
     why = ended or state.get("waiting") or _unschedulable(status)
     return Pod(
+        namespace=metadata["namespace"],
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         job_uid=_controller(metadata).get("uid", ""),
@@ -181,6 +194,20 @@ def pod_of(manifest: JSON) -> Pod:
         reason=why.get("reason", ""),
         message=why.get("message", ""),
     )
+
+
+def _moment(text: str) -> str | None:
+    """Return a time as the status has it, or None for what is none.
+
+    Whoever may make Jobs writes it, and Python reads more forms than the status may have.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (
+            moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z" if moment.tzinfo else None
+        )
+    except (ValueError, OverflowError):
+        return None
 
 
 def _controller(metadata: JSON) -> JSON:

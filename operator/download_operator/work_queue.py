@@ -42,6 +42,9 @@ class WorkQueue(Generic[K]):
         handle: Callable[[K], Awaitable[float | None]],
         foreseen: tuple[type[Exception], ...] = (),
     ) -> None:
+        self.succeeded = 0
+        self.failed = 0
+        """Pieces of work since the start, by how they ended."""
         self._handle = handle
         self._foreseen = foreseen
         self._waiting: dict[K, None] = {}
@@ -50,6 +53,10 @@ class WorkQueue(Generic[K]):
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._idle: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._waiting)
 
     def add(self, key: K) -> None:
         """Have *key* worked on as soon as a worker is free."""
@@ -96,6 +103,7 @@ class WorkQueue(Generic[K]):
         try:
             delay = await self._handle(key)
         except Exception as error:
+            self.failed += 1
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = retry_delay(failures)
             unforeseen = not isinstance(error, self._foreseen)
@@ -107,6 +115,7 @@ class WorkQueue(Generic[K]):
                 exc_info=error if unforeseen else None,
             )
             return delay
+        self.succeeded += 1
         self._failures.pop(key, None)
         return delay
 

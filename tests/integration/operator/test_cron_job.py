@@ -1,14 +1,13 @@
 """A schedule becomes one CronJob, which stays what the schedule says."""
 
 import json
-import re
-from collections import Counter
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Operator
+from tests.integration.operator.writes import writes
 from tests.kubectl import Kubectl, RefusedError, wait_for
+from tests.operator_process import Operator
 from tests.schedules import condition, schedule
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -18,19 +17,6 @@ def wait_until_ready(kubectl: Kubectl, name: str) -> dict[str, Any]:
     kubectl("wait", "--for=condition=Ready", f"dls/{name}", "--timeout=20s")
     found: dict[str, Any] = kubectl.get("dls", name)
     return found
-
-
-def writes(kubectl: Kubectl) -> Counter[tuple[str, str]]:
-    """What the API server has written of ours since its start, by its own count."""
-    count: Counter[tuple[str, str]] = Counter()
-    for line in kubectl("get", "--raw", "/metrics").splitlines():
-        if line.startswith("apiserver_request_total{"):
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-            ours = labels["resource"] in ("downloadschedules", "cronjobs")
-            if ours and labels["verb"] in ("POST", "PUT", "PATCH", "APPLY"):
-                what = labels["subresource"] or labels["resource"]
-                count[labels["verb"], what] += int(float(line.rsplit(" ", 1)[1]))
-    return count
 
 
 def wait_for_reason(kubectl: Kubectl, name: str, reason: str) -> dict[str, Any]:
@@ -51,7 +37,7 @@ def test_a_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> N
     assert status["observedGeneration"] == 1
     assert status["cronJobName"] == "report"
     assert status["nextRunTime"].endswith(":00:00Z")
-    assert condition({"status": status}, "Healthy")["reason"] == "NoRunYet"
+    assert not condition({"status": status}, "Healthy")
 
 
 def test_a_new_schedule_costs_two_writes_and_leaves_no_marks(kubectl: Kubectl) -> None:
@@ -59,7 +45,11 @@ def test_a_new_schedule_costs_two_writes_and_leaves_no_marks(kubectl: Kubectl) -
     kubectl.apply(schedule("report"))
     made = wait_until_ready(kubectl, "report")
     cost = writes(kubectl) - before
-    assert cost == {("POST", "downloadschedules"): 1, ("POST", "cronjobs"): 1, ("PUT", "status"): 1}
+    assert cost == {
+        ("POST", "downloadschedules"): 1,
+        ("POST", "cronjobs"): 1,
+        ("PUT", "downloadschedules/status"): 1,
+    }
     assert "finalizers" not in made["metadata"]
 
 
@@ -135,6 +125,18 @@ def test_a_name_that_differs_after_52_characters_gets_a_cron_job_of_its_own(
     assert all(len(name) == 52 for name in made)
 
 
+def test_a_name_that_another_ones_cron_job_has_is_told_and_taken_once_it_is_free(
+    kubectl: Kubectl,
+) -> None:
+    kubectl.apply(schedule("x" * 60))
+    taken = wait_until_ready(kubectl, "x" * 60)["status"]["cronJobName"]
+    kubectl.apply(schedule(taken))
+    ready = wait_for_reason(kubectl, taken, "NameTaken")
+    assert f"belongs to DownloadSchedule {'x' * 60}" in ready["message"]
+    kubectl("delete", f"dls/{'x' * 60}")
+    assert wait_until_ready(kubectl, taken)["status"]["cronJobName"] == taken
+
+
 def test_a_quota_that_forbids_the_cron_job_is_told(kubectl: Kubectl) -> None:
     kubectl("create", "quota", "none", "--hard=count/cronjobs.batch=0")
     wait_for("the quota", lambda: kubectl.get("quota", "none").get("status", {}).get("hard"))
@@ -177,7 +179,7 @@ def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl)
         ({"historyLimit": 0}, "greater than or equal to 1"),
         (
             {"destination": {"discard": {}, "volume": {"claimName": "data"}}},
-            "write either volume or discard",
+            "write either volume, s3 or discard",
         ),
         ({"destination": {"volume": {"claimName": "data", "path": "/etc/x"}}}, "relative"),
         ({"nonsense": 1}, "unknown field"),
@@ -186,6 +188,30 @@ def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl)
             {"request": {"headers": [{"name": "A", "value": "1"}, {"name": "a", "value": "2"}]}},
             "named twice",
         ),
+        ({"keepLast": 0}, "greater than or equal to 1"),
+        ({"keepLast": 1}, "write destination.volume"),
+        ({"onlyIfChanged": True, "destination": {"discard": {}}}, "write destination.volume"),
+        ({"request": {"headers": [{"name": "A"}]}}, "either value or valueFrom"),
+        (
+            {
+                "request": {
+                    "headers": [
+                        {
+                            "name": "A",
+                            "value": "1",
+                            "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}},
+                        }
+                    ]
+                }
+            },
+            "either value or valueFrom",
+        ),
+        ({"request": {"body": "x"}}, "write method: POST"),
+        ({"request": {"method": "PUT"}}, "supported values"),
+        ({"request": {"maxRedirects": 21}}, "less than or equal to 20"),
+        ({"verify": {"sha256": "A" * 64}}, "64 lower-case hexadecimal digits"),
+        ({"verify": {"minBytes": 2, "maxBytes": 1}}, "minBytes must not be greater"),
+        ({"verify": {"contentTypes": ["text"]}}, "type/subtype"),
     ],
 )
 def test_a_bad_spec_is_refused_at_the_door(
@@ -195,11 +221,14 @@ def test_a_bad_spec_is_refused_at_the_door(
         kubectl.apply(schedule("bad", **spec))
 
 
-def test_what_only_the_operator_can_tell_is_in_the_condition(kubectl: Kubectl) -> None:
+def test_what_only_the_operator_can_tell_is_in_the_condition(
+    kubectl: Kubectl, operator: Operator
+) -> None:
     kubectl.apply(schedule("never", schedule="0 0 31 2 *"))
     ready = wait_for_reason(kubectl, "never", "InvalidSpec")
     assert "never fire" in ready["message"]
     assert kubectl.get("cronjob", "never") is None
+    assert "not settled" not in operator.log.read_text()
 
 
 def test_a_restart_with_nothing_changed_writes_nothing(

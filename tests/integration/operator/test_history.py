@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.cluster import LocalCluster
-from tests.integration.conftest import Operator, StartOperator
+from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import (
     DOCUMENT,
     end_pod,
@@ -17,6 +17,7 @@ from tests.integration.operator.runs import (
     start_run,
 )
 from tests.kubectl import Kubectl, wait_for
+from tests.operator_process import Operator
 from tests.schedules import condition, schedule
 
 
@@ -74,6 +75,25 @@ def test_what_a_pod_writes_is_not_trusted(kubectl: Kubectl, report: str, rubbish
     end_pod(kubectl, "now", message=rubbish)
     run = recorded(kubectl, report, "now", "Completed")
     assert "sha256" not in run
+
+
+def test_what_others_write_into_a_job_keeps_no_run_out_of_the_status(
+    kubectl: Kubectl, report: str
+) -> None:
+    template = kubectl.get("cronjob", report)["spec"]["jobTemplate"]
+    tick = {"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-W01-1T00:00:00Z"}
+    metadata = {"labels": template["metadata"]["labels"], "annotations": tick}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": template["spec"]}
+    other = f"{kubectl.namespace}-other"
+    kubectl("create", "namespace", other)
+    kubectl.within(other).apply({**job, "metadata": {**metadata, "name": "elsewhere"}})
+    kubectl.apply({**job, "metadata": {**metadata, "name": "odd"}})
+    end_pod(kubectl, "odd")
+    assert recorded(kubectl, report, "odd", "Completed")["scheduledTime"] == "2025-12-29T00:00:00Z"
+    start_run(kubectl, report, "now")
+    recorded(kubectl, report, "now", "Pending")
+    assert {run["job"] for run in history(kubectl, report)} == {"now", "odd"}
+    kubectl("delete", "namespace", other, "--wait=false")
 
 
 def test_a_run_that_cannot_start_says_why(kubectl: Kubectl, report: str) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.integration.conftest import Operator
 from tests.kubectl import Kubectl
+from tests.operator_process import Operator
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
 

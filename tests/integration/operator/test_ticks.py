@@ -9,8 +9,8 @@ import pytest
 
 from download_schedule import cron
 from tests.cluster import LocalCluster
-from tests.integration.conftest import Operator
 from tests.kubectl import Kubectl, wait_for
+from tests.operator_process import Operator
 from tests.schedules import schedule
 
 pytestmark = pytest.mark.usefixtures("operator")

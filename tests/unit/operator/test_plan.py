@@ -5,10 +5,16 @@ from typing import Any
 
 import pytest
 
+from download_operator.actions import (
+    CreateCronJob,
+    ReadPods,
+    ReplaceCronJob,
+    Wait,
+    WriteStatus,
+)
 from download_operator.picture import Refusal
-from download_operator.plan import CreateCronJob, ReplaceCronJob, Wait, WriteStatus
-from download_operator.views import cron_job_of
-from tests.unit.operator.objects import cron_job_manifest
+from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from tests.unit.operator.objects import cron_job_manifest, job_manifest, pod_manifest
 from tests.unit.operator.world import DOCUMENT, KEY, START, World
 
 
@@ -54,12 +60,24 @@ def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     assert world.status["counts"] == {"completed": 1, "failed": 0, "missed": 0}
 
 
-def test_a_run_that_stays_pending_is_told_after_five_seconds_and_why_when_known() -> None:
+def test_a_run_that_cannot_start_is_told_after_five_seconds() -> None:
     world = World()
     world.settle()
     world.job()
+    world.pod(waiting={"reason": "ImagePullBackOff", "message": "no such image"})
     assert world.decide() == Wait(START + timedelta(seconds=5))
     world.now += timedelta(seconds=5)
+    world.settle()
+    assert (world.run["state"], world.run["reason"]) == ("Pending", "ImagePullBackOff")
+
+
+def test_a_run_that_stays_pending_is_told_after_twenty_to_forty_seconds_and_then_why() -> None:
+    world = World()
+    world.settle()
+    world.job()
+    wait = world.decide()
+    assert START + timedelta(seconds=20) <= wait.until <= START + timedelta(seconds=40)
+    world.now = wait.until
     world.settle()
     assert world.run["state"] == "Pending"
     world.pod(waiting={"reason": "ContainerCreating", "message": ""})
@@ -69,6 +87,14 @@ def test_a_run_that_stays_pending_is_told_after_five_seconds_and_why_when_known(
     assert (world.run["reason"], world.run["message"]) == ("ImagePullBackOff", "no such image")
     world.pod(waiting={"reason": "ErrImagePull", "message": "again"})
     assert world.settle() == []
+
+
+def test_a_run_that_somebody_asked_for_is_told_at_once() -> None:
+    world = World()
+    world.settle()
+    world.job(tick=None)
+    world.settle()
+    assert (world.run["state"], world.run["trigger"]) == ("Pending", "Manual")
 
 
 def test_the_jobs_end_may_be_known_before_the_pods_last_word() -> None:
@@ -180,7 +206,7 @@ def test_a_refused_cron_job_is_asked_for_again_later_or_when_the_schedule_change
     world = World()
     action = world.decide()
     until = START + timedelta(seconds=60)
-    refusal = Refusal(action.desired.spec_hash, "CronJobRefused", "quota", until)
+    refusal = Refusal(action.desired.spec_hash, "CronJobRefused", "quota", START)
     world.picture.refuse(KEY, refusal)
     assert kinds(world.settle()) == [WriteStatus]
     assert world.ready()["message"] == "quota"
@@ -189,9 +215,89 @@ def test_a_refused_cron_job_is_asked_for_again_later_or_when_the_schedule_change
     assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
 
 
+def test_a_refused_cron_job_is_asked_for_again_when_the_clock_was_set_back() -> None:
+    world = World()
+    refusal = Refusal(world.decide().desired.spec_hash, "CronJobRefused", "quota", START)
+    world.picture.refuse(KEY, refusal)
+    world.settle()
+    world.now -= timedelta(hours=1)
+    assert kinds(world.settle())[0] is CreateCronJob
+
+
+def test_an_end_is_told_at_once_when_the_clock_was_set_back() -> None:
+    world = World()
+    world.settle()
+    world.pod()
+    world.job(ended="Complete")
+    assert isinstance(world.decide(), Wait)
+    world.now -= timedelta(hours=1)
+    assert ReadPods in kinds(world.settle())
+    assert world.run["state"] == "Completed"
+
+
+def test_the_next_run_goes_back_with_the_clock() -> None:
+    world = World()
+    world.now += timedelta(days=365)
+    world.settle()
+    world.now = START
+    world.settle()
+    assert world.status["nextRunTime"] == "2026-11-23T02:00:00Z"
+
+
+def test_what_another_namespace_labels_as_ours_is_not() -> None:
+    """Whoever may make a Job writes its labels, and UIDs are no secrets."""
+    world = World()
+    world.settle()
+    forged = job_manifest(number=1, version=world.next_version(), ended="Failed", tick=None)
+    forged["metadata"]["namespace"] = "others"
+    world.picture.put_job(job_of(forged))
+    world.ask_for_a_run("one")
+    world.settle()  # a run of ours that is going would be waited for
+    assert [run["token"] for run in world.status["history"]] == ["one"]
+    assert world.status["counts"]["failed"] == 0
+    world.picture.remove_job(job_of(forged))
+    assert world.settle() == []
+
+
+def test_an_attempt_in_another_namespace_is_none() -> None:
+    world = World()
+    world.settle()
+    world.job(ended="Complete")
+    forged = pod_manifest(version=world.next_version(), exit_code=0, message=DOCUMENT)
+    forged["metadata"]["namespace"] = "others"
+    world.picture.put_pod(pod_of(forged))
+    world.settle()
+    assert "sha256" not in world.run
+
+
+def test_a_status_that_somebody_cut_is_completed() -> None:
+    world = World()
+    world.settle()
+    whole = world.status
+    world.store({"settledUntil": whole["settledUntil"]})
+    world.picture.put_schedule(schedule_of(world.manifest))
+    world.settle()
+    assert world.status == whole
+
+
 def test_a_schedule_on_its_way_out_is_left_alone() -> None:
     world = World()
     world.manifest["metadata"]["deletionTimestamp"] = "2026-11-23T01:00:00Z"
     world.manifest["metadata"]["resourceVersion"] = "500"
     world.forget()
     assert world.decide() == Wait(None)
+
+
+def test_what_fires_at_one_tick_is_not_written_in_one_moment() -> None:
+    world = World()
+    world.settle()
+    for number in range(1, 21):
+        world.job(number=number)
+    written = set()
+    for _ in range(20):
+        wait = world.decide()
+        written.add(wait.until)
+        world.now = wait.until
+        world.settle()
+    assert len(written) == 20
+    assert max(written) - min(written) > timedelta(seconds=5)

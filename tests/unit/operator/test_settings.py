@@ -8,7 +8,7 @@ P = "DOWNLOAD_OPERATOR_"
 def test_defaults() -> None:
     settings = Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", "PATH": "/bin"})
     assert settings == Settings(worker_image="w:1")
-    assert settings.workers == 16
+    assert settings.workers == 32
 
 
 def test_lists_and_numbers() -> None:
@@ -47,5 +47,5 @@ def test_help_names_every_setting() -> None:
     text = help_text()
     for name in ("WORKER_IMAGE", "NAMESPACES", "ALLOW_CIDRS", "WORKERS", "HEALTH_PORT"):
         assert f"{P}{name}" in text
-    assert "[16]" in text
+    assert "[32]" in text
     assert "(required) []" in text

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.plan import WriteStatus
+from download_operator.actions import WriteStatus
 from download_operator.ticks import MAX_JUDGED, explain, judge
 from download_schedule import cron
 from tests.unit.operator.world import World

@@ -4,9 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from download_operator.actions import ReadPods, StartRun, StopRun, Wait, WriteStatus
 from download_operator.cron_job import Desired, desire
 from download_operator.picture import Picture
-from download_operator.plan import ReadPods, Wait, WriteStatus, plan
+from download_operator.plan import plan
 from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
 from tests.unit.operator.objects import (
     SETTINGS,
@@ -56,15 +57,30 @@ class World:
             done.append(action)
             assert len(done) < 10
             if isinstance(action, WriteStatus):
-                self.manifest = {**self.manifest, "status": action.status}
-                self.manifest["metadata"]["resourceVersion"] = str(self.next_version())
-                self.picture.put_schedule(schedule_of(self.manifest))
+                self.write_status(action.status)
+            elif isinstance(action, StartRun):
+                self.start(action.manifest)
+            elif isinstance(action, StopRun):
+                self.picture.remove_job(action.job)
             elif isinstance(action, ReadPods):
                 pods = self.pods_in_cluster(action.job.uid)
                 self.picture.read_pods(action.job, map(pod_of, pods))
             else:
                 self.apply_cron_job(action.desired.manifest)
         return done
+
+    def write_status(self, status: dict[str, Any]) -> None:
+        """Answer as the API server does: a conflict where somebody else was faster."""
+        snapshot = self.picture.snapshot(KEY)
+        stored = int(self.manifest["metadata"]["resourceVersion"])
+        if snapshot and snapshot.schedule.resource_version == stored:
+            self.store(status)
+        self.picture.wrote_schedule(schedule_of(self.manifest))
+
+    def store(self, status: dict[str, Any]) -> None:
+        """Keep what the operator wrote."""
+        metadata = {**self.manifest["metadata"], "resourceVersion": str(self.next_version())}
+        self.manifest = {**self.manifest, "metadata": metadata, "status": status}
 
     def edit(self, **spec: Any) -> None:
         """Have somebody edit the schedule."""
@@ -91,6 +107,26 @@ class World:
             "generation": generation,
         }
         self.picture.wrote_cron_job(KEY, cron_job_of({**manifest, "metadata": metadata}))
+
+    def start(self, manifest: dict[str, Any]) -> None:
+        """Do what the API server does with a Job."""
+        metadata = {
+            **manifest["metadata"],
+            "uid": f"uid-of-{manifest['metadata']['name']}",
+            "resourceVersion": str(self.next_version()),
+            "creationTimestamp": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        self.picture.put_job(job_of({**manifest, "metadata": metadata}))
+
+    def ask_for_a_run(self, token: str) -> None:
+        """Have somebody write the annotation."""
+        metadata = {
+            **self.manifest["metadata"],
+            "resourceVersion": str(self.next_version()),
+            "annotations": {"downloads.dev/run-requested": token},
+        }
+        self.manifest = {**self.manifest, "metadata": metadata}
+        self.picture.put_schedule(schedule_of(self.manifest))
 
     def job(self, **job: Any) -> None:
         self.picture.put_job(job_of(job_manifest(version=self.next_version(), **job)))

@@ -1,0 +1,173 @@
+"""What the process tells of itself: ``/healthz`` to the kubelet, ``/metrics`` to Prometheus.
+
+Everything is read from what is counted anyway at the moment somebody asks. The text format is a few
+lines, and the client library would be one more package to pin (see
+docs/design/2026-11-metrics.md).
+"""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiohttp import web
+
+from download_operator.client import KubeClient
+from download_operator.lease import Lease, LeaseLostError
+from download_operator.picture import Picture
+from download_operator.reflector import Reflector
+from download_operator.work_queue import WorkQueue
+
+STUCK_SECONDS: Final = 120.0
+"""No reconcile takes nearly as long: each of its few requests ends after 30 seconds."""
+DEAF_SECONDS: Final = 600.0
+"""A watch that has heard nothing for this long, with the API server up, is broken."""
+TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX: Final = "download_operator_"
+
+Samples = Mapping[tuple[str, ...], float]
+
+
+class Monitor:
+    """Answers about the parts of a running operator."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        lease: Lease,
+        picture: Picture,
+        queue: WorkQueue[Any],
+        reflectors: Iterable[Reflector[Any]],
+    ) -> None:
+        self._client = client
+        self._lease = lease
+        self._picture = picture
+        self._queue = queue
+        self._reflectors = tuple(reflectors)
+
+    @asynccontextmanager
+    async def serve(self, port: int) -> AsyncIterator[None]:
+        """Answer on *port* of all addresses while the block runs; on 0 on none.
+
+        Raises:
+            OSError: the port is in use.
+        """
+        application = web.Application()
+        application.add_routes(
+            [web.get("/healthz", self._healthz), web.get("/metrics", self._metrics)]
+        )
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            if port:
+                await web.TCPSite(runner, port=port).start()
+            yield
+        finally:
+            await runner.cleanup()
+
+    def illness(self) -> str:
+        """Return what only a new process can heal, as a sentence; empty if nothing."""
+        stuck = self._queue.stuck_seconds()
+        if stuck > STUCK_SECONDS:
+            return f"a reconcile has not ended for {stuck:.0f} s"
+        for reflector in self._reflectors:
+            if _silence(reflector) > DEAF_SECONDS:
+                return f"the watch of {reflector.path} is silent"
+        return ""
+
+    def metrics(self) -> str:
+        """Return all there is to know, in Prometheus' text format."""
+        queue, answers = self._queue, self._client.answers
+        families = [
+            _family(
+                "reconciles_total",
+                "counter",
+                "Reconciles of one schedule; one that failed is tried again.",
+                ("result",),
+                {("success",): queue.succeeded, ("error",): queue.failed},
+            ),
+            _family(
+                "queue_length", "gauge", "Schedules waiting for a worker.", (), {(): len(queue)}
+            ),
+            _family(
+                "oldest_reconcile_seconds",
+                "gauge",
+                "How long the oldest reconcile under way has been going on.",
+                (),
+                {(): queue.stuck_seconds()},
+            ),
+            _family(
+                "api_requests_total",
+                "counter",
+                "Requests to the API server by its answer; code 0: there was none.",
+                ("method", "code"),
+                {(method, str(code)): count for (method, code), count in answers.items()},
+            ),
+            _family(
+                "watch_failures_total",
+                "counter",
+                "Lists and watches that failed and were begun anew.",
+                ("path",),
+                {(each.path,): each.failures for each in self._reflectors},
+            ),
+            _family(
+                "watch_silence_seconds",
+                "gauge",
+                "How long ago the API server was heard.",
+                ("path",),
+                {(each.path,): _silence(each) for each in self._reflectors},
+            ),
+            _family(
+                "leader", "gauge", "Whether this replica may write.", (), {(): self._may_write()}
+            ),
+            _family(
+                "schedules",
+                "gauge",
+                "Schedules by what their conditions say.",
+                ("condition", "status", "reason"),
+                self._conditions(),
+            ),
+        ]
+        return "".join(families)
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        illness = self.illness()
+        return web.Response(text=f"{illness or 'ok'}\n", status=503 if illness else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        headers = {"Content-Type": TEXT_FORMAT}
+        return web.Response(body=self.metrics().encode(), headers=headers)
+
+    def _may_write(self) -> bool:
+        try:
+            self._lease.check()
+        except LeaseLostError:
+            return False
+        return True
+
+    def _conditions(self) -> Samples:
+        return Counter(
+            (condition["type"], condition["status"], condition["reason"])
+            for schedule in self._picture.schedules()
+            for condition in schedule.status.get("conditions", ())
+        )
+
+
+def _silence(reflector: Reflector[Any]) -> float:
+    return time.monotonic() - reflector.heard
+
+
+def _family(name: str, kind: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> str:
+    full = PREFIX + name
+    lines = [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
+    for values, number in sorted(samples.items()):
+        pairs = ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(labels, values, strict=True))
+        lines.append(
+            f"{full}{{{pairs}}} {float(number):.15g}" if pairs else f"{full} {number:.15g}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,148 @@
+"""Build the Pod in which an attempt runs."""
+
+import json
+from typing import Any, Final
+
+from download_operator.settings import Settings
+from download_operator.views import CONTAINER, Schedule
+from download_schedule.model import Destination, Format, Spec
+
+WORKER_USER: Final = 65532
+DATA_PATH: Final = "/data"
+CA_PATH: Final = "/etc/download-operator/ca"
+SCRATCH_SIZE: Final = "512Mi"
+
+
+def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
+    """Return a Pod that Pod Security's "restricted" level admits, with nothing of the user's but
+    data."""
+    volume = _destination(spec, settings).volume
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": settings.pdf_image if spec.format is Format.PDF else settings.worker_image,
+        "imagePullPolicy": settings.worker_image_pull_policy,
+        "args": ["run"],
+        "env": _environment(schedule, spec, settings),
+        "resources": {"requests": _requests(spec)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    mounts: list[dict[str, Any]] = []
+    volumes: list[dict[str, Any]] = []
+    if volume:
+        mounts.append({"name": "data", "mountPath": DATA_PATH})
+        claim = {"claimName": volume.claim_name}
+        volumes.append({"name": "data", "persistentVolumeClaim": claim})
+    if settings.ca_config_map:
+        mounts.append({"name": "ca", "mountPath": CA_PATH, "readOnly": True})
+        volumes.append({"name": "ca", "configMap": {"name": settings.ca_config_map}})
+    if spec.format is Format.PDF:
+        mounts.append({"name": "scratch", "mountPath": "/tmp"})  # noqa: S108 - the browser's own
+        volumes.append({"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_SIZE}})
+    if mounts:
+        container["volumeMounts"] = mounts
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": WORKER_USER,
+            "runAsGroup": WORKER_USER,
+            "fsGroup": WORKER_USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
+    if volumes:
+        pod["volumes"] = volumes
+    return pod
+
+
+def _requests(spec: Spec) -> dict[str, str]:
+    memory = {Format.TEXT: "128Mi", Format.MARKDOWN: "128Mi", Format.PDF: "384Mi"}
+    return {"cpu": "10m", "memory": memory.get(spec.format, "48Mi")}
+
+
+def _destination(spec: Spec, settings: Settings) -> Destination:
+    """Return where the file goes: the schedule's word, the operator's, or nowhere."""
+    if spec.destination.model_dump(exclude_none=True):
+        return spec.destination
+    return settings.default_destination
+
+
+def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, Any]]:
+    headers, secrets = _headers(spec)
+    destination = _destination(spec, settings)
+    download = {
+        "url": spec.url,
+        "format": spec.format.value,
+        "request": {**spec.request.to_resource(), "headers": headers},
+        "verify": spec.verify.to_resource(),
+        "onlyIfChanged": spec.only_if_changed,
+        "keepLast": spec.keep_last,
+        "destination": destination.to_resource() or {"discard": {}},
+    }
+    variables = {
+        "DOWNLOAD_SPEC": _without_expansion(json.dumps(download, separators=(",", ":"))),
+        "DOWNLOAD_NAMESPACE": schedule.namespace,
+        "DOWNLOAD_NAME": schedule.name,
+        "DOWNLOAD_WORKER_ALLOW_CIDRS": ",".join(settings.allow_cidrs),
+    }
+    if settings.proxy:
+        variables["DOWNLOAD_WORKER_PROXY"] = settings.proxy
+    if settings.log_format != "text":
+        variables["DOWNLOAD_WORKER_LOG_FORMAT"] = settings.log_format
+    if settings.ca_config_map:
+        variables["SSL_CERT_FILE"] = f"{CA_PATH}/ca.crt"
+    job_name = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
+    return [
+        *({"name": name, "value": value} for name, value in variables.items()),
+        {"name": "DOWNLOAD_JOB", "valueFrom": job_name},
+        *secrets,
+        *_credentials(destination),
+    ]
+
+
+def _credentials(destination: Destination) -> list[dict[str, Any]]:
+    if destination.s3 is None:
+        return []
+    secret = destination.s3.credentials_secret_ref.name
+    return [
+        _from_secret("AWS_ACCESS_KEY_ID", secret, "AWS_ACCESS_KEY_ID"),
+        _from_secret("AWS_SECRET_ACCESS_KEY", secret, "AWS_SECRET_ACCESS_KEY"),
+        _from_secret("AWS_SESSION_TOKEN", secret, "AWS_SESSION_TOKEN", optional=True),
+    ]
+
+
+def _headers(spec: Spec) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """Return the headers, and the variables in which the kubelet puts those from Secrets."""
+    headers: list[dict[str, str]] = []
+    variables: list[dict[str, Any]] = []
+    for number, header in enumerate(spec.request.headers):
+        if header.value_from is None:
+            headers.append({"name": header.name, "value": header.value or ""})
+        else:
+            variable = f"DOWNLOAD_HEADER_{number}"
+            reference = header.value_from.secret_key_ref
+            headers.append({"name": header.name, "variable": variable})
+            variables.append(_from_secret(variable, reference.name, reference.key))
+    return headers, variables
+
+
+def _from_secret(variable: str, secret: str, key: str, optional: bool = False) -> dict[str, Any]:
+    """The kubelet reads the Secret; the operator neither can nor does."""
+    reference: dict[str, Any] = {"name": secret, "key": key}
+    if optional:
+        reference["optional"] = True
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _without_expansion(value: str) -> str:
+    """Keep the kubelet from reading ``$(NAME)`` in a user's text as a reference to a variable."""
+    return value.replace("$", "$$")

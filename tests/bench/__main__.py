@@ -1,0 +1,157 @@
+"""``python -m tests.bench``: the operator beside a Go controller and the bare API server.
+
+``loadgen`` (Go) measures any operator that turns resources into CronJobs and records finished Jobs;
+``peer`` is one written with controller-runtime that does just this job, with 32 workers. Both get
+the same load on the same control plane, one after the other in every round, and the writes that an
+operator makes are also made by the load generator alone: what the API server can take. Figures of
+a shared machine say little; their ratios are what is printed.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import LocalCluster, binaries, local
+
+HERE = Path(__file__).parent
+CRD = HERE.parents[1] / "manifests" / "crd.yaml"
+OURS, PEER, RAW = "ours", "peer", "-"
+PROGRAMS = {"etcd": "etcd", "kube-apiserver": "apiserver", "kube-controller-manager": "kcm"}
+
+Figures = dict[tuple[str, int, int, str], dict[str, list[float]]]
+
+
+def main() -> int:
+    """Obey the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--sizes", default="1000", help="numbers of schedules, comma-separated")
+    parser.add_argument("--completions", default="500", help="numbers of runs, comma-separated")
+    parser.add_argument("--rates", default="0,20", help="completions a second; 0: flat out")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scenarios", default="raw,live,backlog,restart,complete")
+    arguments = parser.parse_args()
+    figures: Figures = defaultdict(lambda: defaultdict(list))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        programs = {name: _build(name, folder) for name in ("loadgen", "peer")}
+        cluster = local.up("bench", node=False)
+        try:
+            _write_pids(cluster, folder / "pids")
+            for number in range(1, arguments.rounds + 1):
+                print(f"==> round {number} of {arguments.rounds}", flush=True)
+                for operator in (OURS, PEER):
+                    _measure(operator, arguments, cluster, programs, folder)
+        finally:
+            cluster.down()
+        for line in (folder / "results.jsonl").read_text().splitlines():
+            _take(json.loads(line), figures)
+    _print(figures)
+    return 0
+
+
+def _build(name: str, folder: Path) -> Path:
+    binary = folder / name
+    subprocess.run([binaries.go(), "build", "-o", binary, "."], cwd=HERE / name, check=True)
+    return binary
+
+
+def _measure(
+    operator: str,
+    arguments: argparse.Namespace,
+    cluster: LocalCluster,
+    programs: dict[str, Path],
+    folder: Path,
+) -> None:
+    """Let the load generator loose on one operator, with the resource as that one wants it."""
+    scenarios = arguments.scenarios.split(",")
+    if operator == OURS:
+        command = shlex.join([sys.executable, "-m", "download_operator"])
+        flags = [f"-crd={CRD}", "-uid-key=id", "-state-key=state", "-pods"]
+        flags.append("-count-paths=status.counts.completed,status.counts.failed")
+    else:
+        command = f"{programs['peer']} -workers 32"
+        flags = [f"-crd={HERE / 'peer' / 'crd.yaml'}", "-pods"]
+        scenarios = [scenario for scenario in scenarios if scenario != "raw"]
+    settings = {"WORKER_IMAGE": "example.com/worker:1", "HEALTH_PORT": "0", "IDENTITY": "bench"}
+    subprocess.run(
+        [
+            programs["loadgen"],
+            f"-kubeconfig={cluster.kubeconfig}",
+            f"-cp-pids={folder / 'pids'}",
+            f"-out={folder}",
+            f"-op={operator}={command}",
+            f"-scenarios={','.join(scenarios)}",
+            f"-n={arguments.sizes}",
+            f"-m={arguments.completions}",
+            f"-rates={arguments.rates}",
+            "-rounds=1",
+            *flags,
+        ],
+        env={**os.environ, **{f"DOWNLOAD_OPERATOR_{k}": v for k, v in settings.items()}},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _write_pids(cluster: LocalCluster, path: Path) -> None:
+    """Write the ids of the control plane's processes, as this machine knows them."""
+    mine = str(cluster.layout.folder)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if Path(words[0]).name in PROGRAMS and any(mine in word for word in words):
+            found.append(process.name)
+    path.write_text("\n".join(found) + "\n")
+
+
+def _take(row: dict[str, Any], figures: Figures) -> None:
+    key = (row["scenario"], row["n"], row.get("rate", 0), row["op"])
+    for name, value in row["v"].items():
+        figures[key][name].append(value)
+
+
+def _print(figures: Figures) -> None:
+    shown = {
+        "rawlive": ["objects_per_s"],
+        "raw": ["writes_per_s"],
+        "live": ["objects_per_s", "op_cpu_ms_each", "lat_p50_ms", "rss_mib"],
+        "backlog": ["objects_per_s", "objects_per_s_after_first", "first_s", "op_cpu_ms_each"],
+        "restart": ["op_writes", "steady_s", "rss_mib"],
+        "complete": [
+            "completions_per_s",
+            "lat_p50_ms",
+            "lat_p99_ms",
+            "op_cpu_ms_each",
+            "status_versions",
+            "lost",
+            "dup",
+            "count_error",
+        ],
+    }
+    print("medians; ratio: ours to the peer's")
+    for scenario, size, rate, operator in sorted(figures):
+        if operator == PEER:
+            continue
+        for name in shown.get(scenario, []):
+            ours = statistics.median(figures[scenario, size, rate, operator][name])
+            line = f"{scenario:9} n={size:<6} rate={rate:<4} {name:26} {ours:10.2f}"
+            theirs = figures.get((scenario, size, rate, PEER), {}).get(name)
+            if operator == OURS and theirs:
+                peer = statistics.median(theirs)
+                line += f"   peer {peer:10.2f}" + (f"   ratio {ours / peer:5.2f}" if peer else "")
+            print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

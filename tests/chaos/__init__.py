@@ -1,0 +1,1 @@
+"""Runs on a real control plane while everything around the operator breaks."""

@@ -1,0 +1,84 @@
+"""A run asked for by annotation, on the control plane."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.operator.runs import end_pod
+from tests.kubectl import Kubectl, wait_for
+from tests.operator_process import Operator
+from tests.schedules import schedule
+
+
+def ask(kubectl: Kubectl, token: str) -> None:
+    kubectl("annotate", "dls/report", f"downloads.dev/run-requested={token}", "--overwrite")
+
+
+def history(kubectl: Kubectl) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = kubectl.get("dls", "report")["status"].get("history", [])
+    return runs
+
+
+@pytest.fixture
+def ready(kubectl: Kubectl, operator: Operator) -> Operator:
+    kubectl.apply(schedule("report", concurrencyPolicy="Forbid"))
+    kubectl("wait", "--for=condition=Ready", "dls/report")
+    return operator
+
+
+def test_one_token_is_one_run_even_when_its_job_is_gone(kubectl: Kubectl, ready: Operator) -> None:
+    ask(kubectl, "first")
+    (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
+    name = job["metadata"]["name"]
+    wait_for("its Pod", lambda: kubectl.list("pods"))
+    end_pod(kubectl, name)
+    (run,) = wait_for("its end", lambda: [r for r in history(kubectl) if r["state"] == "Completed"])
+    assert (run["trigger"], run["token"], run["job"]) == ("Manual", "first", name)
+    kubectl("delete", "job", name)
+    ready.kill()
+    ready.start_again()
+    ask(kubectl, "second")
+    wait_for("the other run", lambda: len(history(kubectl)) == 2)
+    assert [run["token"] for run in history(kubectl)] == ["second", "first"]
+    assert len(kubectl.list("jobs")) == 1
+
+
+def test_forbid_waits_and_replace_does_not(kubectl: Kubectl, ready: Operator) -> None:
+    ask(kubectl, "first")
+    (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
+    ask(kubectl, "second")
+    kubectl.apply(schedule("report", concurrencyPolicy="Replace"))
+
+    def second() -> list[dict[str, Any]]:
+        jobs = kubectl.list("jobs")
+        return jobs if [j["metadata"]["name"] for j in jobs] != [job["metadata"]["name"]] else []
+
+    (other,) = wait_for("the other Job, alone", lambda: second() if len(second()) == 1 else [])
+    assert other["metadata"]["annotations"]["downloads.dev/run-token"] == "second"
+
+    def ends() -> list[tuple[str | None, str | None]]:
+        return [(run.get("token"), run.get("reason")) for run in history(kubectl)]
+
+    wait_for("the first's end", lambda: ("first", "JobDeleted") in ends())
+    wait_for("the second", lambda: [token for token, _ in ends()] == ["second", "first"])
+
+
+def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none"},
+        "spec": {"hard": {"count/jobs.batch": "0"}},
+    }
+    kubectl.apply(quota)
+    wait_for("the quota", lambda: kubectl.get("resourcequota", "none")["status"].get("used"))
+    ask(kubectl, "first")
+
+    def refused() -> list[str]:
+        return [e["message"] for e in kubectl.list("events") if e["reason"] == "RunRefused"]
+
+    assert "exceeded quota" in wait_for("the Event", refused)[0]
+    kubectl("delete", "resourcequota", "none")
+    wait_for("the Job", lambda: kubectl.list("jobs"))

@@ -1,0 +1,143 @@
+"""The API server is away, frozen or silent: what the operator does, and what it says of itself."""
+
+import asyncio
+import re
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from download_operator import reflector
+from download_operator.client import KubeClient
+from download_operator.reflector import Reflector
+from download_operator.views import Schedule, schedule_of
+from download_schedule.model import API_VERSION, PLURAL
+from tests.cluster import LocalCluster
+from tests.integration.conftest import StartOperator
+from tests.integration.operator.runs import end_pod, recorded, start_run
+from tests.kubectl import Kubectl, wait_for
+from tests.operator_process import Operator
+from tests.schedules import schedule
+
+SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+
+
+def ask(operator: Operator, path: str) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{operator.health_port}{path}", timeout=10)
+
+
+def metrics(operator: Operator) -> dict[tuple[str, str], float]:
+    """All samples by name and labels."""
+    found = SAMPLE.findall(ask(operator, "/metrics").text)
+    return {
+        (name.removeprefix("download_operator_"), labels): float(number)
+        for name, labels, number in found
+    }
+
+
+@pytest.fixture
+def thaw(cluster: LocalCluster) -> Iterator[None]:
+    yield
+    cluster.signal("kube-apiserver", signal.SIGCONT)
+
+
+def is_up(operator: Operator) -> bool:
+    try:
+        return ask(operator, "/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def unanswered(operator: Operator) -> float:
+    return sum(n for (name, of), n in metrics(operator).items() if 'code="0"' in of)
+
+
+@pytest.mark.usefixtures("thaw")
+def test_it_starts_while_the_api_server_is_frozen_and_works_when_it_is_back(
+    kubectl: Kubectl, cluster: LocalCluster, start_operator: StartOperator
+) -> None:
+    kubectl.apply(schedule("report"))
+    cluster.signal("kube-apiserver", signal.SIGSTOP)
+    operator = start_operator(wait=False)
+    wait_for("its port", lambda: is_up(operator))
+    wait_for("two requests given up", lambda: unanswered(operator) >= 2)
+    assert ask(operator, "/healthz").status_code == 200
+    assert metrics(operator)["leader", ""] == 0
+    assert operator.process.poll() is None
+    cluster.signal("kube-apiserver", signal.SIGCONT)
+    kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=60s")
+    assert metrics(operator)["leader", ""] == 1
+
+
+@pytest.mark.usefixtures("thaw")
+def test_a_leader_ends_once_when_the_api_server_freezes_and_its_runs_are_recorded(
+    kubectl: Kubectl, cluster: LocalCluster, operator: Operator
+) -> None:
+    kubectl.apply(schedule("report"))
+    kubectl("wait", "--for=condition=Ready", "dls/report")
+    start_run(kubectl, "report", "now")
+    recorded(kubectl, "report", "now", "Pending")
+    cluster.signal("kube-apiserver", signal.SIGSTOP)
+    assert operator.process.wait(timeout=30) == 1  # it cannot know that nobody has its Lease
+    operator.start_without_waiting()
+    wait_for("its port", lambda: is_up(operator))
+    wait_for("two requests given up", lambda: unanswered(operator) >= 2)
+    assert operator.process.poll() is None
+    cluster.signal("kube-apiserver", signal.SIGCONT)
+    end_pod(kubectl, "now")
+    recorded(kubectl, "report", "now", "Completed")
+    assert "Traceback" not in operator.log.read_text()
+
+
+def test_the_numbers_explain_what_became_of_the_schedules(
+    kubectl: Kubectl, operator: Operator
+) -> None:
+    kubectl.apply(schedule("good"), schedule("never", schedule="0 0 31 2 *"))
+    kubectl("wait", "--for=condition=Ready", "dls/good")
+    kubectl("wait", "--for=condition=Ready=false", "dls/never")
+    found = metrics(operator)
+    assert found["schedules", 'condition="Ready",status="True",reason="Scheduled"'] == 1
+    assert found["schedules", 'condition="Ready",status="False",reason="InvalidSpec"'] == 1
+    assert found["reconciles_total", 'result="success"'] >= 2
+    assert found["reconciles_total", 'result="error"'] == 0
+    assert found["api_requests_total", 'method="POST",code="201"'] == 1
+    assert found["api_requests_total", 'method="PUT",code="200"'] >= 2
+    assert ask(operator, "/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
+    kubectl: Kubectl, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose other end is gone says no more than one that has nothing to say."""
+    monkeypatch.setattr(reflector, "SILENCE_SECONDS", 1.0)
+    seen: set[str] = set()
+
+    def put(view: Schedule) -> None:
+        seen.add(view.name)
+
+    async def scene() -> None:
+        configuration = Configuration()
+        await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
+        client = KubeClient(ApiClient(configuration))
+        path = f"/apis/{API_VERSION}/namespaces/{kubectl.namespace}/{PLURAL}"
+        mirror = Reflector(client, path, "", schedule_of, put, put)
+        running = asyncio.create_task(mirror.run())
+        try:
+            async with asyncio.timeout(30):
+                await mirror.synced.wait()
+                for name in ("one", "two"):
+                    failures = mirror.failures
+                    while mirror.failures == failures:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                    await asyncio.to_thread(kubectl.apply, schedule(name))
+                    while name not in seen:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await client.close()
+
+    asyncio.run(scene())

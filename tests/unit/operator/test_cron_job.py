@@ -1,0 +1,64 @@
+"""What a schedule's containers are told, and where secrets come from."""
+
+import json
+from typing import Any
+
+from tests.unit.operator.objects import desired
+
+VALUE = {"name": "Accept", "value": "text/csv"}
+SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
+
+
+def environment(**spec: Any) -> dict[str, Any]:
+    pod = desired(**spec).manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    return {entry["name"]: entry for entry in container["env"]}
+
+
+def download(**spec: Any) -> Any:
+    return json.loads(environment(**spec)["DOWNLOAD_SPEC"]["value"])
+
+
+def test_the_worker_is_told_all_that_is_its_business() -> None:
+    told = download(
+        verify={"sha256": "a" * 64, "contentTypes": ["text/*"]},
+        onlyIfChanged=True,
+        keepLast=3,
+        destination={"volume": {"claimName": "data", "path": "x"}},
+        request={"method": "POST", "body": "{}", "headers": [VALUE]},
+    )
+    assert told["request"] == {
+        "method": "POST",
+        "body": "{}",
+        "headers": [VALUE],
+        "compressed": False,
+        "connectTimeoutSeconds": 10,
+        "stallTimeoutSeconds": 30,
+        "maxRedirects": 5,
+    }
+    assert told["verify"] == {
+        "sha256": "a" * 64,
+        "minBytes": 0,
+        "maxBytes": 10 * 1024**3,
+        "contentTypes": ["text/*"],
+    }
+    assert told["onlyIfChanged"] is True
+    assert told["keepLast"] == 3
+    assert told["destination"] == {"volume": {"claimName": "data", "path": "x"}}
+    assert download()["destination"] == {"discard": {}}
+
+
+def test_a_header_from_a_secret_is_a_variable_that_the_kubelet_fills() -> None:
+    variables = environment(request={"headers": [VALUE, SECRET]})
+    told = json.loads(variables["DOWNLOAD_SPEC"]["value"])
+    assert told["request"]["headers"][1] == {
+        "name": "Authorization",
+        "variable": "DOWNLOAD_HEADER_1",
+    }
+    reference = variables["DOWNLOAD_HEADER_1"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "token", "key": "it"}
+
+
+def test_a_dollar_sign_in_a_body_is_no_reference_to_a_variable() -> None:
+    text = environment(request={"method": "POST", "body": "$(HOME)"})["DOWNLOAD_SPEC"]["value"]
+    assert "$$(HOME)" in text
