@@ -5,15 +5,21 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from download_api.app import build_app
 from download_api.cluster import Cluster
+from download_api.connection import PunctualProtocol
 from download_api.make_key import make_key
 from download_api.settings import Settings, help_text
 
 log = logging.getLogger("download_api")
+
+MAX_CONNECTIONS = 1000
+"""Beyond, requests are answered with 503."""
 
 EPILOG = f"""KUBECONFIG or the Pod's service account says in which cluster. Settings of `serve` come
 from the environment:
@@ -41,19 +47,41 @@ def _serve() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    if settings.key_file is None:
+    if settings.is_open:
         log.warning(
-            "no API key is configured (DOWNLOAD_API_KEY_FILE): listening on %s only", settings.bind
+            "nobody is asked who he is (DOWNLOAD_API_AUTH, DOWNLOAD_API_KEY_FILE):"
+            " listening on %s only",
+            settings.bind,
         )
-    uvicorn.run(
-        build_app(settings, Cluster.connect),
+    app = build_app(settings, Cluster.connect)
+    config = uvicorn.Config(
+        app,
         host=settings.bind,
         port=settings.port,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=30,
+        http=PunctualProtocol,
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        access_log=False,
     )
-    return 0
+    server = _Server(config, app)
+    server.run()
+    return 0 if server.started else 3
+
+
+class _Server(uvicorn.Server):
+    """Has streams end at a signal: uvicorn would wait for them as for every answer."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if streams := getattr(self._app.state, "streams", None):
+            streams.stop()
 
 
 async def _make_key(arguments: argparse.Namespace) -> bytes:

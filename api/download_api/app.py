@@ -1,18 +1,37 @@
 """The routes."""
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
 
-from download_api import problems, shapes, translate
+from download_api import (
+    expressions,
+    openapi,
+    problems,
+    routes_events,
+    routes_lists,
+    routes_runs,
+    runs,
+    shapes,
+    translate,
+)
+from download_api.changes import patched, replaced
 from download_api.cluster import Cluster, ClusterError, UnreachableError
-from download_api.keys import KeyFile
+from download_api.context import DryRun, ScheduleId, Sender, Store, guarded_router, now
+from download_api.feed import Feed
+from download_api.guard import Gate, needs
+from download_api.idempotency import IdempotencyKey
+from download_api.logs import Logs
+from download_api.middleware import Envelope
 from download_api.problems import ProblemError
 from download_api.schedules import Schedules
 from download_api.settings import Settings
+from download_api.streams import Streams
+from download_schedule import cron
 
 
 def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> FastAPI:
@@ -27,43 +46,37 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         cluster = await connect()
         app.state.schedules = Schedules(cluster)
+        app.state.logs = Logs(cluster)
+        app.state.feed = Feed(cluster)
+        app.state.streams = Streams()
         app.state.settings = settings
-        app.state.key = KeyFile(settings.key_file) if settings.key_file else None
+        app.state.gate = Gate.build(settings, cluster)
         yield
         await cluster.close()
 
-    app = FastAPI(title="download-operator", version="1", lifespan=lifespan)
+    app = FastAPI(
+        title="download-operator",
+        version="1",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
+    app.add_middleware(Envelope)
     problems.install(app)
     app.include_router(probes)
     app.include_router(routes)
+    app.include_router(routes_lists.routes)
+    app.include_router(routes_runs.routes)
+    app.include_router(routes_events.routes)
     return app
 
 
-def authenticate(
-    request: Request,
-    authorization: Annotated[str | None, Header()] = None,
-    x_api_key: Annotated[str | None, Header()] = None,
-) -> None:
-    """Let nobody in without the key, if there is one."""
-    key: KeyFile | None = request.app.state.key
-    if key is not None and not key.matches(authorization, x_api_key):
-        raise ProblemError(
-            401,
-            "unauthorized",
-            "Send the API key as Authorization: Bearer KEY or as X-API-Key: KEY.",
-            {"WWW-Authenticate": "Bearer"},
-        )
-
-
-def _schedules(request: Request) -> Schedules:
-    found: Schedules = request.app.state.schedules
-    return found
-
-
-Store = Annotated[Schedules, Depends(_schedules)]
+IfMatch = Annotated[
+    str | None, Header(description="The ETag that the schedule must have; * or none: any.")
+]
 
 probes = APIRouter()
-routes = APIRouter(dependencies=[Depends(authenticate)])
+routes = guarded_router()
 
 
 @probes.get("/livez", include_in_schema=False)
@@ -83,52 +96,128 @@ async def readyz(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@routes.post("/schedules", status_code=201)
+@routes.post("/schedules", status_code=201, responses=openapi.leading_on(201, 400, 403, 404, 409))
+@needs("create")
 async def create_schedule(
-    new: shapes.NewSchedule, request: Request, response: Response, schedules: Store
+    new: shapes.NewSchedule,
+    request: Request,
+    response: Response,
+    schedules: Store,
+    sender: Sender,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
 ) -> shapes.Schedule:
-    """Make a schedule."""
+    """Make a schedule; with the same Idempotency-Key again, it is the same one."""
     settings: Settings = request.app.state.settings
-    made = await schedules.create(new, new.namespace or settings.namespace)
-    shown = translate.schedule(made, _now())
+    namespace = new.namespace or settings.namespace
+    made = await schedules.create(sender, new, namespace, idempotency_key, dry_run=dry_run)
+    if dry_run:
+        return translate.schedule(made, now())
+    shown = _tagged(made, response)
     response.headers["Location"] = f"/schedules/{shown.id}"
     return shown
 
 
-@routes.get("/schedules")
-async def list_schedules(schedules: Store) -> shapes.Schedules:
-    """Return all schedules, oldest first."""
-    now = _now()
-    shown = [translate.schedule(resource, now) for resource in await schedules.all()]
-    return shapes.Schedules(schedules=shown, total=len(shown))
+@routes.get("/schedules/{schedule_id}", responses=openapi.answers(404))
+@needs("get")
+async def get_schedule(
+    schedule_id: ScheduleId, response: Response, schedules: Store
+) -> shapes.Schedule:
+    """Return one schedule; its ETag goes into If-Match of a change."""
+    return _tagged(await schedules.get(schedule_id), response)
 
 
-@routes.get("/schedules/{schedule_id}")
-async def get_schedule(schedule_id: str, schedules: Store) -> shapes.Schedule:
-    """Return one schedule."""
-    return translate.schedule(await schedules.get(schedule_id), _now())
+@routes.patch("/schedules/{schedule_id}", responses=openapi.answers(400, 403, 404, 409, 412))
+@needs("patch")
+async def change_schedule(
+    schedule_id: ScheduleId,
+    changes: Annotated[
+        dict[str, Any],
+        Body(media_type=openapi.MERGE_PATCH),
+    ],
+    response: Response,
+    schedules: Store,
+    sender: Sender,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> shapes.Schedule:
+    """Change the members sent, as of a new schedule; null is the default (RFC 7396)."""
+    change = partial(patched, changes=changes)
+    made = await schedules.change(sender, schedule_id, change, if_match, dry_run=dry_run)
+    return translate.schedule(made, now()) if dry_run else _tagged(made, response)
 
 
-@routes.delete("/schedules/{schedule_id}")
-async def delete_schedule(schedule_id: str, schedules: Store) -> shapes.Deleted:
+@routes.put("/schedules/{schedule_id}", responses=openapi.answers(400, 403, 404, 409, 412))
+@needs("update")
+async def replace_schedule(
+    schedule_id: ScheduleId,
+    new: shapes.NewSchedule,
+    response: Response,
+    schedules: Store,
+    sender: Sender,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> shapes.Schedule:
+    """Change every member that a new schedule has; those left out get their default."""
+    change = partial(replaced, new=new)
+    made = await schedules.change(sender, schedule_id, change, if_match, dry_run=dry_run)
+    return translate.schedule(made, now()) if dry_run else _tagged(made, response)
+
+
+@routes.delete("/schedules/{schedule_id}", responses=openapi.answers(403, 404))
+@needs("delete")
+async def delete_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Deleted:
     """Delete a schedule, its history, and the run under way, if any."""
     await schedules.delete(schedule_id)
     return shapes.Deleted(success=True, message=f"Schedule {schedule_id} deleted")
 
 
-@routes.get("/schedules/{schedule_id}/history")
-async def get_history(
-    schedule_id: str,
+@routes.post("/schedules/{schedule_id}/suspend", responses=openapi.answers(403, 404, 409))
+@needs("patch")
+async def suspend_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Schedule:
+    """Start no new runs; the one under way goes on. Said twice, it is the same."""
+    return translate.schedule(await schedules.suspend(schedule_id, True), now())
+
+
+@routes.post("/schedules/{schedule_id}/resume", responses=openapi.answers(403, 404, 409))
+@needs("patch")
+async def resume_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Schedule:
+    """Start runs again, from the next tick on. Said twice, it is the same."""
+    return translate.schedule(await schedules.suspend(schedule_id, False), now())
+
+
+@routes.post(
+    "/schedules/{schedule_id}/run",
+    status_code=202,
+    responses=openapi.leading_to_run(202, 403, 404, 409),
+)
+@needs("create", "run")
+async def run_schedule(
+    schedule_id: ScheduleId,
+    response: Response,
     schedules: Store,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> shapes.History:
-    """Return a schedule's runs, newest first."""
-    resource = await schedules.get(schedule_id)
-    runs: list[dict[str, Any]] = resource.get("status", {}).get("history", [])
-    shown = [translate.execution(schedule_id, run) for run in runs[offset : offset + limit]]
-    return shapes.History(executions=shown, total=len(runs), limit=limit, offset=offset)
+    idempotency_key: IdempotencyKey = None,
+) -> shapes.Started:
+    """Ask for a run now; with the same Idempotency-Key again, for the same one."""
+    token = idempotency_key or secrets.token_hex(8)
+    started = runs.started(schedule_id, await schedules.run(schedule_id, token), token)
+    response.headers["Location"] = f"/schedules/{schedule_id}/history/{started.execution_id}"
+    return started
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+@routes.get("/cron/preview", responses=openapi.answers(400))
+@needs(None)
+async def preview_cron(
+    expr: Annotated[
+        str, Query(min_length=1, max_length=cron.MAX_LENGTH, json_schema_extra={"format": "cron"})
+    ],
+    tz: Annotated[str, Query(max_length=64, json_schema_extra={"format": "time-zone"})] = "Etc/UTC",
+    count: Annotated[int, Query(ge=1, le=100)] = 5,
+) -> shapes.CronPreview:
+    """Say what an expression means and when it fires next; `H` needs a schedule to pick for."""
+    return expressions.preview(expr, tz, count, now())
+
+
+def _tagged(resource: dict[str, Any], response: Response) -> shapes.Schedule:
+    response.headers["ETag"] = translate.etag(resource)
+    return translate.schedule(resource, now())

@@ -1,13 +1,16 @@
 """The API server as the HTTP API talks to it: JSON in, JSON out, every failure an exception."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yarl import URL
 
 JSON = dict[str, Any]
 
@@ -15,6 +18,8 @@ FIELD_MANAGER: Final = "download-operator-api"
 """The API server names the manager of the fields we write by the user agent."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 """A person or program is waiting for the answer."""
+MAX_LINE: Final = 4 * 1024**2
+"""Bytes of one event of a watch; etcd takes no object of more than 1.5 MiB."""
 
 
 class ClusterError(Exception):
@@ -36,10 +41,19 @@ class UnreachableError(Exception):
 
 
 class Cluster:
-    """One connection pool and identity for all requests."""
+    """One connection pool and identity for all requests.
+
+    The client library's own session asks a thread for proxy and netrc settings before every
+    request (see docs/design/2026-11-where-the-time-goes.md); this one does not.
+    """
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
+            read_bufsize=MAX_LINE,
+        )
+        self._proxy = _proxy(api.configuration.host)
 
     @classmethod
     async def connect(cls) -> "Cluster":
@@ -57,6 +71,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._session.close()
         await self._api.close()
 
     async def request(
@@ -65,31 +80,99 @@ class Cluster:
         path: str,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
     ) -> JSON:
-        """Send one request and return the answer.
+        """Send one request and return the answer; *content_type* is the body's.
 
         Raises:
             ClusterError: the API server refused.
             UnreachableError: no answer came within ten seconds.
         """
-        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        with _reaching():
+            answer = await self._send(method, path, body, query, content_type, TIMEOUT)
+            text = await answer.read()
+        return _checked(answer.status, text)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """Open what has no end of its own: a log, or a watch.
+
+        Args:
+            path: what to read.
+            query: how.
+
+        Raises:
+            ClusterError: the API server refused.
+            UnreachableError: no answer came, or it broke off.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        with _reaching():
+            answer = await self._send("GET", path, None, query, "application/json", timeout)
+            try:
+                if answer.status >= 400:
+                    _checked(answer.status, await answer.read())
+                yield answer.content
+            finally:
+                answer.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
+        content_type: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": content_type,
+            "User-Agent": FIELD_MANAGER,
+        }
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        try:
-            answer = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT)
-            text = await answer.response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnreachableError(str(error) or type(error).__name__) from error
-        result: JSON = _parsed(text)
-        if answer.status >= 400:
-            message = result.get("message") or f"the API server answered {answer.status}"
-            raise ClusterError(answer.status, result.get("reason") or "", message)
-        return result
+        configuration = self._api.configuration
+        url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        return await self._session.request(
+            method,
+            URL(url, encoded=True),
+            data=None if body is None else orjson.dumps(body),
+            headers=headers,
+            timeout=limits,
+            proxy=configuration.proxy or self._proxy,
+            server_hostname=configuration.tls_server_name,
+        )
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UnreachableError(str(error) or type(error).__name__) from error
+
+
+def _checked(status: int, text: bytes) -> JSON:
+    result: JSON = _parsed(text)
+    if status >= 400:
+        message = result.get("message") or f"the API server answered {status}"
+        raise ClusterError(status, result.get("reason") or "", message)
+    return result
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for *url*."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _parsed(text: bytes) -> JSON:
     try:
-        parsed = json.loads(text)
+        parsed = orjson.loads(text)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

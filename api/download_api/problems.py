@@ -1,13 +1,18 @@
 """Errors as callers see them: RFC 9457 problem details that also hold the seed API's ``detail``."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from download_api.cluster import ClusterError, UnreachableError
+from download_api.spelling import snake_case
+
+_KINDS: Final = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 class ProblemError(Exception):
@@ -51,9 +56,11 @@ def install(app: FastAPI) -> None:
         return ProblemError(422, "validation_error", _sentences(error)).response()
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "error")
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        kind = _KINDS.get(error.status_code, "error")
         headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(request))
         return ProblemError(error.status_code, kind, str(error.detail), headers).response()
 
     @app.exception_handler(UnreachableError)
@@ -63,6 +70,13 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ClusterError)
     async def _refused(_: Request, error: ClusterError) -> JSONResponse:
         return of_cluster(error).response()
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what the path allows, of all of its routes."""
+    routes = iter_route_contexts(request.app.routes)
+    found = (r.methods for r in routes if r.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods or ()})
 
 
 def of_cluster(error: ClusterError) -> ProblemError:
@@ -79,6 +93,13 @@ def of_cluster(error: ClusterError) -> ProblemError:
     return _try_later()
 
 
+def no_schedule() -> ProblemError:
+    """Return the answer for a schedule that is not there, or that the caller may not get."""
+    return ProblemError(
+        404, "schedule_not_found", "There is no schedule of that id; GET /schedules lists them."
+    )
+
+
 def _try_later() -> ProblemError:
     sentence = "The cluster does not answer at the moment; try again in a few seconds."
     return ProblemError(503, "cluster_unavailable", sentence, {"Retry-After": "5"})
@@ -87,6 +108,6 @@ def _try_later() -> ProblemError:
 def _sentences(error: RequestValidationError) -> str:
     """Name each field and what is wrong with it, but not its value: it could be a secret."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+        f"{'.'.join(str(part) for part in found['loc'])}: {snake_case(found['msg'])}"
         for found in error.errors()
     )

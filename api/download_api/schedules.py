@@ -1,18 +1,28 @@
-"""The schedules in the cluster: read, made, deleted."""
+"""The schedules in the cluster: read, made, changed, deleted."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
+from download_api import idempotency
+from download_api.access import Access
+from download_api.changes import manifest
 from download_api.cluster import Cluster, ClusterError
-from download_api.problems import ProblemError
+from download_api.problems import ProblemError, no_schedule
+from download_api.references import to_be_granted
 from download_api.shapes import NewSchedule
-from download_api.translate import manifest, slug, split_id
-from download_schedule.model import GROUP, PLURAL, VERSION
+from download_api.tracing import marks
+from download_api.translate import etag, slug, split_id
+from download_schedule.model import GROUP, PLURAL, VERSION, ConcurrencyPolicy
+from download_schedule.names import RUN_REQUESTED_ANNOTATION
 
 JSON = dict[str, Any]
 
-PAGE: Final = "500"
+PAGE: Final = 500
+"""Schedules that the API server is asked for at once."""
 NAME_ATTEMPTS: Final = 5
+CHANGE_ATTEMPTS: Final = 5
+"""The version to change is that of a moment ago; the operator writes each run's start and end."""
 
 
 class Schedules:
@@ -27,19 +37,40 @@ class Schedules:
         Raises:
             ClusterError, UnreachableError: nothing else would work either.
         """
-        await self._cluster.request("GET", _path(), query={"limit": "1"})
+        await self._cluster.request("GET", collection(), query={"limit": "1"})
 
-    async def all(self) -> list[JSON]:
-        """Return every schedule of every namespace, oldest first."""
+    async def all(self, namespace: str = "", labels: str = "") -> list[JSON]:
+        """Return every schedule, of all namespaces or one, in the order of :func:`place`."""
         found: list[JSON] = []
-        query = {"limit": PAGE}
+        token = ""
         while True:
-            page = await self._cluster.request("GET", _path(), query=query)
-            found += page["items"]
-            if not page["metadata"].get("continue"):
-                break
-            query["continue"] = page["metadata"]["continue"]
-        return sorted(found, key=lambda item: item["metadata"]["creationTimestamp"])
+            page, token, _ = await self.some(namespace, labels, PAGE, token)
+            found += page
+            if not token:
+                return sorted(found, key=place)
+
+    async def some(
+        self, namespace: str, labels: str, limit: int, token: str
+    ) -> tuple[list[JSON], str, int]:
+        """Return at most *limit* schedules, the API server's word for where the next ones are, and
+        how many these are (which it does not say of those with certain labels).
+
+        Raises:
+            ClusterError: 410, the *token* is too old.
+            ProblemError: 422, *labels* is no selector.
+        """
+        query = {"limit": str(limit), "labelSelector": labels, "continue": token}
+        given = {name: value for name, value in query.items() if value}
+        try:
+            answer = await self._cluster.request("GET", collection(namespace), query=given)
+        except ClusterError as error:
+            if labels and error.status == 400:
+                sentence = f"label_selector: write for example team=reports ({error})"
+                raise ProblemError(422, "validation_error", sentence) from error
+            raise
+        metadata = answer["metadata"]
+        token, left = metadata.get("continue", ""), metadata.get("remainingItemCount", 0)
+        return answer["items"], token, left
 
     async def get(self, schedule_id: str) -> JSON:
         """Return one schedule.
@@ -57,37 +88,140 @@ class Schedules:
         """
         await self._request("DELETE", schedule_id)
 
-    async def create(self, new: NewSchedule, namespace: str) -> JSON:
-        """Make a schedule, under a name not yet taken.
+    async def change(
+        self,
+        access: Access,
+        schedule_id: str,
+        change: Callable[[JSON], JSON],
+        expected: str | None,
+        *,
+        dry_run: bool,
+    ) -> JSON:
+        """Change a schedule; return it.
+
+        Args:
+            access: the caller's; what the schedule uses must be his to use.
+            schedule_id: which one.
+            change: makes the resource what it shall be.
+            expected: the ETag that it must have; None: any.
+            dry_run: have the API server check it, and keep nothing.
 
         Raises:
-            ProblemError: 400 or 422, it cannot be; 404, the namespace is not there.
+            ProblemError: 404, there is none; 412, it has another ETag; 400 or 422, it cannot be;
+                403, it would use what the caller may not.
         """
-        name = slug(new.name)
-        for _ in range(NAME_ATTEMPTS):
+        for attempts_left in reversed(range(CHANGE_ATTEMPTS)):
+            resource = await self.get(schedule_id)
+            if expected not in (None, "*", etag(resource)):
+                break
+            metadata, wanted = resource["metadata"], change(resource)
+            used = to_be_granted(resource["spec"], wanted["spec"])
+            await access.to_references(metadata["namespace"], used)
+            annotations = {**wanted["metadata"].get("annotations", {}), **marks()}
+            marked = {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
+            path = collection(metadata["namespace"], metadata["name"])
             try:
-                return await self._cluster.request(
-                    "POST", _path(namespace), manifest(new, namespace, name)
-                )
+                return await self._cluster.request("PUT", path, marked, _kept(dry_run))
+            except ClusterError as error:
+                if error.status != 409 or not attempts_left:
+                    raise
+        raise ProblemError(
+            412,
+            "precondition_failed",
+            "The schedule has changed since: GET it again and repeat the change.",
+        )
+
+    async def suspend(self, schedule_id: str, suspend: bool) -> JSON:
+        """Have no new runs start, or have them start again; return the schedule.
+
+        Raises:
+            ProblemError: 404, there is none.
+        """
+        patch = {"metadata": {"annotations": marks()}, "spec": {"suspend": suspend}}
+        return await self._request("PATCH", schedule_id, patch)
+
+    async def run(self, schedule_id: str, token: str) -> JSON:
+        """Ask the operator for a run now; return the schedule. The same *token* is one run.
+
+        Raises:
+            ProblemError: 404, there is none; 409, its concurrencyPolicy forbids another run now.
+        """
+        schedule = await self.get(schedule_id)
+        forbids = schedule["spec"].get("concurrencyPolicy", "Forbid") == ConcurrencyPolicy.FORBID
+        asked = schedule["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
+        if forbids and asked != token and schedule.get("status", {}).get("active"):
+            raise ProblemError(
+                409,
+                "run_active",
+                "A run is going and concurrency_policy is Forbid: wait for its end.",
+                {"Retry-After": "5"},
+            )
+        annotations = {**marks(), RUN_REQUESTED_ANNOTATION: token}
+        return await self._request("PATCH", schedule_id, {"metadata": {"annotations": annotations}})
+
+    async def create(
+        self, access: Access, new: NewSchedule, namespace: str, key: str | None, *, dry_run: bool
+    ) -> JSON:
+        """Make a schedule, under a name not yet taken; with *dry_run*, only find out whether.
+
+        Args:
+            access: the caller's.
+            new: what he wants.
+            namespace: where.
+            key: of his choice; the same one again is the same request.
+            dry_run: have the API server check it, and keep nothing.
+
+        Raises:
+            ProblemError: 403, the caller may not, or not use what it uses; 400 or 422, it cannot
+                be, or the key came with another request; 404, the namespace is not there.
+        """
+        await access.to_create(namespace)
+        name = idempotency.name_of(access.caller.user, key) if key else slug(new.name)
+        wanted = manifest(new, namespace, name)
+        await access.to_references(namespace, to_be_granted(None, wanted["spec"]))
+        annotations = wanted["metadata"]["annotations"]
+        annotations.update(marks())
+        digest = idempotency.digest_of(new)
+        if key:
+            annotations[idempotency.REQUEST_DIGEST] = digest
+        for _ in range(NAME_ATTEMPTS):
+            wanted["metadata"]["name"] = name
+            try:
+                path = collection(namespace)
+                return await self._cluster.request("POST", path, wanted, _kept(dry_run))
             except ClusterError as error:
                 if error.status != 409 or error.reason != "AlreadyExists":
                     raise
-                name = f"{slug(new.name)}-{secrets.token_hex(3)}"
+            if key:
+                made = await self._cluster.request("GET", collection(namespace, name))
+                idempotency.repeated(made, digest)
+                return made
+            name = f"{slug(new.name)}-{secrets.token_hex(3)}"
         raise ProblemError(409, "conflict", "name: too many schedules have it; choose another")
 
-    async def _request(self, method: str, schedule_id: str) -> JSON:
-        place = split_id(schedule_id)
+    async def _request(self, method: str, schedule_id: str, patch: JSON | None = None) -> JSON:
+        where = split_id(schedule_id)
         try:
-            if place:
-                return await self._cluster.request(method, _path(*place))
+            if where:
+                return await self._cluster.request(
+                    method, collection(*where), patch, content_type="application/merge-patch+json"
+                )
         except ClusterError as error:
             if error.status != 404:
                 raise
-        raise ProblemError(
-            404, "schedule_not_found", "There is no schedule of that id; GET /schedules lists them."
-        )
+        raise no_schedule()
 
 
-def _path(namespace: str = "", name: str = "") -> str:
+def place(resource: JSON) -> str:
+    """Return what the API server lists schedules in the order of."""
+    return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"
+
+
+def _kept(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def collection(namespace: str = "", name: str = "") -> str:
+    """Return the API server's path of all schedules, of those of a namespace, or of one."""
     place = f"/namespaces/{namespace}" if namespace else ""
     return f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}" + (f"/{name}" if name else "")

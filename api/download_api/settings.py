@@ -19,26 +19,53 @@ class Settings:
     """
 
     host: str = field(
-        default=LOOPBACK, metadata={"help": "address to listen on; without a key always loopback"}
+        default=LOOPBACK,
+        metadata={"help": "address to listen on; without authentication always loopback"},
     )
     port: int = field(default=8080, metadata={"help": "port to listen on, 1 to 65535"})
+    auth: str = field(
+        default="",
+        metadata={"help": "key or kubernetes; unset: key with a key file, else loopback only"},
+    )
     key_file: Path | None = field(
-        default=None, metadata={"help": "file with the API key that callers must send"}
+        default=None,
+        metadata={"help": "file with the API key; of kubernetes, with a JSON list of hashed keys"},
+    )
+    audience: str = field(
+        default="download-operator",
+        metadata={"help": "whom tokens must be made for; empty: the API server itself"},
     )
     namespace: str = field(
         default="default", metadata={"help": "where schedules are made that name no namespace"}
     )
 
+    rate_limit: int = field(
+        default=600, metadata={"help": "requests a minute of one caller, up to 1000000; 0: any"}
+    )
+
     def __post_init__(self) -> None:
+        if not 0 <= self.rate_limit <= 1_000_000:
+            raise ValueError(
+                f"{PREFIX}RATE_LIMIT is {self.rate_limit}: write a number from 0 to 1000000"
+            )
         if not 1 <= self.port <= 65535:
             raise ValueError(f"{PREFIX}PORT is {self.port}: write a number from 1 to 65535")
         if not self.namespace:
             raise ValueError(f"{PREFIX}NAMESPACE is empty: name a namespace or leave it out")
+        if self.auth not in ("", "key", "kubernetes"):
+            raise ValueError(f"{PREFIX}AUTH is {self.auth!r}: write key or kubernetes")
+        if self.auth == "key" and not self.key_file:
+            raise ValueError(f"{PREFIX}AUTH is key: name the file with it in {PREFIX}KEY_FILE")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether callers need not say who they are."""
+        return not self.auth and not self.key_file
 
     @property
     def bind(self) -> str:
-        """The address to listen on: nobody but this machine, as long as there is no key."""
-        return self.host if self.key_file else LOOPBACK
+        """The address to listen on: nobody but this machine reaches what is open."""
+        return LOOPBACK if self.is_open else self.host
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -56,13 +83,19 @@ class Settings:
         if unknown := sorted(given.keys() - known):
             name = PREFIX + unknown[0].upper()
             raise ValueError(f"{name} is not a setting; see --help for the ones there are")
-        port = given.get("port", "8080")
-        if not port.isdecimal():
-            raise ValueError(f"{PREFIX}PORT is {port!r}: write a whole number")
+        numbers = {"port": "8080", "rate_limit": "600"} | {
+            name: given[name] for name in ("port", "rate_limit") if name in given
+        }
+        for name, text in numbers.items():
+            if not text.isdecimal():
+                raise ValueError(f"{PREFIX}{name.upper()} is {text!r}: write a whole number")
         return cls(
             host=given.get("host", LOOPBACK),
-            port=int(port),
+            port=int(numbers["port"]),
+            rate_limit=int(numbers["rate_limit"]),
+            auth=given.get("auth", ""),
             key_file=Path(given["key_file"]) if given.get("key_file") else None,
+            audience=given.get("audience", "download-operator"),
             namespace=given.get("namespace", "default"),
         )
 

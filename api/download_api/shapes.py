@@ -1,55 +1,155 @@
-"""What callers send and receive: the seed API's shapes, and what we add to them."""
+"""What callers send and receive: the seed API's shapes, and what we add to them.
 
+Types, bounds and defaults are those of the resource's model; only the spelling is the API's own.
+"""
+
+from copy import copy
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from download_schedule.model import ConcurrencyPolicy, Spec
+from download_schedule import cron, model, rules
+from download_schedule.model import ConcurrencyPolicy, Format, Method
 
-_DEFAULTS = Spec.model_fields
+ExecutionStatus = Literal["pending", "running", "completed", "failed"]
 
-Format = Literal["raw", "html", "text", "markdown", "json", "pdf"]
+NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+_SNAKE_CASE: Final = ConfigDict(alias_generator=str)
+
+
+def _of(owner: type[model.Model], member: str, text: str = "") -> Any:
+    """Return a member of the resource's: its bounds, rules, default and description.
+
+    *text* is the format that JSON Schema gives it.
+    """
+    found = copy(owner.model_fields[member])
+    if text:
+        found.json_schema_extra = {"format": text}
+    return found
 
 
 class Shape(BaseModel):
     """Base of all: nothing unknown is accepted."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, **_SNAKE_CASE)
 
 
-class Destination(Shape):
-    """A volume to keep the files on."""
+class SecretKey(model.SecretKey):
+    """One entry of a Secret in the schedule's namespace."""
 
-    claim_name: str
-    """PersistentVolumeClaim in the schedule's namespace."""
-    path: str | None = None
-    """Where in the volume; may use {namespace}, {name}, {scheduled} and {filename}."""
+    model_config = _SNAKE_CASE
 
 
-class NewSchedule(Shape):
+class Request(Shape):
+    """How the URL is asked for; the headers are apart."""
+
+    method: Method = _of(model.Request, "method")
+    body: str | None = _of(model.Request, "body")
+    compressed: bool = _of(model.Request, "compressed")
+    connect_timeout_seconds: int = _of(model.Request, "connect_timeout_seconds")
+    stall_timeout_seconds: int = _of(model.Request, "stall_timeout_seconds")
+    max_redirects: int = _of(model.Request, "max_redirects")
+
+
+class Verify(model.Verify):
+    """What a body must be like; another one fails the run and is not kept."""
+
+    model_config = _SNAKE_CASE
+
+
+class Volume(model.Volume):
+    """Keep the file on a PersistentVolumeClaim of the schedule's namespace."""
+
+    model_config = _SNAKE_CASE
+
+
+class SecretName(model.SecretName):
+    """A Secret in the schedule's namespace."""
+
+    model_config = _SNAKE_CASE
+
+
+class S3(model.S3):
+    """Keep the file in a bucket of an S3 service."""
+
+    model_config = _SNAKE_CASE
+
+    credentials_secret_ref: SecretName
+    """Secret with the keys ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and, where there is
+    one, ``AWS_SESSION_TOKEN``."""
+
+
+class Discard(model.Discard):
+    """Fetch, verify and measure, keep nothing."""
+
+    model_config = _SNAKE_CASE
+
+
+class Destination(model.Destination):
+    """Where the file goes: exactly one member."""
+
+    model_config = _SNAKE_CASE
+
+    volume: Volume | None = None
+    s3: S3 | None = None
+    discard: Discard | None = None
+
+
+HeaderName = Annotated[str, *model.Header.model_fields["name"].metadata]
+HeaderValue = Annotated[str, Field(max_length=4096), rules.HEADER_VALUE]
+
+
+CronExpression = Annotated[
+    str,
+    Field(
+        json_schema_extra={"minLength": 1, "maxLength": cron.MAX_LENGTH, "format": "cron"},
+        examples=["0 2 * * *"],
+    ),
+]
+"""Judged apart from the other members, for a wrong one is a 400, as in the seed."""
+
+
+class Wishes(Shape):
+    """What people may want of a schedule."""
+
+    url: str = _of(model.Spec, "url", "uri")
+    cron_expression: CronExpression
+    """When: five fields, exactly as Kubernetes reads them, plus ``H``."""
+    format: Format = Format.TEXT
+    """In what shape the body is kept."""
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=model.MAX_HEADERS)] = {}
+    """Sent with the request. Whoever may get the schedule reads them back: put what is secret into
+    secret_headers."""
+    secret_headers: Annotated[dict[HeaderName, SecretKey], Field(max_length=model.MAX_HEADERS)] = {}
+    """Headers whose value is in a Secret, which Kubernetes reads, and nobody else."""
+    enabled: bool = True
+    time_zone: str = _of(model.Spec, "time_zone", "time-zone")
+    request: Request = Request()
+    verify: Verify = Verify()
+    only_if_changed: bool = _of(model.Spec, "only_if_changed")
+    keep_last: int | None = _of(model.Spec, "keep_last")
+    destination: Destination | None = None
+    """Left out: where the operator's configuration says, else the file is fetched and measured, and
+    not kept."""
+    concurrency_policy: ConcurrencyPolicy = _of(model.Spec, "concurrency_policy")
+    starting_deadline_seconds: int = _of(model.Spec, "starting_deadline_seconds")
+    backoff_limit: int = _of(model.Spec, "backoff_limit")
+    active_deadline_seconds: int = _of(model.Spec, "active_deadline_seconds")
+    history_limit: int = _of(model.Spec, "history_limit")
+
+
+class NewSchedule(Wishes):
     """A schedule to make."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """What people call it; the resource's name is made from it."""
-    url: str
-    cron_expression: str
-    format: Format = "raw"
-    headers: dict[str, str] = {}
-    enabled: bool = True
-    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None = None
+    namespace: Annotated[str, Field(pattern=NAMESPACE)] | None = None
     """Where to make it; the API's own default if left out."""
-    time_zone: str = "Etc/UTC"
-    destination: Destination | None = None
-    """Left out: the file is fetched and measured, and not kept."""
-    concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.FORBID
-    starting_deadline_seconds: int = _DEFAULTS["starting_deadline_seconds"].default
-    backoff_limit: int = _DEFAULTS["backoff_limit"].default
-    active_deadline_seconds: int = _DEFAULTS["active_deadline_seconds"].default
-    history_limit: int = _DEFAULTS["history_limit"].default
 
 
-class Schedule(Shape):
+class Schedule(Wishes):
     """A schedule."""
 
     id: str
@@ -57,17 +157,15 @@ class Schedule(Shape):
     name: str
     url: str
     cron_expression: str
-    format: str
-    headers: dict[str, str]
-    enabled: bool
+    time_zone: str
     created_at: datetime
     next_run_time: datetime | None
     """As of this moment; null while not enabled."""
+    last_status: ExecutionStatus | None
+    """How the newest run stands; null before the first."""
     namespace: str
     resource: str
     """Name of the DownloadSchedule."""
-    time_zone: str
-    destination: Destination | None
     ready: bool
     """Whether Kubernetes carries it out."""
     message: str | None
@@ -75,10 +173,11 @@ class Schedule(Shape):
 
 
 class Schedules(Shape):
-    """All schedules."""
+    """Schedules, in the order of their namespaces and names."""
 
     schedules: list[Schedule]
     total: int
+    """How many there are on all pages."""
 
 
 class Execution(Shape):
@@ -86,7 +185,7 @@ class Execution(Shape):
 
     execution_id: str
     schedule_id: str
-    status: Literal["pending", "running", "completed", "failed"]
+    status: ExecutionStatus
     started_at: datetime | None
     completed_at: datetime | None
     duration: float | None
@@ -106,12 +205,33 @@ class Execution(Shape):
 
 
 class History(Shape):
-    """Runs of a schedule, newest first."""
+    """Runs of a schedule."""
 
     executions: list[Execution]
     total: int
     limit: int
     offset: int
+
+
+class Started(Shape):
+    """A run was asked for."""
+
+    success: bool
+    message: str
+    schedule_id: str
+    execution_id: str
+    """Leads to the run once the operator has started it, as its UID does later on."""
+    token: str
+    """The same token again starts no other run."""
+
+
+class CronPreview(Shape):
+    """What a cron expression means."""
+
+    cron_expression: str
+    time_zone: str
+    description: str
+    next_run_times: list[datetime]
 
 
 class Deleted(Shape):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -22,20 +23,28 @@ StartApi = Callable[..., httpx.Client]
 @pytest.fixture
 def start_api(cluster: LocalCluster, tmp_path: Path) -> Iterator[StartApi]:
     """Start servers that are stopped when the test ends; returns a client for each."""
+    with servers(cluster.kubeconfig, tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def servers(administrator: Path, folder: Path) -> Iterator[StartApi]:
+    """Let servers be started until the block ends, as `administrator` unless told otherwise."""
     started: list[subprocess.Popen[bytes]] = []
     clients: list[httpx.Client] = []
 
-    def start(**settings: str) -> httpx.Client:
+    def start(*, kubeconfig: Path = administrator, **settings: str) -> httpx.Client:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         environment = {
             **os.environ,
-            "KUBECONFIG": str(cluster.kubeconfig),
+            "KUBECONFIG": str(kubeconfig),
             "DOWNLOAD_API_PORT": str(port),
+            "DOWNLOAD_API_RATE_LIMIT": "0",
             **{f"DOWNLOAD_API_{name.upper()}": value for name, value in settings.items()},
         }
-        log = tmp_path / f"api-{len(started)}.log"
+        log = folder / f"api-{len(started)}.log"
         with log.open("wb") as output:
             started.append(
                 subprocess.Popen(
@@ -56,6 +65,16 @@ def start_api(cluster: LocalCluster, tmp_path: Path) -> Iterator[StartApi]:
     for process in started:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def pid_of(client: httpx.Client) -> int:
+    """Return the process that serves this client."""
+    variable = f"DOWNLOAD_API_PORT={client.base_url.port}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable in environment.read_bytes().split(b"\0"):
+                return int(environment.parent.name)
+    raise LookupError(variable)
 
 
 def _lives(client: httpx.Client) -> bool:

@@ -32,7 +32,7 @@ def test_a_schedule_from_birth_to_death(api: httpx.Client, kubectl: Kubectl) -> 
     assert made | REPORT == made
     assert (made["enabled"], made["format"], made["headers"]) == (
         True,
-        "raw",
+        "text",
         {"Accept": "text/csv"},
     )
     assert made["next_run_time"].endswith("T02:00:00Z")
@@ -106,7 +106,7 @@ def test_history_in_pages(api: httpx.Client, kubectl: Kubectl) -> None:
         ({"cron_expression": "61 * * * *"}, 400, "minute"),
         ({"url": "ftp://example.com/x"}, 422, "must start with http:// or https://"),
         ({"history_limit": 101}, 422, "less than or equal to 100"),
-        ({"destination": {"claim_name": "a", "discard": {}}}, 422, "destination.discard"),
+        ({"destination": {"volume": {"claim_name": "a"}, "discard": {}}}, 422, "one member"),
         ({"nonsense": 1}, 422, "nonsense"),
         ({"namespace": "Not A Namespace"}, 422, "namespace"),
         ({"namespace": "does-not-exist"}, 404, "not found"),

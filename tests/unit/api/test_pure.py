@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -6,15 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from download_api.changes import manifest, patched
 from download_api.cluster import ClusterError
 from download_api.keys import KeyFile
 from download_api.problems import ProblemError, of_cluster
+from download_api.runs import Wanted, execution
 from download_api.settings import Settings, help_text
-from download_api.shapes import Destination, NewSchedule
-from download_api.translate import execution, manifest, schedule, slug, split_id
+from download_api.shapes import Destination, NewSchedule, Volume
+from download_api.translate import schedule, slug, split_id
 
 P = "DOWNLOAD_API_"
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
+START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
 def new(**members: Any) -> NewSchedule:
@@ -54,15 +57,33 @@ def test_a_name_may_have_dots() -> None:
     assert split_id("team.a.b") == ("team", "a.b")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "included"),
+    [
+        (Wanted(None, None, None, None), True),
+        (Wanted("failed", "manual", None, None), True),
+        (Wanted("completed", None, None, None), False),
+        (Wanted(None, "schedule", None, None), False),
+        (Wanted(None, None, START, None), True),
+        (Wanted(None, None, START + timedelta(seconds=1), None), False),
+        (Wanted(None, None, None, START + timedelta(seconds=1)), True),
+        (Wanted(None, None, None, START), False),
+    ],
+)
+def test_which_runs_are_wanted(wanted: Wanted, included: bool) -> None:
+    run = {"state": "Failed", "trigger": "Manual", "startTime": "2026-11-23T02:00:00Z"}
+    assert wanted.includes(run) == included
+
+
 def test_a_new_schedule_becomes_a_resource() -> None:
     made = manifest(
-        new(enabled=False, headers={"Accept": "x"}, destination=Destination(claim_name="data")),
+        new(enabled=False, headers={"Accept": "x"}, destination={"volume": {"claim_name": "data"}}),
         "team",
         "report",
     )
     assert made["metadata"]["annotations"] == {"downloads.dev/display-name": "Report"}
     assert made["spec"]["suspend"]
-    assert made["spec"]["request"] == {"headers": [{"name": "Accept", "value": "x"}]}
+    assert made["spec"]["request"]["headers"] == [{"name": "Accept", "value": "x"}]
     assert made["spec"]["destination"]["volume"]["claimName"] == "data"
 
 
@@ -73,16 +94,27 @@ def test_a_new_schedule_becomes_a_resource() -> None:
         ({"cron_expression": "@every 5m"}, 400, "cron_expression"),
         ({"cron_expression": "0 0 31 2 *"}, 400, "never fire"),
         ({"url": "ftp://example.com/x"}, 422, "url: url must start with http:// or https://"),
-        ({"time_zone": "Mars/Base"}, 422, "timeZone"),
+        ({"time_zone": "Mars/Base"}, 422, "time_zone"),
         ({"history_limit": 101}, 422, "history_limit: Input should be less than or equal to 100"),
-        ({"format": "text"}, 422, "format: text is not available yet; write raw"),
+        ({"only_if_changed": True}, 422, "only_if_changed and keep_last need files that stay"),
+        (
+            {"verify": {"min_bytes": 2, "max_bytes": 1}},
+            422,
+            "verify: min_bytes must not be greater",
+        ),
+        ({"request": {"body": "x"}}, 422, "a body goes with method POST only"),
+        ({"secret_headers": {"a": {"name": "s", "key": "k"}}, "headers": {"A": "x"}}, 422, "twice"),
         ({"headers": {"Host": "x"}}, 422, "leave out Host"),
-        ({"destination": {"claim_name": "Data"}}, 422, "destination.claim_name: claimName must be"),
+        (
+            {"destination": {"volume": {"claim_name": "Data"}}},
+            422,
+            "destination.volume.claim_name: claim_name must be",
+        ),
     ],
 )
 def test_what_cannot_be(members: dict[str, Any], status: int, sentence: str) -> None:
     with pytest.raises(ProblemError) as told:
-        manifest(new(**members), "team", "report")
+        patched(resource(), members)
     assert told.value.status == status
     assert sentence in str(told.value)
 
@@ -103,7 +135,7 @@ def test_a_resource_made_by_kubectl() -> None:
     made["status"] = {"conditions": [{"type": "Ready", "status": "True", "message": "fine"}]}
     shown = schedule(made, NOW)
     assert shown.name == "report"
-    assert shown.destination == Destination(claim_name="data")
+    assert shown.destination == Destination(volume=Volume(claim_name="data"))
     assert (shown.ready, shown.message) == (True, None)
 
 
@@ -134,6 +166,9 @@ def test_settings() -> None:
     assert settings.bind == "127.0.0.1"  # nobody else, without a key
     settings = Settings.from_environment({f"{P}HOST": "0.0.0.0", f"{P}KEY_FILE": "/key"})
     assert (settings.bind, settings.port, settings.namespace) == ("0.0.0.0", 8080, "default")
+    settings = Settings.from_environment({f"{P}HOST": "0.0.0.0", f"{P}AUTH": "kubernetes"})
+    assert (settings.bind, settings.audience) == ("0.0.0.0", "download-operator")
+    assert Settings.from_environment({f"{P}AUDIENCE": ""}).audience == ""
     assert f"{P}KEY_FILE" in help_text()
 
 
@@ -144,6 +179,8 @@ def test_settings() -> None:
         ("PORT", "65536", "from 1 to 65535"),
         ("PORT", "http", "whole number"),
         ("NAMESPACE", "", "name a namespace"),
+        ("AUTH", "none", "write key or kubernetes"),
+        ("AUTH", "key", "DOWNLOAD_API_KEY_FILE"),
         ("TOKEN", "x", "is not a setting"),
     ],
 )

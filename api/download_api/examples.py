@@ -1,0 +1,99 @@
+"""Examples for the description of the API; the shapes accept every one of them."""
+
+from typing import Any, Final
+
+NEW: Final[dict[str, Any]] = {
+    "name": "Daily report",
+    "url": "https://example.com/report.csv",
+    "cron_expression": "0 2 * * *",
+    "format": "raw",
+    "headers": {"Accept": "text/csv"},
+}
+
+SCHEDULE: Final[dict[str, Any]] = {
+    **NEW,
+    "id": "team.daily-report",
+    "secret_headers": {},
+    "enabled": True,
+    "time_zone": "Etc/UTC",
+    "request": {
+        "method": "GET",
+        "body": None,
+        "compressed": False,
+        "connect_timeout_seconds": 10,
+        "stall_timeout_seconds": 30,
+        "max_redirects": 5,
+    },
+    "verify": {"sha256": None, "min_bytes": 0, "max_bytes": 10737418240, "content_types": []},
+    "only_if_changed": False,
+    "keep_last": None,
+    "destination": None,
+    "concurrency_policy": "Forbid",
+    "starting_deadline_seconds": 300,
+    "backoff_limit": 3,
+    "active_deadline_seconds": 3600,
+    "history_limit": 20,
+    "created_at": "2026-11-23T00:00:00Z",
+    "next_run_time": "2026-11-24T02:00:00Z",
+    "last_status": "completed",
+    "namespace": "team",
+    "resource": "daily-report",
+    "ready": True,
+    "message": None,
+}
+
+EXECUTION: Final[dict[str, Any]] = {
+    "execution_id": "0b4f4c5e-5f8e-4a3c-9d55-0a2a4f1f6f0e",
+    "schedule_id": "team.daily-report",
+    "status": "completed",
+    "started_at": "2026-11-23T02:00:00Z",
+    "completed_at": "2026-11-23T02:00:05Z",
+    "duration": 5.0,
+    "success": True,
+    "content_size": 1024,
+    "attempt": 1,
+    "error_message": None,
+    "trigger": "schedule",
+    "scheduled_at": "2026-11-23T02:00:00Z",
+    "reason": None,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "http_status": 200,
+    "content_type": "text/csv",
+    "location": "team/daily-report/20261123T020000Z-report.csv",
+}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "NewSchedule": NEW,
+    "Schedule": SCHEDULE,
+    "Schedules": {"schedules": [SCHEDULE], "total": 1},
+    "Execution": EXECUTION,
+    "History": {"executions": [EXECUTION], "total": 1, "limit": 20, "offset": 0},
+    "Started": {
+        "success": True,
+        "message": "Run of schedule team.daily-report asked for",
+        "schedule_id": "team.daily-report",
+        "execution_id": "daily-report-m0c6fd1e9a2",
+        "token": "once",
+    },
+    "CronPreview": {
+        "cron_expression": "0 2 * * *",
+        "time_zone": "Etc/UTC",
+        "description": "at 02:00 every day",
+        "next_run_times": ["2026-11-24T02:00:00Z"],
+    },
+    "Deleted": {"success": True, "message": "Schedule team.daily-report deleted"},
+}
+"""By the name of the shape."""
+
+PROBLEMS: Final = {
+    400: ("invalid_cron_expression", "cron_expression: it has a minute that there is not"),
+    401: ("unauthorized", "Send a token or a key"),
+    403: ("forbidden", "The caller may not do that: ask for a Role that allows it"),
+    404: ("schedule_not_found", "There is no schedule of that id; GET /schedules lists them."),
+    409: ("conflict", "The schedule was changed at the same moment; try again"),
+    412: ("precondition_failed", "The schedule has changed since: GET it again"),
+    422: ("validation_error", "A member is wrong; the sentence names it and says what to write"),
+    429: ("too_many_streams", "More than 20 streams at a time: close one of them first."),
+    503: ("cluster_unavailable", "The cluster does not answer at the moment"),
+}
+"""Kind and sentence of an answer other than the one asked for, by its status."""

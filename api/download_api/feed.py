@@ -1,0 +1,83 @@
+"""Changes of schedules as they happen: a watch, spelled as server-sent events."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from download_api import translate
+from download_api.cluster import Cluster
+from download_api.schedules import collection
+
+JSON = Mapping[str, Any]
+
+WATCH_SECONDS: Final = 900
+"""Longer than any stream lives."""
+RETRY_MILLISECONDS: Final = 3000
+ALIVE: Final = b": alive\n\n"
+RESET: Final = b"id\nevent: reset\ndata: {}\n\n"
+"""The watch ends: what the caller has seen last is forgotten already. He begins anew."""
+_KINDS: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A watch under way."""
+
+    begin: bytes
+    """The first words to the caller."""
+    read: Callable[[], Awaitable[bytes]]
+    """Reads the next event."""
+
+
+class Feed:
+    """Watches of the schedules in the cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    @asynccontextmanager
+    async def open(self, namespace: str, labels: str, version: str) -> AsyncIterator[Opened]:
+        """Open a watch.
+
+        Args:
+            namespace: empty: all of them.
+            labels: a selector; empty: any.
+            version: of the last event that the caller has seen; empty: from now on.
+
+        Raises:
+            ClusterError, UnreachableError: there is no watch.
+        """
+        begin = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        if not version:
+            version = await self._version(namespace)
+            begin += f"id: {version}\n\n".encode()
+        query = {
+            "labelSelector": labels,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        async with self._cluster.stream(collection(namespace), query) as lines:
+            yield Opened(begin, lines.readline)
+
+    async def _version(self, namespace: str) -> str:
+        listed = await self._cluster.request("GET", collection(namespace), query={"limit": "1"})
+        version: str = listed["metadata"]["resourceVersion"]
+        return version
+
+
+def event(line: bytes, now: datetime) -> bytes:
+    """Return an event of a watch as server-sent event. Pure."""
+    told = json.loads(line)
+    if told["type"] == "ERROR":
+        return RESET
+    resource = told["object"]
+    version = resource["metadata"]["resourceVersion"]
+    if told["type"] not in _KINDS:
+        return f"id: {version}\n\n".encode()
+    shown = translate.schedule(resource, now).model_dump_json()
+    return f"id: {version}\nevent: {_KINDS[told['type']]}\ndata: {shown}\n\n".encode()

@@ -1,0 +1,107 @@
+"""Around every request: its id, the size of its body, one line of audit for each write."""
+
+import json
+import logging
+import time
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from download_api import tracing
+from download_api.problems import ProblemError
+from download_api.rates import Standing
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+audit = logging.getLogger("download_api.audit")
+
+
+_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes: no schedule needs that many."
+
+
+class Envelope:
+    """Pure ASGI middleware; nothing of a request's headers, query or body goes into the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        trace = tracing.trace_of(headers)
+        token = tracing.current.set(trace)
+        answer = _Answer(scope, send, trace)
+        try:
+            announced = headers.get("content-length", "")
+            if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+                await _too_large().response()(scope, receive, answer)
+            else:
+                await self._app(scope, _bounded(receive), answer)
+        finally:
+            tracing.current.reset(token)
+            if scope["method"] not in READING:
+                audit.info(json.dumps(answer.line()))
+
+
+class _Answer:
+    """Passes an answer on, with the fields that every answer has."""
+
+    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace) -> None:
+        self._scope = scope
+        self._send = send
+        self._trace = trace
+        self._started = time.monotonic()
+        self._status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._trace.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Cache-Control"] = headers.get("Cache-Control", "no-store")
+            standing: Standing | None = self._scope["state"].get("standing")
+            for name, value in standing.headers().items() if standing else ():
+                headers[name] = value
+        await self._send(message)
+
+    def line(self) -> dict[str, Any]:
+        """Return who did what, and what came of it."""
+        access = self._scope["state"].get("access")
+        route = self._scope.get("route")
+        return {
+            "request_id": self._trace.request_id,
+            "traceparent": self._trace.traceparent,
+            "client": (self._scope.get("client") or ("",))[0],
+            "caller": access.caller.user if access else None,
+            "method": self._scope["method"],
+            "route": getattr(route, "path", None),
+            "schedule": self._scope.get("path_params", {}).get("schedule_id"),
+            "status": self._status,
+            "milliseconds": round(1000 * (time.monotonic() - self._started), 1),
+        }
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return *receive* with an end, for bodies that do not say how long they are."""
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise HTTPException(413, _TOO_LARGE)  # FastAPI lets no other exception pass
+        return message
+
+    return bounded
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})

@@ -1,0 +1,47 @@
+"""The route of what happens."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+from fastapi.responses import StreamingResponse
+
+from download_api import feed, openapi
+from download_api.context import LabelSelector, Namespace, Sender, guarded_router, now
+from download_api.feed import Feed, Opened
+from download_api.guard import needs
+from download_api.streams import Streams
+
+routes = guarded_router()
+
+
+@routes.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses=openapi.events(403, 429),
+)
+@needs("watch")
+async def follow_schedules(
+    request: Request,
+    sender: Sender,
+    namespace: Namespace = None,
+    label_selector: LabelSelector = "",
+    last_event_id: Annotated[
+        str, Header(pattern=r"^\d{0,20}$", description="To go on after that event.")
+    ] = "",
+) -> Response:
+    """Tell of every change to schedules, of one namespace or of all, as it happens."""
+    streams: Streams = request.app.state.streams
+    source: Feed = request.app.state.feed
+    place = namespace or ""
+    may = partial(sender.to_watch, place)
+    await may()
+
+    async def told(opened: Opened) -> AsyncIterator[bytes]:
+        yield opened.begin
+        async for line in streams.follow(opened.read, may):
+            yield feed.event(line, now()) if line else feed.ALIVE
+
+    opened = source.open(place, label_selector, last_event_id)
+    return await streams.answer(sender.caller.user, opened, told, "text/event-stream")

@@ -1,0 +1,96 @@
+"""The routes whose answers come in pages."""
+
+from typing import Annotated, Literal
+
+from fastapi import Query, Request, Response
+from pydantic import AwareDatetime, BeforeValidator
+
+from download_api import listing, openapi, runs, shapes, translate
+from download_api.context import (
+    CursorText,
+    LabelSelector,
+    Namespace,
+    ScheduleId,
+    Sender,
+    Store,
+    guarded_router,
+    now,
+)
+from download_api.expressions import spelled_out
+from download_api.guard import needs
+from download_api.paging import Cursor, next_link
+from download_api.schedules import PAGE
+
+routes = guarded_router()
+
+Moment = Annotated[AwareDatetime, BeforeValidator(spelled_out)]
+Offset = Annotated[int, Query(ge=0, le=2**31 - 1)]
+
+
+@routes.get("/schedules", responses=openapi.paged())
+@needs("list")
+async def list_schedules(
+    request: Request,
+    response: Response,
+    schedules: Store,
+    sender: Sender,
+    limit: Annotated[int | None, Query(ge=1, le=PAGE)] = None,
+    offset: Offset = 0,
+    cursor: CursorText = None,
+    namespace: Namespace = None,
+    label_selector: LabelSelector = "",
+    last_status: shapes.ExecutionStatus | None = None,
+    enabled: bool | None = None,
+) -> shapes.Schedules:
+    """Return the schedules that the caller may list, in the order of namespaces and names.
+
+    All of them, unless a limit is given; then a Link header leads to the next page.
+    """
+    wanted = listing.Wanted(namespace or "", label_selector, last_status, enabled)
+    after = Cursor.decoded(cursor, offset)
+    page = await listing.page(schedules, sender, wanted, limit, offset, after)
+    if page.next:
+        response.headers["Link"] = next_link(request, page.next)
+    moment = now()
+    shown = [translate.schedule(resource, moment) for resource in page.resources]
+    return shapes.Schedules(schedules=shown, total=page.total)
+
+
+@routes.get(
+    "/schedules/{schedule_id}/history", responses=openapi.paged(404, links=openapi.FIRST_RUN)
+)
+@needs("get")
+async def get_history(
+    schedule_id: ScheduleId,
+    request: Request,
+    response: Response,
+    schedules: Store,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Offset = 0,
+    cursor: CursorText = None,
+    order: Literal["asc", "desc"] = "desc",
+    status: shapes.ExecutionStatus | None = None,
+    trigger: Literal["schedule", "manual"] | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
+) -> shapes.History:
+    """Return a schedule's runs, newest first: those that started from *since* to before *until*.
+
+    A Link header leads to the next page.
+    """
+    after = Cursor.decoded(cursor, offset)
+    resource = await schedules.get(schedule_id)
+    wanted = runs.Wanted(status, trigger, since, until)
+    found = [run for run in resource.get("status", {}).get("history", []) if wanted.includes(run)]
+    if order == "asc":
+        found.reverse()
+    start = runs.position(found, after, ascending=order == "asc") if after else offset
+    shown = found[start : start + limit]
+    if shown and start + limit < len(found):
+        response.headers["Link"] = next_link(request, runs.cursor_after(shown[-1]))
+    return shapes.History(
+        executions=[runs.execution(schedule_id, run) for run in shown],
+        total=len(found),
+        limit=limit,
+        offset=start,
+    )

@@ -1,0 +1,3 @@
+module downloads.dev/bench/httpload
+
+go 1.26.0

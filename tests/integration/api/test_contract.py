@@ -1,0 +1,43 @@
+"""schemathesis against the running API, with all of its checks and the description's links."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.conftest import StartOperator
+from tests.kubectl import Kubectl
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.timeout(1200)
+def test_the_api_is_as_described(
+    api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator, tmp_path: Path
+) -> None:
+    """SCHEMATHESIS_EXAMPLES and SCHEMATHESIS_SEED ask for more, or for others."""
+    start_operator(namespaces=kubectl.namespace)
+    program = Path(sys.executable).with_name("st")
+    done = subprocess.run(
+        [
+            program,
+            f"--config-file={HERE / 'schemathesis.toml'}",
+            "run",
+            f"--seed={os.environ.get('SCHEMATHESIS_SEED', '1')}",
+            f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '10')}",
+            f"{api.base_url}/openapi.json",
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "tests.integration.api.schemathesis_hooks",
+            "PYTHONPATH": str(HERE.parents[2]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

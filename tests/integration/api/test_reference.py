@@ -1,0 +1,38 @@
+"""The examples of the reference run as they stand there, one after the other."""
+
+import os
+import re
+import subprocess
+
+import httpx
+
+from tests.cluster.system import require_program
+from tests.integration.api.conftest import KEY
+from tests.integration.conftest import StartOperator
+from tests.kubectl import Kubectl
+from tests.manifests import REFERENCE, REPOSITORY
+
+
+def test_the_examples_run(
+    api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator
+) -> None:
+    start_operator(namespaces=kubectl.namespace)
+    require_program("curl", "curl")
+    text = (REPOSITORY / REFERENCE).read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) - 1 == len(
+        re.findall("^### (?:GET|POST|PUT|PATCH|DELETE) ", text, re.MULTILINE)
+    )
+    address = str(api.base_url).rstrip("/")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "".join(blocks)],
+        env={**os.environ, "API": address, "KEY": KEY},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert '"trigger":"manual"' in done.stdout
+    assert "the attempt has not begun" in done.stdout
+    assert kubectl.list("dls") == []

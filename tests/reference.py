@@ -1,0 +1,163 @@
+"""docs/api/api-reference.md, made from the API's own description. Pure."""
+
+import json
+from typing import Any, Final
+
+JSON = dict[str, Any]
+
+HEAD: Final = """# HTTP API reference
+
+Generated from [openapi.json](openapi.json) by `make generate`; do not edit. [The guide](../api.md)
+explains signing in, paging and errors. The examples run one after the other, with `API` as the
+address of the API (`http://localhost:8080`) and `KEY` as the key:
+
+```sh
+show() { curl --silent --show-error --fail-with-body --header "X-API-Key: $KEY" "$@" && echo; }
+```
+"""
+BODIES: Final[dict[str, JSON]] = {
+    "create_schedule": {
+        "name": "Daily report",
+        "url": "https://example.com/report.csv",
+        "cron_expression": "0 2 * * *",
+        "format": "raw",
+        "headers": {"Accept": "text/csv"},
+    },
+    "change_schedule": {"cron_expression": "0 3 * * *", "history_limit": 50},
+    "replace_schedule": {
+        "name": "Daily report",
+        "url": "https://example.com/report.csv",
+        "cron_expression": "0 4 * * MON-FRI",
+        "destination": {"volume": {"claim_name": "reports"}},
+        "keep_last": 7,
+    },
+}
+QUERIES: Final = {
+    "list_schedules": "?limit=100&enabled=true",
+    "get_history": "?limit=20&status=completed",
+    "preview_cron": "?expr=0+2+*+*+MON-FRI&tz=Europe/Berlin&count=3",
+}
+ORDER: Final = (
+    "create_schedule",
+    "list_schedules",
+    "get_schedule",
+    "change_schedule",
+    "replace_schedule",
+    "suspend_schedule",
+    "resume_schedule",
+    "run_schedule",
+    "get_history",
+    "get_execution",
+    "get_log",
+    "follow_schedules",
+    "delete_schedule",
+    "preview_cron",
+)
+"""Later examples use what earlier ones make; routes not named here come last."""
+
+
+def render(description: JSON) -> str:
+    """Return the reference of everything that *description* has."""
+    operations = {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    }
+    known = [name for name in ORDER if name in operations]
+    names = [*known, *(name for name in operations if name not in ORDER)]
+    routes = [_route(*operations[name]) for name in names]
+    schemas = description["components"]["schemas"]
+    shapes = [_shape(name, schemas[name]) for name in sorted(schemas)]
+    return "\n".join([HEAD, "## Routes\n", *routes, "## Shapes\n", *shapes])
+
+
+def _route(method: str, path: str, operation: JSON) -> str:
+    lines = [f"### {method.upper()} {path}\n", f"{operation['description']}\n"]
+    parameters = [p for p in operation.get("parameters", ()) if p["in"] != "path"]
+    if parameters:
+        lines += ["| parameter | in | what |", "|---|---|---|"]
+        lines += [f"| `{p['name']}` | {p['in']} | {_parameter(p)} |" for p in parameters]
+        lines.append("")
+    lines += ["| answer | |", "|---|---|"]
+    lines += [
+        f"| {status} | {_answer(answer)} |"
+        for status, answer in sorted(operation["responses"].items())
+    ]
+    return "\n".join([*lines, "", "```sh", example(method, path, operation), "```", ""])
+
+
+def example(method: str, path: str, operation: JSON) -> str:
+    """Return a curl command that shows a route."""
+    name = operation["operationId"]
+    where = path.replace("{schedule_id}", "$ID").replace("{execution_id}", "$RUN")
+    words = [f'"$API{where}{QUERIES.get(name, "")}"']
+    if method != "get":
+        words.insert(0, f"--request {method.upper()}")
+    if name in BODIES:
+        (media,) = operation["requestBody"]["content"]
+        body = json.dumps(BODIES[name], indent=2)
+        words.append(f"--header 'Content-Type: {media}' --data '{body}'")
+    command = f"show {' '.join(words)}"
+    if name == "create_schedule":
+        command = f'ID=$({command} | sed \'s/.*"id":"\\([^"]*\\)".*/\\1/\')'
+    if name == "run_schedule":
+        command = f'RUN=$({command} | sed \'s/.*"execution_id":"\\([^"]*\\)".*/\\1/\')'
+    if name == "get_execution":
+        command = f"until {command}; do sleep 1; done"
+    if name == "get_log":
+        command = f"{command} || echo 'the attempt has not begun'"
+    if name == "follow_schedules":
+        command = f"{command.replace('show', 'show --no-buffer --max-time 5', 1)} || true"
+    return command
+
+
+def _parameter(parameter: JSON) -> str:
+    said = parameter.get("description", "")
+    return "; ".join(part for part in (said.rstrip("."), _type(parameter["schema"])) if part)
+
+
+def _answer(answer: JSON) -> str:
+    for media, content in answer.get("content", {}).items():
+        if media == "application/problem+json":
+            return f"`{content['example']['detail']['error_type']}` and the like"
+        if "$ref" in content["schema"]:
+            return _type(content["schema"])
+    return str(answer.get("description", ""))
+
+
+def _shape(name: str, schema: JSON) -> str:
+    lines = [f"### {name}\n", f"{_line(schema.get('description', ''))}\n"]
+    required = schema.get("required", ())
+    members = schema.get("properties", {})
+    if members:
+        lines += ["| member | type | what |", "|---|---|---|"]
+    for member, inner in members.items():
+        star = "" if member in required or "default" not in inner else _default(inner["default"])
+        what = _line(inner.get("description", ""))
+        lines.append(f"| `{member}` | {_type(inner)}{star} | {what} |")
+    return "\n".join([*lines, ""])
+
+
+def _type(schema: JSON) -> str:
+    """Return a JSON schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(_type(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"map to {_type(schema['additionalProperties'])}"
+    bounds = f" {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+    return f"{schema.get('format') or schema.get('type', 'any')}{bounds}"
+
+
+def _default(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else f" [`{json.dumps(value)}`]"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.replace("``", "`").replace("|", "\\|").split())
