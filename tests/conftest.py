@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,20 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
     """A control plane without a node: Pods stay Pending and tests say how they end."""
-    name = f"test-{os.getpid()}"
+    with control_plane(f"test-{os.getpid()}") as made:
+        yield made
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[LocalCluster]:
+    """A control plane for one test that leaves more behind than it could clear away."""
+    with control_plane(f"own-{os.getpid()}") as made:
+        yield made
+
+
+@contextmanager
+def control_plane(name: str) -> Iterator[LocalCluster]:
+    """Have a control plane that knows the resource until the block ends."""
     made = local.up(name, node=False)
     kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], made.kubeconfig)
     kubectl("apply", f"--filename={ROOT / 'manifests/crd.yaml'}")

@@ -2,9 +2,10 @@
 
 import sys
 
+from download_worker.browser import PROGRAM
 from tests import images
 from tests.cluster import binaries
-from tests.cluster.system import MissingError
+from tests.cluster.system import MissingError, require_program
 from tests.images.engine import BuildFailedError
 
 
@@ -12,6 +13,7 @@ def main() -> int:
     """Prepare; return the exit code."""
     programs = [name for family in binaries.FAMILIES.values() for name in family.packages]
     try:
+        require_program(PROGRAM, PROGRAM)
         binaries.ensure(*programs)
         images.build()
     except (binaries.BuildError, BuildFailedError, MissingError) as error:

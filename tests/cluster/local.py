@@ -53,6 +53,14 @@ class LocalCluster:
         request = {"do": "signal", "name": component, "number": number}
         supervisor.ask(self.layout.socket, request)
 
+    def inside(self, *command: str) -> str:
+        """Run a command in the cluster's namespaces; return what it prints.
+
+        Raises:
+            ComponentError: It failed.
+        """
+        return _inside(self.layout, *command)
+
     def check(self) -> None:
         """Raise ComponentError if a component has died."""
         _check(self.layout)

@@ -105,6 +105,7 @@ def create_by_http(url: str, key: str, namespace: str) -> dict[str, Any]:
         "name": "Price list",
         "url": f"{install.WEB_URL}/files/prices",
         "cron_expression": EVERY_MINUTE,
+        "format": "raw",
         "namespace": namespace,
     }
     made = call(url, key, "/schedules", body)
@@ -117,13 +118,20 @@ def check_http(kubectl: Kubectl, url: str, key: str, made: dict[str, Any]) -> No
     history = call(url, key, f"/schedules/{made['id']}/history")
     assert history["executions"][-1]["status"] == "completed"
     assert history["executions"][-1]["content_size"] == len(content("prices"))
+    execution = history["executions"][-1]["execution_id"]
+    log = read(url, key, f"/schedules/{made['id']}/history/{execution}/log?follow=true")
+    assert f"GET {install.WEB_URL}/files/prices".encode() in log
 
 
 def call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read(url, key, path, body))
+    return found
+
+
+def read(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> bytes:
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     data = json.dumps(body).encode() if body else None
-    with urllib.request.urlopen(
-        urllib.request.Request(url + path, data, headers), timeout=30
-    ) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+    request = urllib.request.Request(url + path, data, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        text: bytes = answer.read()
+        return text

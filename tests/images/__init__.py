@@ -1,5 +1,5 @@
-"""The images of the three processes, built from the Dockerfile with whatever the machine has."""
+"""The images, built from the Dockerfile with whatever the machine has."""
 
-from tests.images.build import TARGETS, build, reference
+from tests.images.build import OPTIONAL, TARGETS, build, reference
 
-__all__ = ["TARGETS", "build", "reference"]
+__all__ = ["OPTIONAL", "TARGETS", "build", "reference"]

@@ -11,7 +11,9 @@ from tests.cluster.binaries import CACHE, only_one
 from tests.cluster.system import say
 from tests.images import context, engine
 
-TARGETS = tuple(context.CONTENTS)
+OPTIONAL = ("worker-pdf",)
+"""Built only when asked for by name."""
+TARGETS = tuple(target for target in context.CONTENTS if target not in OPTIONAL)
 PREFIX = "download-operator"
 KEPT_SECONDS = 86_400.0
 """Archives of older sources stay this long."""
@@ -24,7 +26,7 @@ def reference(target: str) -> str:
 
 
 def build(*targets: str) -> dict[str, Path]:
-    """The archives of the images, as `docker save` writes them, by target.
+    """The archives of the images, as `docker save` writes them, by target; of `TARGETS` if none.
 
     Raises:
         MissingError, BuildFailedError, subprocess.CalledProcessError: With what is wrong.
@@ -43,7 +45,7 @@ def _build(target: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         say(f"building the image {reference(target)}")
         prepared = Path(scratch) / "context"
-        for name in TARGETS:
+        for name in context.CONTENTS:
             (prepared / name).mkdir(parents=True)
         context.prepare(target, prepared / target)
         unfinished = Path(scratch) / "image.tar"

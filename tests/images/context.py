@@ -27,6 +27,7 @@ class Contents:
 
 
 _RESULT = ("api/download_schedule/__init__.py", "api/download_schedule/result.py")
+_WORKER = Contents(REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_RESULT))
 CONTENTS = {
     "operator": Contents(
         REPOSITORY / "requirements/operator.txt",
@@ -35,9 +36,8 @@ CONTENTS = {
     "api": Contents(
         REPOSITORY / "requirements/api.txt", ("api/download_api", "api/download_schedule")
     ),
-    "worker": Contents(
-        REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_RESULT)
-    ),
+    "worker": _WORKER,
+    "worker-pdf": _WORKER,
 }
 
 

@@ -77,7 +77,8 @@ def _by_http(cluster: Cluster) -> dict[str, str]:
         "url": f"{install.WEB_URL}/files/prices.csv",
         "cron_expression": EVERY_MINUTE,
         "namespace": "default",
-        "destination": {"claim_name": "downloads"},
+        "format": "raw",
+        "destination": {"volume": {"claim_name": "downloads"}},
     }
     headers = {"X-API-Key": install.api_key(cluster), "Content-Type": "application/json"}
     with install.port_forward(cluster, "download-operator-api") as url:

@@ -1,13 +1,24 @@
 """A web server with files of known content and with moods, run inside of the cluster.
 
-GET /files/NAME serves the same bytes for the same name, /status/CODE answers with that status, and
-/flaky/KEY answers 500 the first time that KEY is asked for. Standard library only.
+GET /files/NAME serves the same bytes for the same name, /status/CODE answers with that status,
+/flaky/KEY answers 500 the first time that KEY is asked for, and /slow/SECONDS takes its time.
+/page is a page with an article, /guarded/WORD/NAME wants `Authorization: WORD`, and /steady/NAME
+sends the file at 400 kB/s, from where it is asked to.
+Standard library only.
 """
 
 import hashlib
 import http.server
 import sys
+import time
 from typing import ClassVar
+
+SENTENCE = "The harbour was quiet that morning, and every boat lay where the night had left it. "
+PAGE = (
+    "<!doctype html><title>Harbour</title><nav>Menu</nav><article><h1>The harbour</h1>"
+    + f"<p>{SENTENCE * 5}</p>" * 4
+    + "</article>"
+).encode()
 
 
 def content(name: str) -> bytes:
@@ -33,12 +44,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
             first = rest not in self.seen
             self.seen.add(rest)
             self._answer(500 if first else 200, b"later\n" if first else content(rest))
+        elif kind == "slow":
+            time.sleep(float(rest))
+            self._answer(200, b"at last\n")
+        elif kind == "page":
+            self._answer(200, PAGE, "text/html")
+        elif kind == "guarded":
+            word, _, name = rest.partition("/")
+            allowed = self.headers.get("Authorization") == word
+            self._answer(200 if allowed else 401, content(name))
+        elif kind == "steady":
+            self._steady(content(rest))
         else:
             self._answer(404, b"no such file\n")
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _steady(self, body: bytes) -> None:
+        asked = self.headers.get("Range", "").removeprefix("bytes=").partition("-")[0]
+        start = int(asked or 0)
+        print(f"steady from {start}", flush=True)
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", '"one"')
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        for at in range(start, len(body), 100_000):
+            self.wfile.write(body[at : at + 100_000])
+            time.sleep(0.25)
+
+    def _answer(self, status: int, body: bytes, kind: str = "text/csv") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/csv")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import LocalCluster, binaries
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl
+from tests.kubectl import Kubectl, wait_for
 from tests.manifests import REPOSITORY
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -48,7 +48,7 @@ def test_the_commands_of_the_guide_to_runs(
         ["bash", "-euc", text], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert kubectl.get("job", "once")
+    wait_for("the run asked for", lambda: kubectl.list("jobs"))
     assert kubectl.get("dls", "daily-report")["spec"]["suspend"]
 
 

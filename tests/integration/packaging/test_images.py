@@ -16,6 +16,7 @@ OWN = {
     "operator": {"download_operator", "download_schedule"},
     "api": {"download_api", "download_schedule"},
     "worker": {"download_worker", "download_schedule"},
+    "worker-pdf": {"download_worker", "download_schedule"},
 }
 BUILD_TOOLS = {"cc", "gcc", "g++", "make", "pip", "pip3", "uv"}
 
@@ -58,14 +59,15 @@ def members(files: tarfile.TarFile) -> Iterator[tuple[PurePosixPath, bytes]]:
         yield path, file.readline(200) if file else b""
 
 
-@pytest.fixture(scope="module", params=images.TARGETS)
+@pytest.fixture(scope="module", params=[*images.TARGETS, *images.OPTIONAL])
 def image(request: pytest.FixtureRequest) -> Image:
     return read(request.param, images.build(request.param)[request.param])
 
 
 def test_it_runs_one_process_as_nobody(image: Image) -> None:
     assert image.config["User"] == "65532:65532"
-    assert image.config["Entrypoint"] == ["python3", "-m", f"download_{image.target}"]
+    process = f"download_{image.target.partition('-')[0]}"
+    assert image.config["Entrypoint"] == ["python3", "-m", process]
     assert any(tag.endswith(images.reference(image.target)) for tag in image.tags)
 
 
@@ -80,6 +82,13 @@ def test_the_worker_knows_of_the_resource_only_the_result() -> None:
     folder = HOME / "download_schedule"
     modules = {n.name for n in worker.names if n.parent == folder and n.suffix == ".py"}
     assert modules == {"__init__.py", "result.py"}
+
+
+@pytest.mark.parametrize("image", images.OPTIONAL, indirect=True)
+def test_the_browser_has_fonts_and_no_compiler_for_graphics_cards(image: Image) -> None:
+    names = {name.name for name in image.names}
+    assert {"chromium-headless-shell", "DejaVuSans.ttf"} <= names
+    assert not [name for name in names if name.startswith("libLLVM")]
 
 
 def test_everything_is_compiled(image: Image) -> None:

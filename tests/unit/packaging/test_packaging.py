@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from download_operator.settings import Settings as OperatorSettings
 from tests import images
 from tests.cluster import binaries
 from tests.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
@@ -54,9 +55,9 @@ def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     for part, members in values.items():
         assert set(members) == set(schema[part]["properties"])
-    done = helm("template", "x", str(CHART), "--set=operator.replicas=2")
+    done = helm("template", "x", str(CHART), "--set=operator.replica=2")
     assert done.returncode
-    assert "replicas" in done.stderr
+    assert "replica" in done.stderr
 
 
 def test_the_readme_lists_every_value() -> None:
@@ -68,7 +69,7 @@ def test_the_readme_lists_every_value() -> None:
 def value_names(values: dict[str, Any]) -> list[str]:
     names = []
     for name, value in values.items():
-        nested = isinstance(value, dict) and name != "resources"
+        nested = isinstance(value, dict) and value and name != "resources"
         names += [f"{name}.{inner}" for inner in value_names(value)] if nested else [name]
     return names
 
@@ -94,7 +95,8 @@ def test_every_pod_is_restricted() -> None:
 def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
     rules = one(rendered(), "ClusterRole", "download-operator")["rules"]
     granted = {(r, v) for rule in rules for r in rule["resources"] for v in rule["verbs"]}
-    assert not any(resource == "secrets" or verb in ("*", "delete") for resource, verb in granted)
+    assert not any(resource == "secrets" or verb == "*" for resource, verb in granted)
+    assert {resource for resource, verb in granted if verb == "delete"} == {"jobs"}
     assert ("downloadschedules", "update") not in granted
 
 
@@ -110,12 +112,57 @@ def test_namespaces_bind_the_operator_to_them() -> None:
     assert ("ClusterRoleBinding", "download-operator") not in kinds
 
 
+def test_the_values_of_the_operator_are_its_settings() -> None:
+    values = [
+        "operator.defaultDestination.volume.claimName=downloads",
+        "operator.pdfImage=example.com/worker-pdf:1",
+        "operator.proxy=http://proxy.example:3128",
+        "operator.caConfigMap=authorities",
+        "operator.logFormat=json",
+        "operator.allowCidrs={10.0.0.0/8}",
+    ]
+    deployment = one(rendered(*values), "Deployment", "download-operator")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    settings = OperatorSettings.from_environment(environment)
+    assert settings.default_destination.volume
+    assert settings.default_destination.volume.claim_name == "downloads"
+    assert settings.pdf_image == "example.com/worker-pdf:1"
+    assert settings.proxy == "http://proxy.example:3128"
+    assert settings.ca_config_map == "authorities"
+    assert (settings.log_format, settings.allow_cidrs) == ("json", ("10.0.0.0/8",))
+
+
 def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
     items = rendered("api.existingSecret=mine")
-    assert not [i for i in items if i["kind"] == "Role"]
+    assert {i["metadata"]["name"] for i in items if i["kind"] == "Role"} == {"download-operator"}
     pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
     assert "initContainers" not in pod
     assert {"secretName": "mine"} in [v.get("secret") for v in pod["volumes"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "file", "reviews"),
+    [
+        ([], "/key/api-key", False),
+        (["api.auth=kubernetes"], None, True),
+        (["api.auth=kubernetes", "api.existingSecret=mine"], "/key/keys.json", True),
+    ],
+)
+def test_who_is_let_into_the_api(values: list[str], file: str | None, reviews: bool) -> None:
+    items = rendered(*values)
+    rules = one(items, "ClusterRole", "download-operator-api")["rules"]
+    granted = {resource for rule in rules for resource in rule["resources"]}
+    assert ({"tokenreviews", "subjectaccessreviews"} <= granted) == reviews
+    assert "secrets" not in granted
+    pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    assert environment.get("DOWNLOAD_API_KEY_FILE") == file
+    assert ("initContainers" in pod) == (not values)
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+    assert ("key" in mounted) == (file is not None)
 
 
 def test_parts_can_be_left_out() -> None:
@@ -129,12 +176,16 @@ def test_the_resource_stays_when_the_chart_goes() -> None:
     assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-@pytest.mark.parametrize("target", images.TARGETS)
+@pytest.mark.parametrize("target", [*images.TARGETS, *images.OPTIONAL])
 def test_an_image_runs_its_own_process_as_nobody(target: str) -> None:
     stages = re.split(r"^FROM ", (REPOSITORY / "Dockerfile").read_text(), flags=re.MULTILINE)
-    (stage,) = (text for text in stages if text.startswith(f"base AS {target}"))
-    assert f'ENTRYPOINT ["python3", "-m", "download_{target}"]' in stage
+    (stage,) = (text for text in stages if text.partition("\n")[0].endswith(f" AS {target}"))
+    assert f'ENTRYPOINT ["python3", "-m", "download_{target.partition("-")[0]}"]' in stage
     assert "USER 65532:65532" in stage
+
+
+def test_the_demo_does_without_the_browser() -> None:
+    assert "worker-pdf" not in images.TARGETS
 
 
 def test_nothing_names_a_registry_or_this_machine() -> None:

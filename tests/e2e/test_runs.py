@@ -1,0 +1,136 @@
+"""The course of runs with real Pods: asked for, in each other's way, stuck, interrupted."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster, LocalCluster
+from tests.kubectl import Kubectl, wait_for
+from tests.schedules import schedule
+from tests.stage import install
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    # How the product was installed makes no difference to a run.
+    pytest.mark.parametrize("stage", ["helm"], indirect=True),
+]
+
+SLOW = f"{install.WEB_URL}/slow/25"
+START_SECONDS = 60.0
+EXPLAIN_SECONDS = 60.0
+"""Within it, a run that cannot start says why."""
+
+
+def ask(kubectl: Kubectl, name: str, token: str) -> None:
+    kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
+
+
+def runs(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = kubectl.get("dls", name).get("status", {}).get("history", [])
+    return found
+
+
+def wait_for_run(
+    kubectl: Kubectl, name: str, token: str, timeout: float = START_SECONDS, **members: Any
+) -> dict[str, Any]:
+    """Wait until the run for *token* has these members."""
+
+    def look() -> dict[str, Any] | None:
+        return next(
+            (
+                run
+                for run in runs(kubectl, name)
+                if run.get("token") == token and members.items() <= run.items()
+            ),
+            None,
+        )
+
+    return wait_for(f"{name}'s run {token} with {members}", look, timeout, every=0.5)
+
+
+@pytest.fixture
+def ready(namespace: Kubectl) -> Kubectl:
+    """Everything that the cases below are about, made at once."""
+    missing_secret = {"secretKeyRef": {"name": "none", "key": "k"}}
+    namespace.apply(
+        schedule("forbid", url=SLOW, concurrencyPolicy="Forbid"),
+        schedule("allow", url=SLOW, concurrencyPolicy="Allow"),
+        schedule("replace", url=SLOW, concurrencyPolicy="Replace"),
+        schedule("suspended", url=SLOW),
+        schedule("deleted", url=SLOW),
+        schedule("late", url=SLOW, activeDeadlineSeconds=5),
+        schedule("no-claim", destination={"volume": {"claimName": "none"}}),
+        schedule("no-secret", request={"headers": [{"name": "A", "valueFrom": missing_secret}]}),
+        schedule("no-image"),
+    )
+    namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=60s")
+    return namespace
+
+
+def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
+    """Begun together, because each takes its time."""
+    for name in ("forbid", "allow", "replace", "suspended", "deleted", "late"):
+        ask(ready, name, "one")
+    for name in ("no-claim", "no-secret"):
+        ask(ready, name, "one")
+    start_without_image(ready)
+    for name in ("forbid", "allow", "replace", "suspended", "deleted"):
+        wait_for_run(ready, name, "one", state="Running")
+    for name in ("forbid", "allow", "replace"):
+        ask(ready, name, "two")
+    ready.patch("dls", "suspended", {"spec": {"suspend": True}}, "--type=merge")
+    ready("delete", "dls", "deleted")
+
+    check_deleted(ready)
+    wait_for_run(ready, "allow", "two", state="Running")
+    wait_for_run(ready, "replace", "one", state="Failed", reason="JobDeleted")
+    wait_for_run(ready, "replace", "two", state="Running")
+    assert [run["token"] for run in runs(ready, "forbid")] == ["one"]
+    if isinstance(stage, LocalCluster):
+        stage.restart("kubelet")
+
+    check_stuck(ready)
+    wait_for_run(ready, "late", "one", state="Failed", reason="DeadlineExceeded")
+    wait_for_run(ready, "suspended", "one", state="Completed")
+    wait_for_run(ready, "forbid", "one", state="Completed")
+    wait_for_run(ready, "forbid", "two", state="Completed", timeout=90)
+    for name in ("allow", "replace"):
+        wait_for_run(ready, name, "two", state="Completed")
+    ask(ready, "allow", "one")
+    ask(ready, "forbid", "three")
+    wait_for_run(ready, "forbid", "three")
+    assert sorted(run["token"] for run in runs(ready, "allow")) == ["one", "two"]
+
+
+def check_deleted(kubectl: Kubectl) -> None:
+    def left() -> list[str]:
+        names = [item["metadata"]["name"] for item in kubectl.list("cronjobs,jobs,pods")]
+        return [name for name in names if name.startswith("deleted")]
+
+    wait_for("nothing left of the deleted one", lambda: not left(), timeout=90, every=1)
+
+
+def check_stuck(kubectl: Kubectl) -> None:
+    claim = wait_for_run(kubectl, "no-claim", "one", EXPLAIN_SECONDS, reason="Unschedulable")
+    assert '"none" not found' in claim["message"]
+    secret = wait_for_run(
+        kubectl, "no-secret", "one", EXPLAIN_SECONDS, reason="CreateContainerConfigError"
+    )
+    assert 'secret "none" not found' in secret["message"]
+    assert (claim["state"], secret["state"]) == ("Pending", "Pending")
+
+    def image() -> dict[str, Any] | None:
+        found = [run for run in runs(kubectl, "no-image") if "Image" in run.get("reason", "")]
+        return found[0] if found else None
+
+    assert wait_for("why there is no image", image, EXPLAIN_SECONDS)["state"] == "Pending"
+
+
+def start_without_image(kubectl: Kubectl) -> None:
+    """A Job from the template whose image is nowhere."""
+    template = kubectl.get("cronjob", "no-image")["spec"]["jobTemplate"]
+    container = template["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "127.0.0.1:1/nowhere:1"
+    metadata = {"name": "no-image-1", "labels": template["metadata"]["labels"]}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
+    kubectl.apply({**job, "spec": template["spec"]})
