@@ -2,9 +2,10 @@
 
 ``loadgen`` (Go) measures any operator that turns resources into CronJobs and records finished Jobs;
 ``peer`` is one written with controller-runtime that does just this job, with 32 workers. Both get
-the same load on the same control plane, one after the other in every round, and the writes that an
-operator makes are also made by the load generator alone: what the API server can take. Figures of
-a shared machine say little; their ratios are what is printed.
+the same load on the same control plane, in turns: each scenario at each size by one, then at once by
+the other, who goes first in the next round. The writes that an operator makes are also made by the
+load generator alone: what the API server can take. Figures of a shared machine say little; their
+ratios are what is printed.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from tests.cluster import LocalCluster, binaries, local
 HERE = Path(__file__).parent
 CRD = HERE.parents[1] / "manifests" / "crd.yaml"
 OURS, PEER, RAW = "ours", "peer", "-"
+TURNS = (("raw",), ("live",), ("backlog", "restart"))
+"""Scenarios by what one operator does before it is the other's turn; a restart needs a backlog."""
 PROGRAMS = {"etcd": "etcd", "kube-apiserver": "apiserver", "kube-controller-manager": "kcm"}
 
 Figures = dict[tuple[str, int, int, str], dict[str, list[float]]]
@@ -47,8 +50,10 @@ def main() -> int:
             _write_pids(cluster, folder / "pids")
             for number in range(1, arguments.rounds + 1):
                 print(f"==> round {number} of {arguments.rounds}", flush=True)
-                for operator in (OURS, PEER):
-                    _measure(operator, arguments, cluster, programs, folder)
+                operators = (OURS, PEER) if number % 2 else (PEER, OURS)
+                for turn in _turns(arguments):
+                    for operator in operators:
+                        _measure(operator, turn, cluster, programs, folder)
         finally:
             cluster.down()
         for line in (folder / "results.jsonl").read_text().splitlines():
@@ -63,23 +68,37 @@ def _build(name: str, folder: Path) -> Path:
     return binary
 
 
+def _turns(arguments: argparse.Namespace) -> list[list[str]]:
+    """Return the load generator's arguments for each turn."""
+    asked = arguments.scenarios.split(",")
+    turns = []
+    for scenarios in TURNS:
+        if here := [scenario for scenario in scenarios if scenario in asked]:
+            for size in arguments.sizes.split(","):
+                turns.append([f"-scenarios={','.join(here)}", f"-n={size}"])
+    if "complete" in asked:
+        for rate in arguments.rates.split(","):
+            turns.append(["-scenarios=complete", f"-m={arguments.completions}", f"-rates={rate}"])
+    return turns
+
+
 def _measure(
     operator: str,
-    arguments: argparse.Namespace,
+    turn: list[str],
     cluster: LocalCluster,
     programs: dict[str, Path],
     folder: Path,
 ) -> None:
     """Let the load generator loose on one operator, with the resource as that one wants it."""
-    scenarios = arguments.scenarios.split(",")
     if operator == OURS:
         command = shlex.join([sys.executable, "-m", "download_operator"])
-        flags = [f"-crd={CRD}", "-uid-key=id", "-state-key=state", "-pods"]
+        flags = [f"-crd={CRD}", "-uid-key=id", "-state-key=state"]
         flags.append("-count-paths=status.counts.completed,status.counts.failed")
+    elif "-scenarios=raw" in turn:
+        return
     else:
         command = f"{programs['peer']} -workers 32"
-        flags = [f"-crd={HERE / 'peer' / 'crd.yaml'}", "-pods"]
-        scenarios = [scenario for scenario in scenarios if scenario != "raw"]
+        flags = [f"-crd={HERE / 'peer' / 'crd.yaml'}"]
     settings = {"WORKER_IMAGE": "example.com/worker:1", "HEALTH_PORT": "0", "IDENTITY": "bench"}
     subprocess.run(
         [
@@ -88,11 +107,9 @@ def _measure(
             f"-cp-pids={folder / 'pids'}",
             f"-out={folder}",
             f"-op={operator}={command}",
-            f"-scenarios={','.join(scenarios)}",
-            f"-n={arguments.sizes}",
-            f"-m={arguments.completions}",
-            f"-rates={arguments.rates}",
             "-rounds=1",
+            "-pods",
+            *turn,
             *flags,
         ],
         env={**os.environ, **{f"DOWNLOAD_OPERATOR_{k}": v for k, v in settings.items()}},
