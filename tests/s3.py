@@ -17,6 +17,9 @@ from tests.ports import free_ports
 KEY_ID = "the-key"
 SECRET = "the-secret"
 WEED = Path(sys.executable).parent / "weed"
+IDENTITY = {"name": "tests", "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}]}
+CONFIG = json.dumps({"identities": [{**IDENTITY, "actions": ["Admin"]}]})
+"""Who may do what, as SeaweedFS reads it."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,16 @@ class S3Server:
     def read(self, key: str) -> bytes:
         return bytes(obstore.get(self.store, key).bytes())
 
+    def attributes(self, key: str) -> dict[str, str]:
+        """Content type and metadata of an object."""
+        return {str(name): value for name, value in obstore.get(self.store, key).attributes.items()}
+
 
 @contextmanager
 def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
     """Serve from *folder* until the block ends."""
-    identity = {"name": "tests", "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}]}
     config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [{**identity, "actions": ["Admin"]}]}))
+    config.write_text(CONFIG)
     roles = ("s3", "master", "volume", "filer")
     names = [f"{role}.port{kind}" for role in roles for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names), address), strict=True))
@@ -69,7 +75,7 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
         )
     try:
         server = S3Server(f"http://{address}:{ports['s3.port']}")
-        wait_for(f"the S3 server, see {folder / 'weed.log'}", lambda: _make_bucket(server))
+        wait_for(f"the S3 server, see {folder / 'weed.log'}", lambda: make_bucket(server))
         yield server
     finally:
         process.terminate()
@@ -80,8 +86,8 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
             process.wait()
 
 
-def _make_bucket(server: S3Server) -> bool:
-    """SeaweedFS takes PUT of a bucket as S3 does; obstore has no call for it."""
+def make_bucket(server: S3Server) -> bool:
+    """Make its bucket, which obstore has no call for; False if the server does not answer yet."""
     import pycurl  # noqa: PLC0415
 
     curl = pycurl.Curl()

@@ -39,6 +39,8 @@ class Bucket:
     region: str
     credentials: Mapping[str, str]
     """Variables as Amazon's own tools call them."""
+    secret: str
+    """Name of the Secret that they are from."""
     limits: Limits
 
     @property
@@ -61,6 +63,7 @@ class Upload:
     """
 
     def __init__(self, bucket: Bucket, key: str, content_type: str | None, length: int) -> None:
+        self._bucket = bucket
         self._key = key
         self._attributes = {"Content-Type": content_type} if content_type else {}
         self._part_bytes = max(PART_BYTES, length // MAX_PARTS)
@@ -165,7 +168,7 @@ class Upload:
     def _explained(self, error: Exception) -> DownloadError:
         if self._passed and self._passed.refused:
             return _refused(*next(iter(self._passed.refused.items())))
-        return _of_service(error)
+        return _of_service(error, self._bucket)
 
 
 def _gate(limits: Limits) -> "AbstractContextManager[Passed]":
@@ -224,19 +227,20 @@ def _refused(where: str, address: str) -> DownloadError:
     )
 
 
-def _of_service(error: Exception) -> DownloadError:
+def _of_service(error: Exception, bucket: Bucket) -> DownloadError:
     from obstore import exceptions  # noqa: PLC0415
 
     words = _first_line(error)
     if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
         return DownloadError(
             Reason.BUCKET_DENIED,
-            f"The S3 service refuses the credentials or their right to write: correct the Secret "
-            f"or the bucket's policy ({words}).",
+            f"The bucket {bucket.name} refuses the credentials or their right to write: correct "
+            f"the Secret {bucket.secret} or the bucket's policy ({words}).",
         )
     if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
         return DownloadError(
-            Reason.BUCKET_NOT_FOUND, f"The S3 service has no such bucket: make it ({words})."
+            Reason.BUCKET_NOT_FOUND,
+            f"The S3 service has no bucket {bucket.name}: make it ({words}).",
         )
     return DownloadError(Reason.UPLOAD_FAILED, f"The object could not be stored: {words}.")
 

@@ -163,5 +163,12 @@ def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 
     s3 = destination["s3"]
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     credentials = {name: environment[name].strip() for name in names if name in environment}
-    bucket = Bucket(s3["bucket"], s3.get("endpoint"), s3["region"], credentials, limits)
+    bucket = Bucket(
+        name=s3["bucket"],
+        endpoint=s3.get("endpoint"),
+        region=s3["region"],
+        credentials=credentials,
+        secret=s3["credentialsSecretRef"]["name"],
+        limits=limits,
+    )
     return S3(bucket, s3["key"])

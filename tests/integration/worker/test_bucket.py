@@ -35,6 +35,7 @@ def run(pod: Pod, service: S3Server, url: str, **more: Any) -> Ended:
         "key": more.pop("key", KEY),
         "endpoint": service.endpoint,
         "region": "us-east-1",
+        "credentialsSecretRef": {"name": "keys"},
     }
     credentials = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
     return pod.run(url, s3=destination, **{**credentials, **more})
@@ -47,7 +48,7 @@ def test_a_small_file_is_one_object_with_its_digest(
     assert ended.code == 0, ended.out
     assert ended.result.location == f"s3://downloads/{WHERE}"
     assert service.read(WHERE) == BODY
-    attributes = obstore.get(service.store, WHERE).attributes
+    attributes = service.attributes(WHERE)
     assert attributes["Content-Type"] == "text/csv"
     assert attributes["sha256"] == ended.result.sha256
 
@@ -88,7 +89,7 @@ def test_a_wrong_key_is_told(pod: Pod, server: FaultServer, service: S3Server, s
     url = server.on("/x.csv", answer(200, b"x" * size))
     ended = run(pod, service, url, AWS_SECRET_ACCESS_KEY="wrong")
     assert (ended.code, ended.result.reason) == (10, "BucketDenied"), ended.out
-    assert "correct the Secret" in (ended.result.message or "")
+    assert "correct the Secret keys" in (ended.result.message or "")
     assert "wrong" not in ended.out.replace("wrong key", "")
 
 
