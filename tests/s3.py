@@ -17,8 +17,19 @@ from tests.ports import free_ports
 KEY_ID = "the-key"
 SECRET = "the-secret"
 WEED = Path(sys.executable).parent / "weed"
-IDENTITY = {"name": "tests", "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}]}
-CONFIG = json.dumps({"identities": [{**IDENTITY, "actions": ["Admin"]}]})
+WRITER = "the-writer"
+"""Key of somebody who may put objects, and neither read nor list them."""
+BUCKET = "downloads"
+
+
+def _identity(key: str, action: str) -> dict[str, object]:
+    credentials = [{"accessKey": key, "secretKey": SECRET}]
+    return {"name": key, "credentials": credentials, "actions": [action]}
+
+
+CONFIG = json.dumps(
+    {"identities": [_identity(KEY_ID, "Admin"), _identity(WRITER, f"Write:{BUCKET}")]}
+)
 """Who may do what, as SeaweedFS reads it."""
 
 
@@ -27,7 +38,7 @@ class S3Server:
     """One that is running, with a bucket."""
 
     endpoint: str
-    bucket: str = "downloads"
+    bucket: str = BUCKET
 
     @property
     def store(self) -> S3Store:

@@ -100,10 +100,10 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
         variables["DOWNLOAD_WORKER_LOG_FORMAT"] = settings.log_format
     if settings.ca_config_map:
         variables["SSL_CERT_FILE"] = f"{CA_PATH}/ca.crt"
-    job_name = {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}}
     return [
         *({"name": name, "value": value} for name, value in variables.items()),
-        {"name": "DOWNLOAD_JOB", "valueFrom": job_name},
+        _from_label("DOWNLOAD_JOB", "batch.kubernetes.io/job-name"),
+        _from_label("DOWNLOAD_RUN", "batch.kubernetes.io/controller-uid"),
         *secrets,
         *_credentials(destination),
     ]
@@ -133,6 +133,11 @@ def _headers(spec: Spec) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
             headers.append({"name": header.name, "variable": variable})
             variables.append(_from_secret(variable, reference.name, reference.key))
     return headers, variables
+
+
+def _from_label(variable: str, label: str) -> dict[str, Any]:
+    field = {"fieldPath": f"metadata.labels['{label}']"}
+    return {"name": variable, "valueFrom": {"fieldRef": field}}
 
 
 def _from_secret(variable: str, secret: str, key: str, optional: bool = False) -> dict[str, Any]:

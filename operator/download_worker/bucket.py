@@ -1,26 +1,16 @@
 """Keep a file in a bucket of an S3 service."""
 
-import logging
 import queue
-import socket
-import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
-from download_worker.addresses import Network, is_allowed
-from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Limits
+from download_worker.errors import DownloadError
+from download_worker.service import Bucket, Service, object_exists
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, S3Config, S3Store
-
-    from download_worker.gate import Passed
-
-log = logging.getLogger(__name__)
+    from obstore import PutMode
 
 PART_BYTES: Final = 8 * 1024**2
 MAX_PARTS: Final = 9_000
@@ -30,23 +20,18 @@ UPLOADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket, and who may write to it."""
+class Object:
+    """What is to be put into a bucket."""
 
-    name: str
-    endpoint: str | None
-    """Address of the service; None: Amazon's."""
-    region: str
-    credentials: Mapping[str, str]
-    """Variables as Amazon's own tools call them."""
-    secret: str
-    """Name of the Secret that they are from."""
-    limits: Limits
-
-    @property
-    def url(self) -> str:
-        """Where the service is."""
-        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+    key: str
+    content_type: str | None
+    """What the server said that it is."""
+    length: int = 0
+    """Bytes that are expected; 0: not known."""
+    sha256: str | None = None
+    """Digest without which it is not kept, if that is known before the first byte."""
+    run: str | None = None
+    """The one run that may put an object of this key; None: any is replaced."""
 
 
 class Upload:
@@ -54,34 +39,29 @@ class Upload:
 
     Args:
         bucket: where to.
-        key: what the object will be called.
-        content_type: what the server said that it is.
-        length: bytes that are expected, if that is known.
+        wanted: what.
 
     Raises:
-        DownloadError: the service's address is not one that may be connected to.
+        DownloadError: the service must not be connected to, does not answer, or has an object of
+            that key which another run put there.
     """
 
-    def __init__(self, bucket: Bucket, key: str, content_type: str | None, length: int) -> None:
+    def __init__(self, bucket: Bucket, wanted: Object) -> None:
         self._bucket = bucket
-        self._key = key
-        self._attributes = {"Content-Type": content_type} if content_type else {}
-        self._part_bytes = max(PART_BYTES, length // MAX_PARTS)
+        self._object = wanted
+        self._part_bytes = max(PART_BYTES, wanted.length // MAX_PARTS)
         self._first = bytearray()
         self._waiting: queue.Queue[bytes | None] = queue.Queue(2)
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._aborted = False
         self._error: Exception | None = None
-        self._passed: Passed | None = None
-        with ExitStack() as opened:
-            proxy = bucket.limits.proxy
-            if not proxy:
-                _check_address(bucket.url, bucket.limits.allowed)
-                self._passed = opened.enter_context(_gate(bucket.limits))
-                proxy = f"http://127.0.0.1:{self._passed.port}"
-            self._store = _store(bucket, proxy)
-            self._opened = opened.pop_all()
+        self._service = Service(bucket)
+        try:
+            self._mode = self._allowed_mode()
+        except DownloadError:
+            self._service.close()
+            raise
 
     def write(self, chunk: bytes | bytearray) -> None:
         """Take the next bytes; small objects go out in one request with the commit."""
@@ -105,28 +85,55 @@ class Upload:
             self._thread.join()
         else:
             self._send_whole(sha256)
-        if self._error:
-            raise self._explained(self._error)
+        if self._error and not self._is_ours(self._error):
+            raise self._service.explained(self._error)
 
     def abandon(self, resumable: bool) -> None:
         """Take back what was sent, but for a complete object."""
         del resumable
-        with self._opened:
+        try:
             if self._thread and self._thread.is_alive():
                 self._aborted = True
                 self._hand_over(None)
                 self._thread.join()
+        finally:
+            self._service.close()
+
+    def _allowed_mode(self) -> "PutMode":
+        """Leave others' objects alone; what an earlier attempt put and could not report is ours."""
+        if self._object.run is None:
+            return "overwrite"
+        found = self._service.metadata(self._object.key)
+        if found is None:
+            return "create"
+        if found.get("run") != self._object.run:
+            raise object_exists(self._bucket)
+        return "overwrite"
+
+    def _is_ours(self, error: Exception) -> bool:
+        """Whether a request that was repeated came upon what it had itself put there."""
+        from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415
+
+        if not isinstance(error, AlreadyExistsError):
+            return False
+        found = self._service.metadata(self._object.key) or {}
+        return found.get("run") == self._object.run
+
+    def _attributes(self, sha256: str | None) -> dict[str, str]:
+        wanted = self._object
+        told = {"Content-Type": wanted.content_type, "sha256": sha256, "run": wanted.run}
+        return {name: value for name, value in told.items() if value}
 
     def _send_whole(self, sha256: str) -> None:
         import obstore  # noqa: PLC0415
 
-        attributes = {**self._attributes, "sha256": sha256}
         try:
             obstore.put(
-                self._store,
-                self._key,
+                self._service.store,
+                self._object.key,
                 bytes(self._first),
-                attributes=attributes,
+                attributes=self._attributes(sha256),
+                mode=self._mode,
                 use_multipart=False,
             )
         except Exception as error:
@@ -137,10 +144,11 @@ class Upload:
 
         try:
             obstore.put(
-                self._store,
-                self._key,
+                self._service.store,
+                self._object.key,
                 self._chunks(),
-                attributes=self._attributes,
+                attributes=self._attributes(self._object.sha256),
+                mode=self._mode,
                 chunk_size=self._part_bytes,
                 max_concurrency=UPLOADS,
             )
@@ -162,88 +170,5 @@ class Upload:
             except queue.Full:
                 continue
         if self._error and chunk is not None:
-            raise self._explained(self._error)
+            raise self._service.explained(self._error)
         return None
-
-    def _explained(self, error: Exception) -> DownloadError:
-        if self._passed and self._passed.refused:
-            return _refused(*next(iter(self._passed.refused.items())))
-        return _of_service(error, self._bucket)
-
-
-def _gate(limits: Limits) -> "AbstractContextManager[Passed]":
-    """Judge each connection to the service when it is made: a look-up may change its answer."""
-    from download_worker.gate import gate  # noqa: PLC0415
-
-    return gate(limits.allowed, sys.maxsize, limits.connect_seconds)
-
-
-def _store(bucket: Bucket, proxy: str) -> "S3Store":
-    from obstore.store import S3Store  # noqa: PLC0415
-
-    config: S3Config = {
-        "bucket": bucket.name,
-        "endpoint": bucket.url,
-        "region": bucket.region,
-        "access_key_id": bucket.credentials["AWS_ACCESS_KEY_ID"],
-        "secret_access_key": bucket.credentials["AWS_SECRET_ACCESS_KEY"],
-        "virtual_hosted_style_request": False,
-    }
-    if token := bucket.credentials.get("AWS_SESSION_TOKEN"):
-        config["session_token"] = token
-    client: ClientConfig = {
-        "allow_http": bucket.url.startswith("http://"),
-        "timeout": "300s",
-        "proxy_url": proxy,
-    }
-    return S3Store(
-        config=config,
-        client_options=client,
-        retry_config={"max_retries": 3},
-    )
-
-
-def _check_address(url: str, allowed: Iterable[Network]) -> None:
-    parts = urlsplit(url)
-    try:
-        found = socket.getaddrinfo(
-            parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM
-        )
-    except (OSError, ValueError):
-        raise DownloadError(
-            Reason.HOST_NOT_FOUND, f"Could not resolve host {parts.hostname} of the S3 endpoint."
-        ) from None
-    ranges = tuple(allowed)
-    for *_, address in found:
-        if not is_allowed(str(address[0]), ranges):
-            raise _refused(str(parts.hostname), str(address[0]))
-
-
-def _refused(where: str, address: str) -> DownloadError:
-    return DownloadError(
-        Reason.ADDRESS_REFUSED,
-        f"The S3 endpoint {where} is at {address}, which is not a public address: "
-        "have the operator's configuration allow its range.",
-    )
-
-
-def _of_service(error: Exception, bucket: Bucket) -> DownloadError:
-    from obstore import exceptions  # noqa: PLC0415
-
-    words = _first_line(error)
-    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
-        return DownloadError(
-            Reason.BUCKET_DENIED,
-            f"The bucket {bucket.name} refuses the credentials or their right to write: correct "
-            f"the Secret {bucket.secret} or the bucket's policy ({words}).",
-        )
-    if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
-        return DownloadError(
-            Reason.BUCKET_NOT_FOUND,
-            f"The S3 service has no bucket {bucket.name}: make it ({words}).",
-        )
-    return DownloadError(Reason.UPLOAD_FAILED, f"The object could not be stored: {words}.")
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

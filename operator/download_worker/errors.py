@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NOT_A_PAGE = "NotAPage"
     NO_ARTICLE = "NoArticle"
     NO_SPACE = "NoSpace"
+    OBJECT_EXISTS = "ObjectExists"
     RENDER_FAILED = "RenderFailed"
     RENDER_TIMEOUT = "RenderTimeout"
     STALLED = "Stalled"
@@ -54,6 +55,7 @@ PERMANENT: Final = frozenset(
         Reason.INVALID_URL,
         Reason.NOT_A_PAGE,
         Reason.NO_ARTICLE,
+        Reason.OBJECT_EXISTS,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_REDIRECTS,
         Reason.UNSAFE_PATH,

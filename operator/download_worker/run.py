@@ -18,7 +18,7 @@ from download_schedule.result import (
 )
 from download_worker import formats
 from download_worker import spec as specs
-from download_worker.bucket import Upload
+from download_worker.bucket import Object, Upload
 from download_worker.download import Surroundings, download, failed
 from download_worker.errors import DownloadError, Reason, StoppedError, of_file_system
 from download_worker.filenames import filename
@@ -127,12 +127,15 @@ def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
     def open_sink(response: Response, _leftover: Leftover | None) -> Sink:
         keys.append(spec.path(s3.key, _filename(spec, response), started))
         length = response.headers.get("content-length", "")
-        return Upload(
-            s3.bucket,
-            keys[-1],
-            formats.CONTENT_TYPES.get(spec.format) or response.headers.get("content-type"),
-            int(length) if length.isdigit() else 0,
+        wanted = Object(
+            key=keys[-1],
+            content_type=formats.CONTENT_TYPES.get(spec.format)
+            or response.headers.get("content-type"),
+            length=int(length) if length.isdigit() else 0,
+            sha256=None if around.convert else spec.order.sha256,
+            run=spec.run if s3.key_is_of_one_run else None,
         )
+        return Upload(s3.bucket, wanted)
 
     result = download(spec.order, replace(around, open_sink=open_sink))
     return replace(result, location=f"s3://{s3.bucket.name}/{keys[-1]}")

@@ -9,11 +9,11 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from download_worker.addresses import Network
-from download_worker.bucket import Bucket
 from download_worker.download import Order
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats import FORMATS, OF_PAGES
 from download_worker.redirects import Request
+from download_worker.service import Bucket
 from download_worker.transfer import Limits
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
@@ -37,6 +37,11 @@ class S3:
     key: str
     """Template; see :meth:`Spec.path`."""
 
+    @property
+    def key_is_of_one_run(self) -> bool:
+        """Whether no two runs of a schedule are to have the same key."""
+        return "{scheduled}" in self.key
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -45,6 +50,8 @@ class Spec:
     namespace: str
     name: str
     job: str
+    run: str
+    """The Job's UID, by which a run is known in the schedule's history."""
     order: Order
     format: str
     volume: Volume | None
@@ -94,6 +101,7 @@ def read(environment: Mapping[str, str]) -> Spec:
             namespace=environment["DOWNLOAD_NAMESPACE"],
             name=environment["DOWNLOAD_NAME"],
             job=environment["DOWNLOAD_JOB"],
+            run=environment["DOWNLOAD_RUN"],
             order=order,
             format=spec["format"],
             volume=_volume(destination),

@@ -82,6 +82,7 @@ class Pod:
             "DOWNLOAD_NAMESPACE": "team",
             "DOWNLOAD_NAME": "nightly",
             "DOWNLOAD_JOB": "nightly-29923320",
+            "DOWNLOAD_RUN": "5b1c9b1e",
             "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,
             **environment,
         }

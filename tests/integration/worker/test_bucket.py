@@ -1,5 +1,6 @@
 """Files kept in a bucket of a real S3 server."""
 
+import hashlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,21 @@ import pytest
 
 from tests import s3
 from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import BODY, FaultServer, answer, cut, endless, head
-from tests.s3 import KEY_ID, SECRET, S3Server
+from tests.integration.worker.faults import (
+    BODY,
+    Behaviour,
+    Exchange,
+    FaultServer,
+    answer,
+    cut,
+    endless,
+    head,
+)
+from tests.s3 import KEY_ID, SECRET, WRITER, S3Server
 
 KEY = "{name}/{scheduled}-{filename}"
 WHERE = "nightly/20261123T020000Z-x.csv"
+SIZES = pytest.mark.parametrize("size", [100, 20_000_000])
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +69,17 @@ def test_a_large_file_goes_in_parts(pod: Pod, server: FaultServer, service: S3Se
     ended = run(pod, service, server.on("/x.csv", answer(200, body)))
     assert ended.code == 0, ended.out
     assert service.read(WHERE) == body
+    assert "sha256" not in service.attributes(WHERE)
+
+
+def test_a_large_file_has_its_digest_where_it_was_known_before(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    body = random.Random(2).randbytes(20_000_000)
+    sha256 = hashlib.sha256(body).hexdigest()
+    url = server.on("/x.csv", answer(200, body))
+    assert run(pod, service, url, verify={"sha256": sha256}).code == 0
+    assert service.attributes(WHERE)["sha256"] == sha256
 
 
 def test_an_empty_file_is_an_object_too(pod: Pod, server: FaultServer, service: S3Server) -> None:
@@ -65,7 +87,7 @@ def test_an_empty_file_is_an_object_too(pod: Pod, server: FaultServer, service: 
     assert service.read(WHERE) == b""
 
 
-@pytest.mark.parametrize("size", [100, 20_000_000])
+@SIZES
 def test_a_body_cut_short_is_no_object(
     pod: Pod, server: FaultServer, service: S3Server, size: int
 ) -> None:
@@ -128,3 +150,78 @@ def test_nothing_stays_on_the_machine(
     before = sorted(tmp_path.rglob("*"))
     run(pod, service, server.on("/x.csv", answer(200)))
     assert sorted(tmp_path.rglob("*")) == sorted([*before, pod.report])
+
+
+@SIZES
+def test_an_object_of_another_run_is_not_replaced(
+    pod: Pod, server: FaultServer, service: S3Server, size: int
+) -> None:
+    url = server.on("/x.csv", answer(200, b"1" * size), answer(200, b"2" * size))
+    assert run(pod, service, url, DOWNLOAD_RUN="one").code == 0
+    ended = run(pod, service, url, DOWNLOAD_RUN="two")
+    assert (ended.code, ended.result.reason) == (10, "ObjectExists"), ended.out
+    assert "choose another key" in (ended.result.message or "")
+    assert service.read(WHERE) == b"1" * size
+
+
+@SIZES
+def test_a_later_attempt_of_the_run_replaces_its_own(
+    pod: Pod, server: FaultServer, service: S3Server, size: int
+) -> None:
+    url = server.on("/x.csv", answer(200, b"1" * size), answer(200, b"2" * size))
+    assert [run(pod, service, url).code for _ in range(2)] == [0, 0]
+    assert service.read(WHERE) == b"2" * size
+
+
+def test_a_key_that_every_run_has_is_replaced(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    url = server.on("/x.csv", answer(200, b"1"), answer(200, b"2"))
+    for number in ("one", "two"):
+        assert run(pod, service, url, key="latest", DOWNLOAD_RUN=number).code == 0
+    assert service.read("latest") == b"2"
+
+
+def overtaken(service: S3Server, size: int, run: str) -> Behaviour:
+    """Serve a body, while somebody puts an object of the same key."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.send(head("200 OK", f"Content-Length: {size}") + b"x" * (size - 1))
+        exchange.closing.wait(1)  # the worker has looked at the key by then
+        obstore.put(service.store, WHERE, b"theirs", attributes={"run": run})
+        exchange.send(b"x")
+
+    return behave
+
+
+@SIZES
+def test_an_object_put_meanwhile_stays(
+    pod: Pod, server: FaultServer, service: S3Server, size: int
+) -> None:
+    ended = run(pod, service, server.on("/x.csv", overtaken(service, size, "another")))
+    assert (ended.code, ended.result.reason) == (10, "ObjectExists"), ended.out
+    assert service.read(WHERE) == b"theirs"
+
+
+def test_an_answer_that_was_lost_does_not_fail_the_run(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    """The service has the object already when the client repeats its request."""
+    url = server.on("/x.csv", overtaken(service, 100, "this-run"))
+    assert run(pod, service, url, DOWNLOAD_RUN="this-run").code == 0
+
+
+def test_who_may_only_write_can(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    url = server.on("/x.csv", answer(200, b"1"), answer(200, b"2"))
+    writer = {"AWS_ACCESS_KEY_ID": WRITER}
+    assert run(pod, service, url, DOWNLOAD_RUN="one", **writer).code == 0
+    ended = run(pod, service, url, DOWNLOAD_RUN="two", **writer)
+    assert (ended.code, ended.result.reason) == (10, "ObjectExists"), ended.out
+    assert service.read(WHERE) == b"1"
+
+
+def test_a_service_that_knows_no_condition_is_told(pod: Pod, server: FaultServer) -> None:
+    server.on(f"/downloads/{WHERE}", answer(404, b""), answer(501, b""))
+    ended = run(pod, S3Server(server.origin), server.on("/x.csv", answer(200)))
+    assert (ended.code, ended.result.reason) == (20, "UploadFailed"), ended.out
+    assert "write a key without {scheduled}" in (ended.result.message or "")

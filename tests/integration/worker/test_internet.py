@@ -212,6 +212,7 @@ def attempt(
             "DOWNLOAD_NAMESPACE": "team",
             "DOWNLOAD_NAME": "nightly",
             "DOWNLOAD_JOB": "nightly-29923320",
+            "DOWNLOAD_RUN": "5b1c9b1e",
             "AWS_ACCESS_KEY_ID": "k",
             "AWS_SECRET_ACCESS_KEY": "s",
             "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,

@@ -37,6 +37,7 @@ def environment(**changes: object) -> dict[str, str]:
         "DOWNLOAD_NAMESPACE": "team",
         "DOWNLOAD_NAME": "nightly",
         "DOWNLOAD_JOB": "nightly-29923320",
+        "DOWNLOAD_RUN": "5b1c9b1e",
     }
 
 
