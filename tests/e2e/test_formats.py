@@ -7,6 +7,7 @@ import pytest
 
 from tests import images
 from tests.cluster import Cluster
+from tests.e2e.runs import END_SECONDS, ended, run_of, secret
 from tests.kubectl import Kubectl, wait_for
 from tests.schedules import schedule
 from tests.stage import install
@@ -17,7 +18,6 @@ pytestmark = [
     pytest.mark.parametrize("stage", ["helm"], indirect=True),
 ]
 
-END_SECONDS = 150.0
 EXTENSIONS = {
     "raw": "-page",
     "html": ".html",
@@ -36,23 +36,6 @@ def with_pdf(stage: Cluster) -> None:
     image = f"DOWNLOAD_OPERATOR_PDF_IMAGE={images.reference('worker-pdf')}"
     kubectl("set", "env", "deployment/download-operator", image)
     kubectl("rollout", "status", "deployment/download-operator", "--timeout=120s", timeout=130)
-
-
-def secret(name: str, **values: str) -> dict[str, Any]:
-    metadata = {"name": name}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
-
-
-def run_of(kubectl: Kubectl, name: str, *states: str) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found = kubectl.get("dls", name).get("status", {}).get("history", [])
-        return found[0] if found and found[0]["state"] in states else None
-
-    return wait_for(f"{name} to be {states}", look, END_SECONDS, every=1)
-
-
-def ended(kubectl: Kubectl, name: str) -> dict[str, Any]:
-    return run_of(kubectl, name, "Completed", "Failed")
 
 
 def test_formats_and_destinations(stage: Cluster, with_pdf: None, namespace: Kubectl) -> None:

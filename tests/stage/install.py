@@ -76,12 +76,14 @@ def api_key(cluster: Cluster) -> str:
 
 
 @contextmanager
-def port_forward(cluster: Cluster, service: str) -> Iterator[str]:
-    """Reach a Service of the product from this machine; yields its URL."""
-    kubectl = kubectl_of(cluster, NAMESPACE)
+def port_forward(
+    cluster: Cluster, service: str, namespace: str = NAMESPACE, port: int = 8080
+) -> Iterator[str]:
+    """Reach a Service from this machine; yields its URL."""
+    kubectl = kubectl_of(cluster, namespace)
     command = [str(kubectl.program), f"--kubeconfig={kubectl.kubeconfig}", "port-forward"]
     with subprocess.Popen(
-        [*command, f"--namespace={NAMESPACE}", f"service/{service}", ":8080"],
+        [*command, f"--namespace={namespace}", f"service/{service}", f":{port}"],
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

@@ -1,0 +1,72 @@
+"""A bucket of a real S3 service as the destination, with the right key, a wrong one and none."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.runs import ended, run_of, secret
+from tests.kubectl import Kubectl, wait_for
+from tests.s3 import KEY_ID, SECRET
+from tests.schedules import schedule
+from tests.stage import bucket, install
+from tests.stage.webserver import content
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.parametrize("stage", ["helm"], indirect=True),
+]
+
+EXPLAIN_SECONDS = 60.0
+"""Within it, a run that cannot start says why."""
+
+
+def to_bucket(name: str, secret_name: str) -> dict[str, Any]:
+    destination = {
+        "bucket": "downloads",
+        "endpoint": bucket.ENDPOINT,
+        "credentialsSecretRef": {"name": secret_name},
+    }
+    return schedule(name, url=f"{install.WEB_URL}/files/e", destination={"s3": destination})
+
+
+def test_a_bucket_takes_files_and_says_why_it_does_not(stage: Cluster, namespace: Kubectl) -> None:
+    with bucket.running(stage) as service:
+        namespace.apply(
+            secret("right", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET),
+            secret("wrong", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY="not-it"),
+            to_bucket("kept", "right"),
+            to_bucket("denied", "wrong"),
+            to_bucket("unstarted", "none"),
+        )
+        namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=60s")
+        namespace("annotate", "dls", "--all", "downloads.dev/run-requested=one")
+
+        kept = ended(namespace, "kept")
+        assert kept["state"] == "Completed", kept
+        served = hashlib.sha256(content("e")).hexdigest()
+        assert (kept["sha256"], kept["bytes"]) == (served, len(content("e")))
+        (key,) = service.names()
+        assert kept["location"] == f"s3://downloads/{key}"
+        assert key.startswith(f"{namespace.namespace}/kept/")
+        assert service.read(key) == content("e")
+        assert service.attributes(key)["sha256"] == served
+
+        denied = ended(namespace, "denied")
+        assert (denied["state"], denied["reason"]) == ("Failed", "BucketDenied"), denied
+        assert denied["attempts"] == 1
+        assert "bucket downloads refuses the credentials" in denied["message"]
+        assert "Secret wrong" in denied["message"]
+        assert "not-it" not in denied["message"]
+        check_unstarted(namespace)
+
+
+def check_unstarted(kubectl: Kubectl) -> None:
+    def explained() -> dict[str, Any] | None:
+        run = run_of(kubectl, "unstarted", "Pending")
+        return run if "reason" in run else None
+
+    run = wait_for("why the run does not start", explained, EXPLAIN_SECONDS, every=1)
+    assert run["reason"] == "CreateContainerConfigError"
+    assert 'secret "none" not found' in run["message"]
