@@ -6,6 +6,7 @@ from typing import Any, Final
 from download_operator.settings import Settings
 from download_operator.views import CONTAINER, Schedule
 from download_schedule.model import Destination, Format, Spec
+from download_schedule.names import JOB_UID_LABEL
 
 WORKER_USER: Final = 65532
 DATA_PATH: Final = "/data"
@@ -103,7 +104,7 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
     return [
         *({"name": name, "value": value} for name, value in variables.items()),
         _from_label("DOWNLOAD_JOB", "batch.kubernetes.io/job-name"),
-        _from_label("DOWNLOAD_RUN", "batch.kubernetes.io/controller-uid"),
+        _from_label("DOWNLOAD_RUN", JOB_UID_LABEL),
         *secrets,
         *_credentials(destination),
     ]
