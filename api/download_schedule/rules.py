@@ -6,6 +6,7 @@ the same verdict without a round trip. Both say :attr:`Rule.message`; tests hold
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -252,6 +253,13 @@ CLAIM_NAME: Final = Check(
     ),
 )
 
+
+def _cannot_be_seen(character: str) -> bool:
+    """As RE2 has it: characters of which Unicode knows nothing yet are no matter of this rule."""
+    kind = unicodedata.category(character)
+    return character != " " and kind[0] in "CZ" and kind != "Cn"
+
+
 PATH: Final = Check(
     matching(
         r"^([^{}]|\{(namespace|name|scheduled|filename)\})*\z",
@@ -267,8 +275,14 @@ PATH: Final = Check(
         lambda path: not {"", ".", ".."} & set(path.split("/")),
     ),
     matching(
-        r"^[^\x00-\x1f\x7f]*\z",
-        "path must not hold control characters",
+        r"^[^\x00-\x1f\x7f-\x9f]*\z",
+        "path must not hold control characters; leave them out",
+    ),
+    Rule(
+        "path must not hold characters that cannot be seen, such as those that turn the direction "
+        "of writing, or spaces other than the plain one; leave them out",
+        r"""!self.matches(r"[\p{C}\p{Zl}\p{Zp}]|[^ \P{Zs}]")""",
+        lambda path: not any(_cannot_be_seen(character) for character in path),
     ),
 )
 

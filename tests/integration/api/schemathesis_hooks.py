@@ -45,6 +45,7 @@ BEYOND_SCHEMA: Final = (
     (422, "a body goes with method POST only"),
     (422, "namespace: a schedule stays where it is"),
     (422, "destination takes one member"),
+    (422, "path must not hold characters that cannot be seen"),
 )
 """Status and sentence of what only words can describe."""
 

@@ -221,6 +221,27 @@ def test_a_bad_spec_is_refused_at_the_door(
         kubectl.apply(schedule("bad", **spec))
 
 
+@pytest.mark.parametrize(
+    "characters",
+    ["\x85", "\x9f", "\xa0", "\xad", "\u061c", "\u200b", "\u202e", "\u2028", "\u2066", "\u3000",
+     "\ufeff", "\ue000", "\U000e0041"],
+)  # fmt: skip
+def test_a_path_with_a_character_that_cannot_be_seen_is_refused_at_the_door(
+    kubectl: Kubectl, characters: str
+) -> None:
+    volume = {"claimName": "data", "path": f"a{characters}b"}
+    with pytest.raises(RefusedError, match=r"path must not hold .*; leave them out"):
+        kubectl.apply(schedule("bad", destination={"volume": volume}))
+
+
+def test_a_path_in_any_script_is_admitted(kubectl: Kubectl) -> None:
+    for number, text in enumerate(
+        ["a b", "\xa1\xae", "\u062a\u0642\u0631\u064a\u0631", "\u5831\u544a", "\U0001f4c8"]
+    ):
+        volume = {"claimName": "data", "path": f"{text}/{{filename}}"}
+        kubectl.apply(schedule(f"good-{number}", destination={"volume": volume}))
+
+
 def test_what_only_the_operator_can_tell_is_in_the_condition(
     kubectl: Kubectl, operator: Operator
 ) -> None:
