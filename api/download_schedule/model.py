@@ -141,7 +141,7 @@ class Request(Model):
         rules.HEADERS,
     ] = ()
     compressed: bool = False
-    """True asks for gzip or br and keeps the body decoded; such a body cannot be resumed."""
+    """True asks for gzip, br or zstd and keeps the body decoded; such a body cannot be resumed."""
     connect_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """An attempt fails when no byte comes for this long."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from download_schedule.result import Result
+from download_worker.decoding import ACCEPTED, Decoder, decoder_of
 from download_worker.errors import (
     DownloadError,
     Reason,
@@ -47,6 +48,8 @@ class Order:
     """Digest that the body as fetched (and decoded) must have, in lower-case hexadecimal digits."""
     content_types: tuple[str, ...] = ()
     """Media types, ``type/*`` for all of a type; empty: any."""
+    compressed: bool = False
+    """Ask for the body packed, and keep it unpacked."""
     known: Known | None = None
     """The last file: one that is the same is not kept again."""
 
@@ -97,6 +100,8 @@ class _Download:
         self._around = surroundings
         self._leftover = surroundings.leftover
         self._writer: Writer | None = None
+        self._decoder: Decoder | None = None
+        self._begun = False
         self._body = bytearray()
         self._before = 0
         """Bytes that an earlier attempt fetched."""
@@ -131,6 +136,8 @@ class _Download:
     def _follow(self) -> Response:
         request = self._order.request
         headers = request.headers
+        if self._order.compressed and not any(n.lower() == "accept-encoding" for n, _ in headers):
+            headers += (("Accept-Encoding", ACCEPTED),)
         if self._order.known and request.method == "GET":
             headers += self._order.known.headers()
         if self._leftover:
@@ -159,26 +166,29 @@ class _Download:
         if response.status in STATUSES and "location" in response.headers:
             return False  # what people would read if their browser did not follow
         writer = self._begin(response)
-        self._bytes += len(chunk)
-        if self._bytes > self._order.max_bytes:
-            raise too_large(response, self._order.max_bytes)
-        if writer:
-            writer.write(chunk)
-        else:
-            self._body += chunk
-            if len(self._body) > MAX_CONVERTED:
-                raise too_large_to_convert(response, MAX_CONVERTED)
+        for piece in self._decoder.pieces(chunk) if self._decoder else (chunk,):
+            self._bytes += len(piece)
+            if self._bytes > self._order.max_bytes:
+                raise too_large(response, self._order.max_bytes)
+            if writer:
+                writer.write(piece)
+            else:
+                self._body += piece
+                if len(self._body) > MAX_CONVERTED:
+                    raise too_large_to_convert(response, MAX_CONVERTED)
         return True
 
     def _begin(self, response: Response) -> Writer | None:
         """Judge the response by its head, before the first byte of its body is kept."""
-        if self._writer or self._body:
+        if self._begun:
             return self._writer
         leftover = self._judge(response)
         before = leftover.size if leftover else 0
         if before + (response.announced or 0) > self._order.max_bytes:
             raise too_large(response, self._order.max_bytes)
         check_type(response, self._order.content_types)
+        self._decoder = decoder_of(response) if self._order.compressed else None
+        self._begun = True
         return None if self._around.convert else self._open(response, leftover)
 
     def _open(self, response: Response, leftover: Leftover | None) -> Writer:
@@ -212,6 +222,8 @@ class _Download:
         return None
 
     def _finish(self, response: Response, writer: Writer | None) -> Result:
+        if self._decoder:
+            self._decoder.finish()
         check_length(response, self._bytes, self._expected, self._order.min_bytes)
         if writer is None:
             self._check_digest(response, hashlib.sha256(self._body).hexdigest())

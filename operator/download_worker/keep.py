@@ -67,7 +67,7 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
     if last and around.convert is None and order.sha256 not in (None, last.sha256):
         last = None  # another file is wanted now
     known = Known(last.sha256, last.etag, last.last_modified) if last else None
-    plain = around.convert is None and not order.limits.compressed
+    plain = around.convert is None and not order.compressed
     resumable = plain and order.request.method == "GET"
     parts = Parts(place.root, place.hidden, place.owner)
     opened: list[tuple[str, Response]] = []

@@ -13,6 +13,7 @@ SAME_METHOD: Final = frozenset({307, 308})
 HARMLESS_HEADERS: Final = frozenset(
     {
         "accept",
+        "accept-encoding",
         "accept-language",
         "if-modified-since",
         "if-none-match",

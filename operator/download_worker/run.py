@@ -107,12 +107,11 @@ def _discard(_response: Response, _leftover: Leftover | None) -> Sink:
 
 def _to_volume(spec: specs.Spec, volume: specs.Volume, data: Path, around: Surroundings) -> Result:
     started = datetime.now(UTC)
-    url = spec.order.request.url
     place = Place(
         root=data,
         owner=owner_name(f"{spec.namespace}.{spec.name}"),
         path=lambda response: spec.path(volume.path, _filename(spec, response), started),
-        source=url if spec.format == "raw" else f"{spec.format} {url}",
+        source=_source(spec),
         only_if_changed=spec.only_if_changed,
         keep_last=spec.keep_last,
     )
@@ -139,6 +138,13 @@ def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
 
     result = download(spec.order, replace(around, open_sink=open_sink))
     return replace(result, location=f"s3://{s3.bucket.name}/{keys[-1]}")
+
+
+def _source(spec: specs.Spec) -> str:
+    """Return what a file is made from: of one that is converted, the digest says nothing of it."""
+    if spec.format == "raw":
+        return spec.order.request.url
+    return " ".join(filter(None, (spec.format, spec.order.sha256, spec.order.request.url)))
 
 
 def _filename(spec: specs.Spec, response: Response) -> str:

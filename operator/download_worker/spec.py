@@ -131,7 +131,6 @@ def _order(spec: Any, environment: Mapping[str, str]) -> Order:
             allowed=_ranges(environment),
             connect_seconds=request["connectTimeoutSeconds"],
             stall_seconds=request["stallTimeoutSeconds"],
-            compressed=request["compressed"] or spec["format"] in OF_PAGES,
             proxy=environment.get("DOWNLOAD_WORKER_PROXY", ""),
         ),
         max_redirects=request["maxRedirects"],
@@ -139,6 +138,7 @@ def _order(spec: Any, environment: Mapping[str, str]) -> Order:
         max_bytes=verify["maxBytes"],
         sha256=verify.get("sha256"),
         content_types=tuple(verify["contentTypes"]),
+        compressed=request["compressed"] or spec["format"] in OF_PAGES,
     )
 
 

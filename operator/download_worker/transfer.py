@@ -21,6 +21,8 @@ CONNECT_SECONDS: Final = 10
 STALL_SECONDS: Final = 30.0
 BUFFER_BYTES: Final = 512 * 1024
 USER_AGENT: Final = "download-operator"
+MAX_INTERIM: Final = 1000
+"""Answers before the one that counts (1xx): each says that the server is still at it."""
 
 _AUTHORITIES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian
@@ -87,8 +89,6 @@ class Limits:
     """Address ranges open beyond public addresses."""
     connect_seconds: int = CONNECT_SECONDS
     stall_seconds: float = STALL_SECONDS
-    compressed: bool = False
-    """Ask for the encodings that libcurl knows, and hand on the decoded body."""
     proxy: str = ""
     """``http://host:port`` through which everything goes, and which then judges the addresses."""
 
@@ -139,6 +139,7 @@ class _Transfer:
         self._refused: list[str] = []
         self._sockets: list[socket.socket] = []
         """pycurl works with duplicates of them."""
+        self._answers = 0
         self._received = 0
         self._heard = time.monotonic()
 
@@ -176,8 +177,6 @@ class _Transfer:
         }
         if self._request.method == "POST":
             options[pycurl.COPYPOSTFIELDS] = self._request.body
-        if self._limits.compressed:
-            options[pycurl.ACCEPT_ENCODING] = ""
         for option, value in options.items():
             curl.setopt(option, value)
         if authorities := _authorities():
@@ -196,7 +195,7 @@ class _Transfer:
             self._refused.append(host)
         return pycurl.SOCKET_BAD
 
-    def _header(self, line: bytes) -> None:
+    def _header(self, line: bytes) -> int | None:
         """Begin anew at each status line: headers of an interim response (1xx) do not count."""
         self._heard = time.monotonic()
         text = _decoded(line).strip()
@@ -205,9 +204,18 @@ class _Transfer:
             self._response.version = text[len("HTTP/") :].partition(" ")[0]
             self._response.status = int(code[0]) if code and code[0].isdigit() else 0
             self._response.headers = {}
+            self._answers += 1
+            if self._answers > MAX_INTERIM:
+                self._error = DownloadError(
+                    Reason.BAD_RESPONSE,
+                    f"The server sent {MAX_INTERIM} interim answers and no other: "
+                    "another attempt may fare better.",
+                )
+                return -1
         elif ":" in text:
             name, _, value = text.partition(":")
             self._response.headers.setdefault(name.strip().lower(), value.strip())
+        return None
 
     def _write(self, chunk: bytes) -> int:
         self._received += len(chunk)

@@ -57,7 +57,7 @@ class Printer:
     stopped: Callable[[], bool] = lambda: False
 
     def print(self, url: str) -> Result:
-        limits = Limits(tuple(ip_network(text) for text in self.allowed), compressed=True)
+        limits = Limits(tuple(ip_network(text) for text in self.allowed))
         request = Request(url, self.headers)
         order = Order(request, limits, max_bytes=self.max_bytes, known=self.known)
         around = Surroundings(

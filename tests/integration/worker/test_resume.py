@@ -16,6 +16,7 @@ from tests.kubectl import wait_for
 
 LARGE = random.Random(1).randbytes(6_000_000)
 ETAG = 'ETag: "v1"'
+FLAGS = re.MULTILINE | re.IGNORECASE
 
 
 def ranged(
@@ -29,8 +30,8 @@ def ranged(
     """Answer as a server does that knows ranges, but maybe hang up on the way."""
 
     def behave(exchange: Exchange) -> None:
-        wanted = re.search(r"^Range: bytes=(\d+)-\r?$", exchange.head, re.MULTILINE)
-        condition = re.search(r"^If-Range: (.*?)\r?$", exchange.head, re.MULTILINE)
+        wanted = re.search(r"^Range: bytes=(\d+)-\r?$", exchange.head, FLAGS)
+        condition = re.search(r"^If-Range: (.*?)\r?$", exchange.head, FLAGS)
         start = 0
         if wanted and condition and validator.endswith(f": {condition[1]}"):
             start = int(wanted[1])
@@ -45,7 +46,7 @@ def ranged(
 
 def ranges(server: FaultServer) -> list[int | None]:
     """Return from where on each request asked."""
-    found = [re.search(r"^Range: bytes=(\d+)-", each, re.MULTILINE) for each in server.heads]
+    found = [re.search(r"^Range: bytes=(\d+)-", each, FLAGS) for each in server.heads]
     return [int(match[1]) if match else None for match in found]
 
 

@@ -71,7 +71,7 @@ def test_what_to_ask_and_what_to_insist_on_is_read() -> None:
     headers = (("Authorization", "Bearer x"),)
     assert order.request == Request("https://example.com/x", headers, "POST", "é".encode())
     assert (order.limits.connect_seconds, order.limits.stall_seconds) == (3, 4)
-    assert order.limits.compressed
+    assert order.compressed
     assert (order.max_redirects, order.min_bytes, order.max_bytes) == (0, 1, 2)
     assert (order.sha256, order.content_types) == ("a" * 64, ("text/*",))
 
@@ -85,7 +85,7 @@ def test_what_to_ask_and_what_to_insist_on_is_read() -> None:
     ],
 )
 def test_pages_are_asked_for_in_any_encoding(form: str, compressed: bool) -> None:
-    assert read(environment(format=form)).order.limits.compressed == compressed
+    assert read(environment(format=form)).order.compressed == compressed
 
 
 @pytest.mark.parametrize("value", ["a\nb", "ü"])
