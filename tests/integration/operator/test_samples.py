@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tests.integration.conftest import StartOperator
 from tests.kubectl import Kubectl
-from tests.operator_process import Operator
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
 
@@ -12,7 +12,8 @@ def test_there_are_samples() -> None:
     assert len(SAMPLES) >= 5
 
 
-def test_every_sample_becomes_ready(kubectl: Kubectl, operator: Operator) -> None:
+def test_every_sample_becomes_ready(kubectl: Kubectl, start_operator: StartOperator) -> None:
+    start_operator(pdf_image="example.com/worker-pdf:1")
     for sample in SAMPLES:
         kubectl("apply", f"--filename={sample}")
     kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
