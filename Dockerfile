@@ -21,9 +21,26 @@ USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["python3", "-m", "download_api"]
 
-FROM base AS worker
+# Of Debian, the worker's image has Python, the libraries that it and its packages are linked to, and
+# the certificates: no shell, no package manager, nothing else that could be run.
+FROM base AS worker-files
 COPY worker /opt/download-operator
-RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator
+RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator \
+ && find /usr/bin/python3 /usr/lib/python3* /opt/download-operator /etc/ssl/certs \
+      /etc/nsswitch.conf /etc/os-release \
+      '(' -name test -o -name pydoc_data -o -name '_test*.so' -o -name '_dbm*' -o -name '_sqlite*' \
+      ')' -prune -o -print > /tmp/own \
+ && grep -E '/python3$|\.so' /tmp/own | xargs ldd \
+  | grep -v /opt/ | grep -o '/[^ :]*\.so[^ :]*' > /tmp/linked \
+ && mkdir /bare \
+ && sort --unique /tmp/own /tmp/linked \
+  | tar --create --dereference --no-recursion --files-from=- | tar --extract --directory=/bare \
+ && mkdir --mode=1777 /bare/tmp
+
+FROM scratch AS worker
+COPY --from=worker-files /bare /
+ENV PATH=/usr/bin PYTHONPATH=/opt/download-operator PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /tmp
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "download_worker"]
 

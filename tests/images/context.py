@@ -11,6 +11,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = "3.13"
 """Of debian:trixie-slim, for which the packages have to be made."""
+LEFT_OUT = ("bin", "babel/locale-data", "lxml/includes", "lxml/objectify*", "regex/tests")
+"""Of the packages, what no image uses: commands, which would start with this machine's Python, and
+what the worker never loads."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def prepare(target: str, folder: Path) -> None:
         ],
         check=True,
     )
-    # Commands of the packages: no image runs them, and they start with this machine's Python.
-    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for path in (found for pattern in LEFT_OUT for found in folder.glob(pattern)):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in _files(target):
         copy = folder / path.relative_to(REPOSITORY / path.relative_to(REPOSITORY).parts[0])
         copy.parent.mkdir(parents=True, exist_ok=True)

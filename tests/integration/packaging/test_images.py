@@ -18,6 +18,8 @@ OWN = {
     "worker": {"download_worker", "download_schedule"},
     "worker-pdf": {"download_worker", "download_schedule"},
 }
+MOST_OF_THE_WORKER = 130_000_000
+"""Bytes of its archive, which is not compressed: 113,000,000 when it was last looked at."""
 BUILD_TOOLS = {"cc", "gcc", "g++", "make", "pip", "pip3", "uv"}
 
 
@@ -89,6 +91,15 @@ def test_the_browser_has_fonts_and_no_compiler_for_graphics_cards(image: Image) 
     names = {name.name for name in image.names}
     assert {"chromium-headless-shell", "DejaVuSans.ttf"} <= names
     assert not [name for name in names if name.startswith("libLLVM")]
+
+
+def test_the_worker_holds_nothing_else_that_could_be_run() -> None:
+    path = images.build("worker")["worker"]
+    worker = read("worker", path)
+    assert {n.name for n in worker.names if n.parent.name in ("bin", "sbin")} == {"python3"}
+    folders = {name.parts[0] for name in worker.names if name.parts}
+    assert folders <= {"etc", "lib", "lib64", "opt", "tmp", "usr"}
+    assert path.stat().st_size < MOST_OF_THE_WORKER
 
 
 def test_everything_is_compiled(image: Image) -> None:
