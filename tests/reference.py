@@ -49,6 +49,7 @@ ORDER: Final = (
     "get_history",
     "get_execution",
     "get_log",
+    "get_content",
     "follow_schedules",
     "delete_schedule",
     "preview_cron",
@@ -106,6 +107,8 @@ def example(method: str, path: str, operation: JSON) -> str:
         command = f"until {command}; do sleep 1; done"
     if name == "get_log":
         command = f"{command} || echo 'the attempt has not begun'"
+    if name == "get_content":
+        command = f"{command} || echo 'the run is not over'"
     if name == "follow_schedules":
         command = f"{command.replace('show', 'show --no-buffer --max-time 5', 1)} || true"
     return command

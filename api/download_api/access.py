@@ -48,7 +48,7 @@ class Access:
         if see not in granted:
             raise no_schedule()
         if act not in granted:
-            raise self._forbidden(act)
+            raise forbidden(self.caller, act)
 
     async def to_create(self, namespace: str) -> None:
         """Let him make a schedule.
@@ -58,7 +58,7 @@ class Access:
         """
         right = Right(verb="create", namespace=namespace)
         if not await self._may(right):
-            raise self._forbidden(right)
+            raise forbidden(self.caller, right)
 
     async def to_watch(self, namespace: str) -> None:
         """Let him hear of changes to the schedules of a namespace, or of all where it is empty.
@@ -69,7 +69,7 @@ class Access:
         right = Right(verb="watch", namespace=namespace)
         somewhere = bool(namespace) and await self._may(right)
         if not (somewhere or await self._may(Right(verb="watch"))):
-            raise self._forbidden(right)
+            raise forbidden(self.caller, right)
 
     async def to_references(self, namespace: str, found: Iterable[Reference]) -> None:
         """Let him have a schedule use other objects of its namespace.
@@ -84,7 +84,7 @@ class Access:
         granted = await self._granted(wanted)
         for right in wanted:
             if right not in granted:
-                raise self._forbidden(right)
+                raise forbidden(self.caller, right)
 
     async def to_list(self, namespace: str = "") -> bool:
         """Whether he may list the schedules of a namespace, or of all of them at once."""
@@ -105,9 +105,9 @@ class Access:
         async with self._slots:
             return await self._rights.allow(self.caller, right, fresh=self._fresh)
 
-    def _forbidden(self, right: Right) -> ProblemError:
-        return ProblemError(
-            403,
-            "forbidden",
-            f"{self.caller.user} may not {right}: ask for a Role there that allows it.",
-        )
+
+def forbidden(caller: Caller, right: Right) -> ProblemError:
+    """Return the answer to somebody who lacks a right."""
+    return ProblemError(
+        403, "forbidden", f"{caller.user} may not {right}: ask for a Role there that allows it."
+    )

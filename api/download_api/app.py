@@ -12,6 +12,7 @@ from download_api import (
     expressions,
     openapi,
     problems,
+    routes_content,
     routes_events,
     routes_lists,
     routes_runs,
@@ -19,6 +20,7 @@ from download_api import (
     shapes,
     translate,
 )
+from download_api.buckets import Buckets
 from download_api.changes import patched, replaced
 from download_api.cluster import Cluster, ClusterError, UnreachableError
 from download_api.context import DryRun, ScheduleId, Sender, Store, guarded_router, now
@@ -31,6 +33,7 @@ from download_api.problems import ProblemError
 from download_api.schedules import Schedules
 from download_api.settings import Settings
 from download_api.streams import Streams
+from download_api.volumes import Volumes
 from download_schedule import cron
 
 
@@ -47,6 +50,8 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         cluster = await connect()
         app.state.schedules = Schedules(cluster)
         app.state.logs = Logs(cluster)
+        app.state.buckets = Buckets(cluster)
+        app.state.volumes = Volumes(settings.content_volumes)
         app.state.feed = Feed(cluster)
         app.state.streams = Streams()
         app.state.settings = settings
@@ -67,6 +72,7 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
     app.include_router(routes)
     app.include_router(routes_lists.routes)
     app.include_router(routes_runs.routes)
+    app.include_router(routes_content.routes)
     app.include_router(routes_events.routes)
     return app
 

@@ -31,7 +31,7 @@ def _links(operations: Iterable[str], **pointers: str) -> JSON:
     return {name: {"operationId": name, "parameters": parameters} for name in operations}
 
 
-_OF_RUNS: Final = ("get_execution", "get_log")
+_OF_RUNS: Final = ("get_execution", "get_log", "get_content")
 RUN: Final = _links(_OF_RUNS, schedule_id="/schedule_id", execution_id="/execution_id")
 FIRST_RUN: Final = _links(
     _OF_RUNS, schedule_id="/executions/0/schedule_id", execution_id="/executions/0/execution_id"
@@ -64,6 +64,19 @@ def text(what: str, *statuses: int) -> Answers:
     """Return the answers of a route whose success is a stream of text."""
     content = {"text/plain": {"schema": {"type": "string"}}}
     return {200: {"description": what, "content": content}, **answers(*statuses)}
+
+
+def file(*statuses: int) -> Answers:
+    """Return the answers of a route whose success is a file, or the way to it."""
+    content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    link = {"description": "Good for a minute", "schema": {"type": "string", "format": "uri"}}
+    return {
+        200: {"description": "The file.", "content": content},
+        206: {"description": "The bytes that Range asks for.", "content": content},
+        304: {"description": "If-None-Match names the file's ETag."},
+        307: {"description": "Where the file is.", "headers": {"Location": link}},
+        **answers(*statuses),
+    }
 
 
 def events(*statuses: int) -> Answers:

@@ -4,7 +4,7 @@ decides; what it did not clearly grant is not granted.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from download_api.cluster import Cluster, ClusterError
@@ -27,6 +27,8 @@ class Caller:
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    by_token: bool = field(default=False, compare=False)
+    """Whether he showed a token of the cluster, and no key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,7 @@ def caller_of(answer: Mapping[str, Any], audience: str) -> Caller | None:
         groups=tuple(user.get("groups", ())),
         uid=user.get("uid", ""),
         extra=tuple(sorted(extra.items())),
+        by_token=True,
     )
 
 

@@ -44,4 +44,5 @@ async def follow_schedules(
             yield feed.event(line, now()) if line else feed.ALIVE
 
     opened = source.open(place, label_selector, last_event_id)
-    return await streams.answer(sender.caller.user, opened, told, "text/event-stream")
+    headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+    return await streams.answer(sender.caller.user, opened, told, headers)

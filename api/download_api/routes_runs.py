@@ -60,4 +60,4 @@ async def get_log(
             if chunk:
                 yield chunk
 
-    return await streams.answer(sender.caller.user, source, written, TEXT)
+    return await streams.answer(sender.caller.user, source, written, {"Content-Type": TEXT})

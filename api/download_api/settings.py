@@ -1,13 +1,22 @@
 """Settings of the HTTP API, from environment variables that start with ``DOWNLOAD_API_``."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 PREFIX: Final = "DOWNLOAD_API_"
 LOOPBACK: Final = "127.0.0.1"
+
+
+class MountedClaim(NamedTuple):
+    """A PersistentVolumeClaim, and the folder where its files are."""
+
+    namespace: str
+    name: str
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +50,12 @@ class Settings:
 
     rate_limit: int = field(
         default=600, metadata={"help": "requests a minute of one caller, up to 1000000; 0: any"}
+    )
+    content_volumes: tuple[MountedClaim, ...] = field(
+        default=(),
+        metadata={
+            "help": "claims whose files are served: NAMESPACE/CLAIM=/FOLDER, comma-separated"
+        },
     )
 
     def __post_init__(self) -> None:
@@ -97,7 +112,19 @@ class Settings:
             key_file=Path(given["key_file"]) if given.get("key_file") else None,
             audience=given.get("audience", "download-operator"),
             namespace=given.get("namespace", "default"),
+            content_volumes=tuple(
+                _mounted(text) for text in given.get("content_volumes", "").split(",") if text
+            ),
         )
+
+
+def _mounted(text: str) -> MountedClaim:
+    found = re.fullmatch("([^/=]+)/([^/=]+)=(/.*)", text.strip())
+    if not found:
+        raise ValueError(
+            f"{PREFIX}CONTENT_VOLUMES has {text!r}: write NAMESPACE/CLAIM=/FOLDER, comma-separated"
+        )
+    return MountedClaim(found[1], found[2], Path(found[3]))
 
 
 def help_text() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from typing import Final, TypeVar
 
@@ -40,7 +40,8 @@ class Streams:
         caller: str,
         source: AbstractAsyncContextManager[S],
         tell: Callable[[S], AsyncIterator[bytes]],
-        media_type: str,
+        headers: Mapping[str, str],
+        status: int = 200,
     ) -> Response:
         """Open *source* for *caller*; return the answer that tells what comes from it.
 
@@ -50,7 +51,7 @@ class Streams:
         async with AsyncExitStack() as opening:
             opening.enter_context(self._counted(caller))
             opened = await opening.enter_async_context(source)
-            return _Stream(tell(opened), media_type, opening.pop_all())
+            return _Stream(tell(opened), status, headers, opening.pop_all())
 
     @contextmanager
     def _counted(self, caller: str) -> Iterator[None]:
@@ -101,9 +102,13 @@ class _Stream(StreamingResponse):
     """Closes what it reads from, also where the caller left before its first word."""
 
     def __init__(
-        self, content: AsyncIterator[bytes], media_type: str, opened: AsyncExitStack
+        self,
+        content: AsyncIterator[bytes],
+        status: int,
+        headers: Mapping[str, str],
+        opened: AsyncExitStack,
     ) -> None:
-        super().__init__(content, media_type=media_type)
+        super().__init__(content, status, headers)
         self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,6 @@
 """The HTTP API as a process of its own, in front of the real control plane."""
 
+import itertools
 import os
 import signal
 import socket
@@ -13,9 +14,11 @@ import httpx
 import pytest
 
 from tests.cluster import LocalCluster
+from tests.integration.api.people import People, people
 from tests.kubectl import Kubectl, wait_for
 
 KEY = "a-key-for-tests"
+_numbers = itertools.count(1)
 
 StartApi = Callable[..., httpx.Client]
 
@@ -82,6 +85,13 @@ def _lives(client: httpx.Client) -> bool:
         return client.get("/livez").status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.fixture(scope="module")
+def team(cluster: LocalCluster) -> Iterator[People]:
+    """People with rights of their own, for all tests of a module."""
+    with people(cluster, f"team{next(_numbers)}-{os.getpid()}") as made:
+        yield made
 
 
 @pytest.fixture

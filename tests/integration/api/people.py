@@ -39,7 +39,8 @@ class People:
         rules = [("downloads.dev", ["downloadschedules"], verbs)]
         if "create" in verbs:
             rules.append(("downloads.dev", ["downloadschedules/run"], ["create"]))
-            rules.append(("downloads.dev", ["downloadschedules/log"], ["get"]))
+            streams = ["downloadschedules/log", "downloadschedules/content"]
+            rules.append(("downloads.dev", streams, ["get"]))
         kubectl.apply(role(name, rules))
         kubectl.apply(binding(name, account(name, self.team.namespace)))
         self.headers[name] = bearer(self.token(name))

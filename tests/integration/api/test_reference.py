@@ -35,4 +35,5 @@ def test_the_examples_run(
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert '"trigger":"manual"' in done.stdout
     assert "the attempt has not begun" in done.stdout
+    assert "the run is not over" in done.stdout
     assert kubectl.list("dls") == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from download_api.settings import Settings as ApiSettings
 from download_operator.settings import Settings as OperatorSettings
 from tests import images
 from tests.cluster import binaries
@@ -163,6 +164,22 @@ def test_who_is_let_into_the_api(values: list[str], file: str | None, reviews: b
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
     assert ("key" in mounted) == (file is not None)
+
+
+def test_the_api_reads_the_claims_that_it_is_to_serve() -> None:
+    values = [f"api.content.volumes[{n}].claimName={name}" for n, name in enumerate("ab")]
+    deployment = one(rendered(*values), "Deployment", "download-operator-api")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    served = ApiSettings.from_environment(environment).content_volumes
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    claims = {volume["name"]: volume.get("persistentVolumeClaim") for volume in pod["volumes"]}
+    assert [(claim.namespace, claim.name) for claim in served] == [("place", "a"), ("place", "b")]
+    for claim in served:
+        mount = mounts[str(claim.folder)]
+        assert mount["readOnly"]
+        assert claims[mount["name"]] == {"claimName": claim.name, "readOnly": True}
 
 
 def test_parts_can_be_left_out() -> None:
