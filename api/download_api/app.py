@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, FastAPI, Header, Query, Request, Response
 
 from download_api import (
     expressions,
+    monitor,
     openapi,
     problems,
     routes_content,
@@ -33,6 +34,7 @@ from download_api.problems import ProblemError
 from download_api.schedules import Schedules
 from download_api.settings import Settings
 from download_api.streams import Streams
+from download_api.traffic import Traffic
 from download_api.volumes import Volumes
 from download_schedule import cron
 
@@ -45,6 +47,8 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         connect: called once, when the server starts.
     """
 
+    traffic = Traffic()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         cluster = await connect()
@@ -56,7 +60,9 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         app.state.streams = Streams()
         app.state.settings = settings
         app.state.gate = Gate.build(settings, cluster)
-        yield
+        place = settings.bind, settings.metrics_port
+        async with monitor.serving(*place, traffic, cluster, app.state.streams):
+            yield
         await cluster.close()
 
     app = FastAPI(
@@ -66,7 +72,7 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         generate_unique_id_function=lambda route: route.name,
     )
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, traffic=traffic)
     problems.install(app)
     app.include_router(probes)
     app.include_router(routes)

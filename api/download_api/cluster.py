@@ -2,7 +2,8 @@
 
 import copy
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -51,6 +52,8 @@ class Cluster:
     """
 
     def __init__(self, api: ApiClient) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        """Requests by method and status; 0: there was no answer."""
         self._api = api
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
@@ -111,13 +114,16 @@ class Cluster:
         headers = {"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER}
         configuration = self._api.configuration
         with _reaching():
-            answer = await self._anonymous.get(
-                URL(configuration.host + path, encoded=True),
-                headers=headers,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                proxy=configuration.proxy or self._proxy,
-                server_hostname=configuration.tls_server_name,
+            answer = await self._counted(
+                "GET",
+                self._anonymous.get(
+                    URL(configuration.host + path, encoded=True),
+                    headers=headers,
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    proxy=configuration.proxy or self._proxy,
+                    server_hostname=configuration.tls_server_name,
+                ),
             )
             text = await answer.read()
         return _checked(answer.status, text)
@@ -164,15 +170,29 @@ class Cluster:
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         configuration = self._api.configuration
         url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        return await self._session.request(
+        return await self._counted(
             method,
-            URL(url, encoded=True),
-            data=None if body is None else orjson.dumps(body),
-            headers=headers,
-            timeout=limits,
-            proxy=configuration.proxy or self._proxy,
-            server_hostname=configuration.tls_server_name,
+            self._session.request(
+                method,
+                URL(url, encoded=True),
+                data=None if body is None else orjson.dumps(body),
+                headers=headers,
+                timeout=limits,
+                proxy=configuration.proxy or self._proxy,
+                server_hostname=configuration.tls_server_name,
+            ),
         )
+
+    async def _counted(
+        self, method: str, sending: Awaitable[aiohttp.ClientResponse]
+    ) -> aiohttp.ClientResponse:
+        status = 0
+        try:
+            answer = await sending
+            status = answer.status
+            return answer
+        finally:
+            self.answers[method, status] += 1
 
 
 @contextmanager

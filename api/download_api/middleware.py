@@ -1,4 +1,6 @@
-"""Around every request: its id, the size of its body, one line of audit for each write."""
+"""Around every request: its id, the size of its body, what is counted of it, and one line of audit
+for each write.
+"""
 
 import json
 import logging
@@ -7,11 +9,13 @@ from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from download_api import tracing
 from download_api.problems import ProblemError
 from download_api.rates import Standing
+from download_api.traffic import Traffic
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -25,8 +29,9 @@ _TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes: no schedul
 class Envelope:
     """Pure ASGI middleware; nothing of a request's headers, query or body goes into the log."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -36,15 +41,16 @@ class Envelope:
         headers = Headers(scope=scope)
         trace = tracing.trace_of(headers)
         token = tracing.current.set(trace)
-        answer = _Answer(scope, send, trace)
+        answer = _Answer(scope, send, trace, self._traffic)
         try:
             announced = headers.get("content-length", "")
             if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-                await _too_large().response()(scope, receive, answer)
+                await _refused(scope)(scope, receive, answer)
             else:
                 await self._app(scope, _bounded(receive), answer)
         finally:
             tracing.current.reset(token)
+            answer.end()
             if scope["method"] not in READING:
                 audit.info(json.dumps(answer.line()))
 
@@ -52,16 +58,18 @@ class Envelope:
 class _Answer:
     """Passes an answer on, with the fields that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace) -> None:
+    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace, traffic: Traffic) -> None:
         self._scope = scope
         self._send = send
         self._trace = trace
+        self._traffic = traffic
         self._started = time.monotonic()
-        self._status = 500
+        self._status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            self._count()
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._trace.request_id
             headers["X-Content-Type-Options"] = "nosniff"
@@ -71,17 +79,31 @@ class _Answer:
                 headers[name] = value
         await self._send(message)
 
+    def end(self) -> None:
+        """Take note that nothing more comes; without a head it was an error of ours."""
+        if not self._status:
+            self._status = 500
+            self._count()
+
+    def _count(self) -> None:
+        seconds = time.monotonic() - self._started
+        self._traffic.count(self._scope["method"], self._route(), self._status, seconds)
+        if kind := self._scope["state"].get("error_type"):
+            self._traffic.problems[kind] += 1
+
+    def _route(self) -> str | None:
+        return getattr(self._scope.get("route"), "path", None)
+
     def line(self) -> dict[str, Any]:
         """Return who did what, and what came of it."""
         access = self._scope["state"].get("access")
-        route = self._scope.get("route")
         return {
             "request_id": self._trace.request_id,
             "traceparent": self._trace.traceparent,
             "client": (self._scope.get("client") or ("",))[0],
             "caller": access.caller.user if access else None,
             "method": self._scope["method"],
-            "route": getattr(route, "path", None),
+            "route": self._route(),
             "schedule": self._scope.get("path_params", {}).get("schedule_id"),
             "status": self._status,
             "milliseconds": round(1000 * (time.monotonic() - self._started), 1),
@@ -103,5 +125,7 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-def _too_large() -> ProblemError:
-    return ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+def _refused(scope: Scope) -> Response:
+    problem = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+    scope["state"]["error_type"] = problem.kind
+    return problem.response()

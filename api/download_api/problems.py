@@ -47,13 +47,17 @@ class ProblemError(Exception):
 def install(app: FastAPI) -> None:
     """Have every failure answered in this one form."""
 
+    def answered(request: Request, problem: ProblemError) -> JSONResponse:
+        request.state.error_type = problem.kind
+        return problem.response()
+
     @app.exception_handler(ProblemError)
-    async def _problem(_: Request, error: ProblemError) -> JSONResponse:
-        return error.response()
+    async def _problem(request: Request, error: ProblemError) -> JSONResponse:
+        return answered(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return ProblemError(422, "validation_error", _sentences(error)).response()
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return answered(request, ProblemError(422, "validation_error", _sentences(error)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
@@ -61,15 +65,15 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(request))
-        return ProblemError(error.status_code, kind, str(error.detail), headers).response()
+        return answered(request, ProblemError(error.status_code, kind, str(error.detail), headers))
 
     @app.exception_handler(UnreachableError)
-    async def _unreachable(_: Request, __: UnreachableError) -> JSONResponse:
-        return _try_later().response()
+    async def _unreachable(request: Request, _: UnreachableError) -> JSONResponse:
+        return answered(request, _try_later())
 
     @app.exception_handler(ClusterError)
-    async def _refused(_: Request, error: ClusterError) -> JSONResponse:
-        return of_cluster(error).response()
+    async def _refused(request: Request, error: ClusterError) -> JSONResponse:
+        return answered(request, of_cluster(error))
 
 
 def _methods(request: Request) -> list[str]:

@@ -47,10 +47,10 @@ class Settings:
     namespace: str = field(
         default="default", metadata={"help": "where schedules are made that name no namespace"}
     )
-
     rate_limit: int = field(
         default=600, metadata={"help": "requests a minute of one caller, up to 1000000; 0: any"}
     )
+    metrics_port: int = field(default=8082, metadata={"help": "port of /metrics; 0: none"})
     content_volumes: tuple[MountedClaim, ...] = field(
         default=(),
         metadata={
@@ -65,6 +65,11 @@ class Settings:
             )
         if not 1 <= self.port <= 65535:
             raise ValueError(f"{PREFIX}PORT is {self.port}: write a number from 1 to 65535")
+        if not 0 <= self.metrics_port <= 65535 or self.metrics_port == self.port:
+            raise ValueError(
+                f"{PREFIX}METRICS_PORT is {self.metrics_port}: write another number from 1 to "
+                "65535, or 0 for none"
+            )
         if not self.namespace:
             raise ValueError(f"{PREFIX}NAMESPACE is empty: name a namespace or leave it out")
         if self.auth not in ("", "key", "kubernetes"):
@@ -98,16 +103,14 @@ class Settings:
         if unknown := sorted(given.keys() - known):
             name = PREFIX + unknown[0].upper()
             raise ValueError(f"{name} is not a setting; see --help for the ones there are")
-        numbers = {"port": "8080", "rate_limit": "600"} | {
-            name: given[name] for name in ("port", "rate_limit") if name in given
+        numbers = {
+            spec.name: _number(spec.name, given[spec.name])
+            for spec in fields(cls)
+            if isinstance(spec.default, int) and spec.name in given
         }
-        for name, text in numbers.items():
-            if not text.isdecimal():
-                raise ValueError(f"{PREFIX}{name.upper()} is {text!r}: write a whole number")
         return cls(
             host=given.get("host", LOOPBACK),
-            port=int(numbers["port"]),
-            rate_limit=int(numbers["rate_limit"]),
+            **numbers,
             auth=given.get("auth", ""),
             key_file=Path(given["key_file"]) if given.get("key_file") else None,
             audience=given.get("audience", "download-operator"),
@@ -116,6 +119,12 @@ class Settings:
                 _mounted(text) for text in given.get("content_volumes", "").split(",") if text
             ),
         )
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{PREFIX}{name.upper()} is {text!r}: write a whole number")
+    return int(text)
 
 
 def _mounted(text: str) -> MountedClaim:

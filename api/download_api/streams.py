@@ -31,6 +31,10 @@ class Streams:
         self._stopping = asyncio.Event()
         self._open: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._open.total()
+
     def stop(self) -> None:
         """Have all of them end; for a signal handler too."""
         self._loop.call_soon_threadsafe(self._stopping.set)

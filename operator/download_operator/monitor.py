@@ -7,7 +7,7 @@ docs/design/2026-11-metrics.md).
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,15 +18,13 @@ from download_operator.lease import Lease, LeaseLostError
 from download_operator.picture import Picture
 from download_operator.reflector import Reflector
 from download_operator.work_queue import WorkQueue
+from download_schedule.exposition import TEXT_FORMAT, Samples, family
 
 STUCK_SECONDS: Final = 120.0
 """No reconcile takes nearly as long: each of its few requests ends after 30 seconds."""
 DEAF_SECONDS: Final = 600.0
 """A watch that has heard nothing for this long, with the API server up, is broken."""
-TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "download_operator_"
-
-Samples = Mapping[tuple[str, ...], float]
 
 
 class Monitor:
@@ -159,15 +157,4 @@ def _silence(reflector: Reflector[Any]) -> float:
 
 
 def _family(name: str, kind: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> str:
-    full = PREFIX + name
-    lines = [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
-    for values, number in sorted(samples.items()):
-        pairs = ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(labels, values, strict=True))
-        lines.append(
-            f"{full}{{{pairs}}} {float(number):.15g}" if pairs else f"{full} {number:.15g}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return family(PREFIX + name, kind, meaning, labels, samples)

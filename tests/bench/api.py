@@ -136,6 +136,7 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
         "DOWNLOAD_API_AUTH": "kubernetes",
         "DOWNLOAD_API_NAMESPACE": NAMESPACE,
         "DOWNLOAD_API_RATE_LIMIT": "0",
+        "DOWNLOAD_API_METRICS_PORT": "0",
     }
     with (folder / "api.log").open("wb") as log:
         process = subprocess.Popen(

@@ -45,6 +45,7 @@ def servers(administrator: Path, folder: Path) -> Iterator[StartApi]:
             "KUBECONFIG": str(kubeconfig),
             "DOWNLOAD_API_PORT": str(port),
             "DOWNLOAD_API_RATE_LIMIT": "0",
+            "DOWNLOAD_API_METRICS_PORT": "0",
             **{f"DOWNLOAD_API_{name.upper()}": value for name, value in settings.items()},
         }
         log = folder / f"api-{len(started)}.log"
