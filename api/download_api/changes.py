@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from download_api.expressions import parsed
-from download_api.problems import ProblemError
+from download_api.problems import ProblemError, sentences
 from download_api.shapes import NewSchedule
 from download_api.spelling import snake_case
 from download_api.translate import DISPLAY_NAME, MEMBERS, wishes
@@ -116,11 +116,7 @@ def _checked(shape: type[Checked], value: Mapping[str, Any]) -> Checked:
     try:
         return shape.model_validate(value)
     except ValidationError as error:
-        raise ProblemError(422, "validation_error", _sentences(error)) from None
-
-
-def _sentences(error: ValidationError) -> str:
-    return "; ".join(f"{_field(e['loc'])}: {snake_case(e['msg'])}" for e in error.errors())
+        raise ProblemError(422, "validation_error", sentences(error.errors(), _field)) from None
 
 
 _OF_THE_API: Final = {"schedule": "cron_expression", "suspend": "enabled"}

@@ -33,8 +33,7 @@ def parsed(expression: str, time_zone: str, uid: str | None) -> cron.Schedule:
         sentence = str(error).replace("timeZone", "time_zone")
         if sentence.startswith("time_zone: "):
             raise ProblemError(422, "validation_error", sentence) from None
-        kind = "invalid_cron_expression"
-        raise ProblemError(400, kind, f"cron_expression: {sentence}") from None
+        raise ProblemError(400, "invalid_cron_expression", f"cron_expression: {sentence}") from None
 
 
 def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronPreview:

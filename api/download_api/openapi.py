@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from download_api.examples import EXAMPLES, PROBLEMS
+from download_api.problems import ErrorType
 
 JSON = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]
@@ -177,7 +178,10 @@ PROBLEM: Final[JSON] = {
             "properties": {
                 "success": {"const": False},
                 "error": {"type": "string"},
-                "error_type": {"type": "string", "description": "One word for programs."},
+                "error_type": {
+                    "enum": list(get_args(ErrorType)),
+                    "description": "One word for programs.",
+                },
             },
         },
     },

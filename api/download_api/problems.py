@@ -1,6 +1,7 @@
 """Errors as callers see them: RFC 9457 problem details that also hold the seed API's ``detail``."""
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +13,40 @@ from starlette.routing import Match
 from download_api.cluster import ClusterError, UnreachableError
 from download_api.spelling import snake_case
 
-_KINDS: Final = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+ErrorType = Literal[
+    "body_too_large",
+    "cluster_unavailable",
+    "conflict",
+    "content_gone",
+    "content_not_found",
+    "execution_not_found",
+    "forbidden",
+    "idempotency_key_reused",
+    "invalid_cron_expression",
+    "log_not_found",
+    "method_not_allowed",
+    "not_found",
+    "precondition_failed",
+    "range_not_satisfiable",
+    "rate_limit_exceeded",
+    "run_active",
+    "schedule_not_found",
+    "too_many_streams",
+    "unauthorized",
+    "validation_error",
+]
+"""One word for programs, as in the seed."""
+
+_KINDS: Final[dict[int, ErrorType]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+
+MAX_TOLD: Final = 10
+MAX_NAME: Final = 100
+MAX_SENTENCE: Final = 500
+_NO_JSON: Final = "body: it cannot be read; send JSON in UTF-8"
 
 
 class ProblemError(Exception):
@@ -20,13 +54,13 @@ class ProblemError(Exception):
 
     Args:
         status: HTTP status code.
-        kind: snake_case word, the seed's ``error_type``.
+        kind: what sort of problem it is.
         sentence: what is wrong and what to do; nothing of the request's secrets.
         headers: to send with it.
     """
 
     def __init__(
-        self, status: int, kind: str, sentence: str, headers: dict[str, str] | None = None
+        self, status: int, kind: ErrorType, sentence: str, headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(sentence)
         self.status = status
@@ -57,11 +91,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answered(request, ProblemError(422, "validation_error", _sentences(error)))
+        return answered(request, ProblemError(422, "validation_error", _of_request(error)))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = _KINDS.get(error.status_code, "error")
+        if error.status_code not in _KINDS:  # FastAPI could not read the body at all
+            return answered(request, ProblemError(422, "validation_error", _NO_JSON))
+        kind = _KINDS[error.status_code]
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(request))
@@ -109,9 +145,35 @@ def _try_later() -> ProblemError:
     return ProblemError(503, "cluster_unavailable", sentence, {"Retry-After": "5"})
 
 
-def _sentences(error: RequestValidationError) -> str:
-    """Name each field and what is wrong with it, but not its value: it could be a secret."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in found['loc'])}: {snake_case(found['msg'])}"
-        for found in error.errors()
-    )
+def sentences(
+    errors: Sequence[Mapping[str, Any]], where: Callable[[tuple[int | str, ...]], str]
+) -> str:
+    """Name each field and what is wrong with it, but not its value: it could be a secret.
+
+    A name can be of any length, and there can be any number of them: some will do.
+    """
+    told = [
+        f"{_shorter(where(found['loc']), MAX_NAME)}: {_shorter(_said(found), MAX_SENTENCE)}"
+        for found in errors[:MAX_TOLD]
+    ]
+    if len(errors) > MAX_TOLD:
+        told.append(f"and {len(errors) - MAX_TOLD} more")
+    return "; ".join(told)
+
+
+def _of_request(error: RequestValidationError) -> str:
+    errors = error.errors()
+    if any(found["type"] == "json_invalid" for found in errors):
+        return _NO_JSON
+    return sentences(errors, lambda location: ".".join(map(str, location)))
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "there is no such member; leave it out"
+    return snake_case(found["msg"])
+
+
+def _shorter(text: str, length: int) -> str:
+    """Return *text* of at most so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

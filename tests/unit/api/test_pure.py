@@ -227,3 +227,13 @@ def test_requests_are_counted_by_the_time_that_they_took() -> None:
     assert f"seconds_sum{{{labels}}} 99.026" in told
     assert f"seconds_count{{{labels}}} 4" in told
     assert 'seconds_count{method="other",route="other",status="5xx"} 1' in told
+
+
+def test_a_sentence_about_many_members_has_an_end() -> None:
+    nonsense = {f"{number}{'x' * 100_000}": 1 for number in range(1000)}
+    with pytest.raises(ProblemError) as told:
+        patched(resource(), nonsense)
+    sentence = str(told.value)
+    assert sentence.count("there is no such member") == 10
+    assert sentence.endswith("; and 990 more")
+    assert len(sentence) < 2000

@@ -1,0 +1,217 @@
+"""Every error that the documents name, brought about by a request."""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+import yaml
+
+from download_api.middleware import MAX_BODY_BYTES
+from download_api.problems import ErrorType
+from download_api.streams import MAX_STREAMS
+from tests.cluster import LocalCluster
+from tests.integration.api.conftest import KEY, StartApi, servers
+from tests.integration.api.people import RUN, People
+from tests.kubectl import Kubectl, wait_for
+from tests.manifests import REPOSITORY
+from tests.schedules import schedule
+
+NEW = {"name": "n", "url": "https://example.com/", "cron_expression": "0 2 * * *"}
+FILE = {"location": "volume://data/file", "bytes": 4}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An API in front of the team's schedule `report`, which has one run."""
+
+    api: httpx.Client
+    start: StartApi
+    kubectl: Kubectl
+    cluster: LocalCluster
+    folder: Path
+
+    @property
+    def report(self) -> str:
+        return f"/schedules/{self.kubectl.namespace}.report"
+
+    @property
+    def run(self) -> str:
+        return f"{self.report}/history/{RUN}"
+
+    def kept(self, spec: dict[str, Any], **run: Any) -> str:
+        """Have a schedule with a run that kept a file; return the path of it."""
+        self.kubectl.apply(schedule("kept", **spec))
+        entry = {"id": RUN, "job": "j", "trigger": "Manual", "state": "Completed", **run}
+        self.kubectl.patch("dls", "kept", {"status": {"history": [entry]}}, "--subresource=status")
+        return f"/schedules/{self.kubectl.namespace}.kept/history/{RUN}/content"
+
+
+@pytest.fixture(scope="module")
+def scene(
+    cluster: LocalCluster, team: People, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("errors")
+    (folder / "key").write_text(KEY)
+    with servers(cluster.kubeconfig, folder) as start:
+        api = start(
+            key_file=str(folder / "key"),
+            namespace=team.team.namespace,
+            content_volumes=f"{team.team.namespace}/data={folder}",
+        )
+        api.headers["X-API-Key"] = KEY
+        yield Scene(api, start, team.team, cluster, folder)
+
+
+def forbidden(scene: Scene) -> httpx.Response:
+    s3 = {"bucket": "downloads", "credentialsSecretRef": {"name": "s3"}}
+    content = scene.kept({"destination": {"s3": s3}}, location="s3://downloads/a")
+    return scene.api.get(content)
+
+
+def run_active(scene: Scene) -> httpx.Response:
+    scene.kubectl.patch("dls", "report", {"status": {"active": 1}}, "--subresource=status")
+    answer = scene.api.post(f"{scene.report}/run")
+    scene.kubectl.patch("dls", "report", {"status": {"active": 0}}, "--subresource=status")
+    return answer
+
+
+def conflict(scene: Scene) -> httpx.Response:
+    """Others write all the time, so that what was read is old when it is written."""
+    over = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            scene.api.post(f"{scene.report}/suspend", headers={"X-Request-ID": f"n{number}"})
+
+    writers = [threading.Thread(target=write) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+
+    def refused() -> httpx.Response | None:
+        answer = scene.api.patch(scene.report, json={"backoff_limit": 2})
+        return answer if answer.status_code != 200 else None
+
+    try:
+        return wait_for("a conflict", refused, timeout=120, every=0)
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
+
+
+def range_not_satisfiable(scene: Scene) -> httpx.Response:
+    (scene.folder / "file").write_text("file")
+    try:
+        return scene.api.get(scene.kept({}, **FILE), headers={"Range": "bytes=4-"})
+    finally:
+        (scene.folder / "file").unlink()
+
+
+def idempotency_key_reused(scene: Scene) -> httpx.Response:
+    headers = {"Idempotency-Key": "once"}
+    scene.api.post("/schedules", json=NEW, headers=headers)
+    return scene.api.post("/schedules", json={**NEW, "enabled": False}, headers=headers)
+
+
+def rate_limit_exceeded(scene: Scene) -> httpx.Response:
+    api = scene.start(rate_limit="1")
+    api.get("/cron/preview?expr=@daily")
+    return api.get("/cron/preview?expr=@daily")
+
+
+def too_many_streams(scene: Scene) -> httpx.Response:
+    limits = httpx.Limits(max_connections=2 * MAX_STREAMS)
+    with ExitStack() as opened:
+        client = httpx.Client(
+            base_url=scene.api.base_url, headers=scene.api.headers, limits=limits, timeout=30
+        )
+        opened.enter_context(client)
+        for _ in range(MAX_STREAMS):
+            opened.enter_context(client.stream("GET", "/events"))
+        return scene.api.get("/events")
+
+
+def cluster_unavailable(scene: Scene) -> httpx.Response:
+    kubeconfig = yaml.safe_load(scene.cluster.kubeconfig.read_text())
+    kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    nowhere = scene.folder / "nowhere"
+    nowhere.write_text(json.dumps(kubeconfig))
+    return scene.start(kubeconfig=nowhere).get("/schedules")
+
+
+CASES: dict[ErrorType, Callable[[Scene], httpx.Response]] = {
+    "body_too_large": lambda scene: scene.api.post("/schedules", content=b" " * 2 * MAX_BODY_BYTES),
+    "cluster_unavailable": cluster_unavailable,
+    "conflict": conflict,
+    "content_gone": lambda scene: scene.api.get(scene.kept({}, **FILE)),
+    "content_not_found": lambda scene: scene.api.get(f"{scene.run}/content"),
+    "execution_not_found": lambda scene: scene.api.get(f"{scene.report}/history/none"),
+    "forbidden": forbidden,
+    "idempotency_key_reused": idempotency_key_reused,
+    "invalid_cron_expression": lambda scene: scene.api.get("/cron/preview?expr=61+*+*+*+*"),
+    "log_not_found": lambda scene: scene.api.get(f"{scene.run}/log"),
+    "method_not_allowed": lambda scene: scene.api.put("/schedules"),
+    "not_found": lambda scene: scene.api.get("/no/such/route"),
+    "precondition_failed": lambda scene: scene.api.patch(
+        scene.report, json={}, headers={"If-Match": '"another"'}
+    ),
+    "range_not_satisfiable": range_not_satisfiable,
+    "rate_limit_exceeded": rate_limit_exceeded,
+    "run_active": run_active,
+    "schedule_not_found": lambda scene: scene.api.get("/schedules/team.nothing"),
+    "too_many_streams": too_many_streams,
+    "unauthorized": lambda scene: scene.api.get("/schedules", headers={"X-API-Key": "wrong"}),
+    "validation_error": lambda scene: scene.api.post("/schedules", json={**NEW, "backoff": 1}),
+}
+"""How each one comes about."""
+
+
+def documented() -> dict[str, set[int]]:
+    """The statuses of each error in the guide's table."""
+    text = (REPOSITORY / "docs" / "api.md").read_text().partition("## Errors")[2]
+    found: dict[str, set[int]] = {}
+    for status, kinds in re.findall(r"^\| (\d{3}) \| ([^|]*) \|", text, re.MULTILINE):
+        for kind in re.findall(r"`(\w+)`", kinds):
+            found.setdefault(kind, set()).add(int(status))
+    return found
+
+
+def test_the_guide_names_every_error() -> None:
+    assert documented().keys() == set(get_args(ErrorType)) == CASES.keys()
+
+
+@pytest.mark.parametrize("kind", get_args(ErrorType))
+def test_every_error_comes_about(scene: Scene, kind: ErrorType) -> None:
+    answer = CASES[kind](scene)
+    problem = answer.json()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["detail"]["error_type"] == kind
+    assert problem["detail"] == {"success": False, "error": problem["title"], "error_type": kind}
+    assert {answer.status_code} == {problem["status"]} == documented()[kind]
+    assert ("Retry-After" in answer.headers) == (answer.status_code in (409, 429, 503))
+
+
+def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> None:
+    headers = {"Content-Type": "application/json"}
+    for body in (b"\xff\xfe", b'{"name": "\xff"}', b"[" * 100_000, b"{"):
+        answer = scene.api.post("/schedules", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["status"]) == (422, 422)
+        assert "send JSON in UTF-8" in answer.json()["detail"]["error"]
+
+
+def test_an_answer_about_a_thousand_members_is_short(scene: Scene) -> None:
+    nonsense = {f"{number}{'x' * 900}": 1 for number in range(1000)}
+    for method, path in (("POST", "/schedules"), ("PUT", scene.report), ("PATCH", scene.report)):
+        answer = scene.api.request(method, path, json={**NEW, **nonsense})
+        assert answer.status_code == 422
+        assert "and 990 more" in answer.json()["detail"]["error"]
+        assert len(answer.content) < 10_000
