@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -74,6 +74,15 @@ def matching(pattern: str, message: str) -> Rule:
     compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
     return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
 
+
+def _no_boolean(value: Any) -> Any:
+    """pydantic takes true for 1; the API server does not."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("rule", "write a whole number, not true or false")
+    return value
+
+
+WHOLE: Final = BeforeValidator(_no_boolean)
 
 URL: Final = Check(
     matching(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from download_api.changes import manifest, patched
 from download_api.cluster import ClusterError
@@ -12,13 +13,19 @@ from download_api.keys import KeyFile
 from download_api.problems import ProblemError, of_cluster
 from download_api.runs import Wanted, execution
 from download_api.settings import Settings, help_text
-from download_api.shapes import Destination, NewSchedule, Volume
+from download_api.shapes import Destination, NewSchedule, Request, Verify, Volume
 from download_api.traffic import Traffic
 from download_api.translate import schedule, slug, split_id
+from download_schedule import model
+from download_schedule.model import Spec
 
 P = "DOWNLOAD_API_"
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+REQUIRED: dict[type[BaseModel], dict[str, str]] = {
+    NewSchedule: {"name": "n", "url": "https://example.com/x", "cron_expression": "0 2 * * *"},
+    Spec: {"url": "https://example.com/x", "schedule": "0 2 * * *"},
+}
 
 
 def new(**members: Any) -> NewSchedule:
@@ -227,6 +234,19 @@ def test_requests_are_counted_by_the_time_that_they_took() -> None:
     assert f"seconds_sum{{{labels}}} 99.026" in told
     assert f"seconds_count{{{labels}}} 4" in told
     assert 'seconds_count{method="other",route="other",status="5xx"} 1' in told
+
+
+def integers(model: type[BaseModel]) -> list[str]:
+    return [name for name, of in model.model_fields.items() if of.annotation in (int, int | None)]
+
+
+@pytest.mark.parametrize("shape", [NewSchedule, Request, Verify, Spec, model.Request, model.Verify])
+def test_a_boolean_is_no_number(shape: type[BaseModel]) -> None:
+    assert integers(shape)
+    for name in integers(shape):
+        for value in (False, True):
+            with pytest.raises(ValidationError, match="write a whole number, not true or false"):
+                shape.model_validate({**REQUIRED.get(shape, {}), name: value})
 
 
 def test_a_sentence_about_many_members_has_an_end() -> None:
