@@ -4,19 +4,21 @@ Where we differ on purpose: `id` is `{namespace}.{name}`, which callers may trea
 POST answers 201 with Location; a member that nobody knows is refused; a private address fails the
 run (the operator's configuration may allow it) and not the request; Kubernetes' own growing pauses
 stand between the attempts, of which there are as many as `backoff_limit` says and one; the history
-goes by number (`history_limit`) and not by age; a tick is late after `starting_deadline_seconds`.
+goes by number (`history_limit`) and not by age; a tick is late after `starting_deadline_seconds`;
+the limit of requests a minute is the operator's choice (`DOWNLOAD_API_RATE_LIMIT`).
 """
 
 import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.cluster import LocalCluster
-from tests.integration.api.conftest import KEY
-from tests.kubectl import Kubectl
+from tests.integration.api.conftest import KEY, StartApi
+from tests.kubectl import Kubectl, wait_for
 
 NEW = {"name": "nightly", "url": "https://example.com/a", "cron_expression": "30 2 * * 1-5"}
 FIELDS = {
@@ -226,9 +228,9 @@ def test_an_execution_that_failed(api: httpx.Client, kubectl: Kubectl) -> None:
 @pytest.mark.parametrize("state", ["Pending", "Running"])
 def test_an_execution_that_is_not_over(api: httpx.Client, kubectl: Kubectl, state: str) -> None:
     made = make(api)
-    record(kubectl, made, run(0, state))
+    record(kubectl, made, run(0, state, attempts=0))
     (entry,) = api.get(f"/schedules/{made['id']}/history").json()["executions"]
-    assert entry["status"] == state.lower()
+    assert (entry["status"], entry["attempt"]) == (state.lower(), 1)
     assert (entry["completed_at"], entry["duration"], entry["success"]) == (None, None, None)
 
 
@@ -269,6 +271,34 @@ def test_three_retries_and_no_second_run_beside_the_first(
 ) -> None:
     spec = kubectl.get("dls", make(api)["resource"])["spec"]
     assert (spec["backoffLimit"], spec["concurrencyPolicy"]) == (3, "Forbid")
+
+
+def test_a_minute_late_is_not_too_late(api: httpx.Client, kubectl: Kubectl) -> None:
+    spec = kubectl.get("dls", make(api)["resource"])["spec"]
+    assert spec["startingDeadlineSeconds"] >= 60
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "169.254.169.254", "[::1]"])
+def test_a_private_address_is_no_matter_of_the_request(api: httpx.Client, host: str) -> None:
+    assert make(api, url=f"http://{host}/x")["url"] == f"http://{host}/x"
+
+
+def test_a_hundred_requests_a_minute_can_be_the_limit(start_api: StartApi, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    api = start_api(key_file=str(tmp_path / "key"), rate_limit="100")
+    api.headers["X-API-Key"] = KEY
+    answers = [api.get("/cron/preview?expr=@daily") for _ in range(100)]
+    assert {answer.status_code for answer in answers} == {200}
+
+    def refused() -> httpx.Response | None:
+        """As many more as were allowed again meanwhile come before it."""
+        answer = api.get("/cron/preview?expr=@daily")
+        return answer if answer.status_code != 200 else None
+
+    last = wait_for("the limit", refused, every=0)
+    assert last.status_code == 429
+    assert int(last.headers["Retry-After"]) >= 1
+    assert detail(last)["error_type"] == "rate_limit_exceeded"
 
 
 def test_without_what_it_keeps_schedules_in(api: httpx.Client, cluster: LocalCluster) -> None:
