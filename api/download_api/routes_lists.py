@@ -19,7 +19,7 @@ from download_api.context import (
 from download_api.expressions import spelled_out
 from download_api.guard import needs
 from download_api.paging import Cursor, next_link
-from download_api.schedules import PAGE
+from download_api.schedules import OWNER, PAGE, owner_label
 
 routes = guarded_router()
 
@@ -41,12 +41,15 @@ async def list_schedules(
     label_selector: LabelSelector = "",
     last_status: shapes.ExecutionStatus | None = None,
     enabled: bool | None = None,
+    owner: Annotated[Literal["me"] | None, Query(description="Those that I made here.")] = None,
 ) -> shapes.Schedules:
     """Return the schedules that the caller may list, in the order of namespaces and names.
 
     All of them, unless a limit is given; then a Link header leads to the next page.
     """
-    wanted = listing.Wanted(namespace or "", label_selector, last_status, enabled)
+    mine = f"{OWNER}={owner_label(sender.caller.user)}" if owner else ""
+    labels = ",".join(filter(None, (label_selector, mine)))
+    wanted = listing.Wanted(namespace or "", labels, last_status, enabled)
     after = Cursor.decoded(cursor, offset)
     page = await listing.page(schedules, sender, wanted, limit, offset, after)
     if page.next:

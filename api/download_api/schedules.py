@@ -1,5 +1,6 @@
 """The schedules in the cluster: read, made, changed, deleted."""
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +19,8 @@ from download_schedule.names import RUN_REQUESTED_ANNOTATION
 
 JSON = dict[str, Any]
 
+OWNER: Final = "downloads.dev/owner"
+"""Annotation: who made it here. Label of the same name: that in a form that can be asked for."""
 PAGE: Final = 500
 """Schedules that the API server is asked for at once."""
 NAME_ATTEMPTS: Final = 5
@@ -180,7 +183,8 @@ class Schedules:
         wanted = manifest(new, namespace, name)
         await access.to_references(namespace, to_be_granted(None, wanted["spec"]))
         annotations = wanted["metadata"]["annotations"]
-        annotations.update(marks())
+        annotations.update({**marks(), OWNER: access.caller.user})
+        wanted["metadata"]["labels"] = {OWNER: owner_label(access.caller.user)}
         digest = idempotency.digest_of(new)
         if key:
             annotations[idempotency.REQUEST_DIGEST] = digest
@@ -215,6 +219,11 @@ class Schedules:
 def place(resource: JSON) -> str:
     """Return what the API server lists schedules in the order of."""
     return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"
+
+
+def owner_label(user: str) -> str:
+    """Return the value of the label by which the schedules that a user made are found."""
+    return hashlib.sha256(user.encode()).hexdigest()[:32]
 
 
 def _kept(dry_run: bool) -> dict[str, str]:

@@ -210,6 +210,25 @@ def test_the_list_has_what_one_may_list(
     assert (f"{team.elsewhere.namespace}.theirs" in ids) == elsewhere
 
 
+def test_ones_own_are_those_that_one_made(guarded: httpx.Client, team: People) -> None:
+    def mine(caller: str, **query: str) -> set[str]:
+        headers = team.headers[caller]
+        listed = guarded.get("/schedules", params={"owner": "me", **query}, headers=headers).json()
+        return {item["id"] for item in listed["schedules"]}
+
+    before = mine("editor"), mine("program")
+    made = guarded.post("/schedules", json=REPORT, headers=team.headers["editor"]).json()["id"]
+    guarded.patch(f"/schedules/{made}", json=MERGE, headers=team.headers["admin"])
+    assert mine("editor") == {*before[0], made}
+    assert mine("program") == before[1]
+    assert mine("editor", label_selector="team=nobody") == set()
+    assert made in mine("editor", limit="500", namespace=team.team.namespace)
+    assert team.report not in mine("editor")
+    shown = team.team.get("dls", made.partition(".")[2])["metadata"]["annotations"]
+    editor = f"system:serviceaccount:{team.team.namespace}:editor"
+    assert shown["downloads.dev/owner"] == editor
+
+
 def test_what_one_may_not_see_looks_like_what_is_not_there(
     guarded: httpx.Client, team: People
 ) -> None:
