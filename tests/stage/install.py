@@ -34,12 +34,13 @@ def load_images(cluster: Cluster) -> None:
     cluster.load(*images.build().values())
 
 
-def install_by_helm(cluster: Cluster) -> None:
-    """`helm install`, with downloads from the cluster's own addresses allowed."""
+def install_by_helm(cluster: Cluster, *more: str) -> None:
+    """`helm install`, with downloads from the cluster's own addresses allowed, and more values."""
     helm = shutil.which("helm") or binaries.ensure("helm")["helm"]
     command = [str(helm), "upgrade", "--install", "download-operator", str(CHART)]
     place = [f"--namespace={NAMESPACE}", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}"]
-    values = [f"--set=operator.allowCidrs={{{','.join(PRIVATE_RANGES)}}}"]
+    ranges = f"operator.allowCidrs={{{','.join(PRIVATE_RANGES)}}}"
+    values = [f"--set={value}" for value in (ranges, *more)]
     done = subprocess.run(
         [*command, *place, *values, "--wait", "--timeout=180s"],
         capture_output=True,

@@ -1,0 +1,41 @@
+"""The file of a run, read through the API from the claim that the chart mounts into it."""
+
+import urllib.request
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.test_runs import START_SECONDS, ask, wait_for_run
+from tests.schedules import schedule
+from tests.stage import install
+from tests.stage.webserver import content
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.parametrize("stage", ["helm"], indirect=True),
+]
+
+
+def test_the_file_of_a_run_comes_from_the_mounted_claim(stage: Cluster) -> None:
+    """Schedule and claim are in the API's own namespace, where alone it can mount one."""
+    kubectl = install.kubectl_of(stage, install.NAMESPACE)
+    volume = {"volume": {"claimName": "served"}}
+    kubectl.apply(
+        install.claim("served"),
+        schedule("served", url=f"{install.WEB_URL}/files/served", destination=volume),
+    )
+    install.install_by_helm(stage, "api.content.volumes[0].claimName=served")
+    ask(kubectl, "served", "once")
+    run = wait_for_run(kubectl, "served", "once", 2 * START_SECONDS, state="Completed")
+    path = f"/schedules/{install.NAMESPACE}.served/history/{run['id']}/content"
+    key = {"X-API-Key": install.api_key(stage)}
+    with install.port_forward(stage, "download-operator-api") as url:
+        for headers, expected in (
+            (key, content("served")),
+            ({**key, "Range": "bytes=1000000-"}, content("served")[1_000_000:]),
+        ):
+            request = urllib.request.Request(url + path, headers=headers)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                assert answer.read() == expected
+    install.install_by_helm(stage)
+    kubectl("delete", "dls/served", "pvc/served", "--wait=false")
