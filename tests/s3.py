@@ -71,6 +71,8 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
     roles = ("s3", "master", "volume", "filer")
     names = [f"{role}.port{kind}" for role in roles for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names), address), strict=True))
+    # A port of 0 is none at all; its own default would be taken by the next one that starts.
+    ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
     options = [f"-{name}={port}" for name, port in ports.items()]
     data = folder / "weed"
     data.mkdir()
