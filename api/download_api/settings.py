@@ -139,6 +139,6 @@ def _mounted(text: str) -> MountedClaim:
 def help_text() -> str:
     """Return one line for each setting: variable, meaning, default."""
     return "\n".join(
-        f"  {PREFIX + spec.name.upper():<24} {spec.metadata['help']} [{spec.default or ''}]"
+        f"  {PREFIX + spec.name.upper():<28} {spec.metadata['help']} [{spec.default or ''}]"
         for spec in fields(Settings)
     )
