@@ -81,6 +81,8 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
     headers, secrets = _headers(spec)
     destination = _destination(spec, settings)
     download = {
+        "namespace": schedule.namespace,
+        "name": schedule.name,
         "url": spec.url,
         "format": spec.format.value,
         "request": {**spec.request.to_resource(), "headers": headers},
@@ -89,12 +91,10 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
         "keepLast": spec.keep_last,
         "destination": destination.to_resource() or {"discard": {}},
     }
-    variables = {
-        "DOWNLOAD_SPEC": _without_expansion(json.dumps(download, separators=(",", ":"))),
-        "DOWNLOAD_NAMESPACE": schedule.namespace,
-        "DOWNLOAD_NAME": schedule.name,
-        "DOWNLOAD_WORKER_ALLOW_CIDRS": ",".join(settings.allow_cidrs),
-    }
+    text = json.dumps(download, separators=(",", ":"))
+    variables = {"DOWNLOAD_SPEC": _without_expansion(text)}
+    if settings.allow_cidrs:
+        variables["DOWNLOAD_WORKER_ALLOW_CIDRS"] = ",".join(settings.allow_cidrs)
     if settings.proxy:
         variables["DOWNLOAD_WORKER_PROXY"] = settings.proxy
     if settings.log_format != "text":
@@ -104,17 +104,17 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
     return [
         *({"name": name, "value": value} for name, value in variables.items()),
         _from_label("DOWNLOAD_JOB", "batch.kubernetes.io/job-name"),
-        _from_label("DOWNLOAD_RUN", JOB_UID_LABEL),
         *secrets,
-        *_credentials(destination),
+        *_for_bucket(destination),
     ]
 
 
-def _credentials(destination: Destination) -> list[dict[str, Any]]:
+def _for_bucket(destination: Destination) -> list[dict[str, Any]]:
     if destination.s3 is None:
         return []
     secret = destination.s3.credentials_secret_ref.name
     return [
+        _from_label("DOWNLOAD_RUN", JOB_UID_LABEL),
         _from_secret("AWS_ACCESS_KEY_ID", secret, "AWS_ACCESS_KEY_ID"),
         _from_secret("AWS_SECRET_ACCESS_KEY", secret, "AWS_SECRET_ACCESS_KEY"),
         _from_secret("AWS_SESSION_TOKEN", secret, "AWS_SESSION_TOKEN", optional=True),

@@ -132,7 +132,7 @@ def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
             or response.headers.get("content-type"),
             length=int(length) if length.isdigit() else 0,
             sha256=None if around.convert else spec.order.sha256,
-            run=spec.run if s3.key_is_of_one_run else None,
+            run=s3.run if s3.key_is_of_one_run else None,
         )
         return Upload(s3.bucket, wanted)
 

@@ -36,6 +36,8 @@ class S3:
     bucket: Bucket
     key: str
     """Template; see :meth:`Spec.path`."""
+    run: str
+    """The Job's UID, by which a run is known in the schedule's history."""
 
     @property
     def key_is_of_one_run(self) -> bool:
@@ -50,8 +52,6 @@ class Spec:
     namespace: str
     name: str
     job: str
-    run: str
-    """The Job's UID, by which a run is known in the schedule's history."""
     order: Order
     format: str
     volume: Volume | None
@@ -98,10 +98,9 @@ def read(environment: Mapping[str, str]) -> Spec:
             raise ValueError(f"format {spec['format']}, destination {set(destination)}")
         order = _order(spec, environment)
         return Spec(
-            namespace=environment["DOWNLOAD_NAMESPACE"],
-            name=environment["DOWNLOAD_NAME"],
+            namespace=spec["namespace"],
+            name=spec["name"],
             job=environment["DOWNLOAD_JOB"],
-            run=environment["DOWNLOAD_RUN"],
             order=order,
             format=spec["format"],
             volume=_volume(destination),
@@ -179,4 +178,4 @@ def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 
         secret=s3["credentialsSecretRef"]["name"],
         limits=limits,
     )
-    return S3(bucket, s3["key"])
+    return S3(bucket, s3["key"], environment["DOWNLOAD_RUN"])

@@ -2,10 +2,10 @@
 
 ``loadgen`` (Go) measures any operator that turns resources into CronJobs and records finished Jobs;
 ``peer`` is one written with controller-runtime that does just this job, with 32 workers. Both get
-the same load on the same control plane, in turns: each scenario at each size by one, then at once by
-the other, who goes first in the next round. The writes that an operator makes are also made by the
-load generator alone: what the API server can take. Figures of a shared machine say little; their
-ratios are what is printed.
+the same load on the same control plane, in turns: each scenario at each size by one, then at once
+by the other, who goes first in the next round. The writes that an operator makes are also made by
+the load generator alone: what the API server can take. Figures of a shared machine say little;
+their ratios are what is printed.
 """
 
 import argparse
@@ -71,15 +71,13 @@ def _build(name: str, folder: Path) -> Path:
 def _turns(arguments: argparse.Namespace) -> list[list[str]]:
     """Return the load generator's arguments for each turn."""
     asked = arguments.scenarios.split(",")
-    turns = []
-    for scenarios in TURNS:
-        if here := [scenario for scenario in scenarios if scenario in asked]:
-            for size in arguments.sizes.split(","):
-                turns.append([f"-scenarios={','.join(here)}", f"-n={size}"])
-    if "complete" in asked:
-        for rate in arguments.rates.split(","):
-            turns.append(["-scenarios=complete", f"-m={arguments.completions}", f"-rates={rate}"])
-    return turns
+    rates = arguments.rates.split(",") if "complete" in asked else []
+    return [
+        [f"-scenarios={','.join(here)}", f"-n={size}"]
+        for scenarios in TURNS
+        if (here := [scenario for scenario in scenarios if scenario in asked])
+        for size in arguments.sizes.split(",")
+    ] + [["-scenarios=complete", f"-m={arguments.completions}", f"-rates={rate}"] for rate in rates]
 
 
 def _measure(

@@ -55,12 +55,15 @@ class Pod:
         only_if_changed: bool = False,
         keep_last: int | None = None,
         form: str = "raw",
+        name: str = "nightly",
         s3: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt; without *path* it keeps nothing."""
         volume = {"volume": {"claimName": "data", "path": path}}
         spec = {
+            "namespace": "team",
+            "name": name,
             "url": url,
             "format": form,
             "request": {
@@ -79,8 +82,6 @@ class Pod:
         }
         variables = {
             "DOWNLOAD_SPEC": json.dumps(spec),
-            "DOWNLOAD_NAMESPACE": "team",
-            "DOWNLOAD_NAME": "nightly",
             "DOWNLOAD_JOB": "nightly-29923320",
             "DOWNLOAD_RUN": "5b1c9b1e",
             "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,

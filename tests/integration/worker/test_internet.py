@@ -193,6 +193,8 @@ def attempt(
         "stallTimeoutSeconds": 30, "maxRedirects": 5,
     }  # fmt: skip
     whole = {
+        "namespace": "team",
+        "name": "nightly",
         "url": f"http://{PUBLIC}/page",
         "format": "raw",
         "request": request,
@@ -209,8 +211,6 @@ def attempt(
         pages={"/page": page} if page else None,
         environment={
             "DOWNLOAD_SPEC": json.dumps(whole),
-            "DOWNLOAD_NAMESPACE": "team",
-            "DOWNLOAD_NAME": "nightly",
             "DOWNLOAD_JOB": "nightly-29923320",
             "DOWNLOAD_RUN": "5b1c9b1e",
             "AWS_ACCESS_KEY_ID": "k",

@@ -133,7 +133,7 @@ def test_a_run_that_fails_removes_nothing(pod: Pod, server: FaultServer) -> None
 def test_a_file_of_another_schedule_is_not_overwritten(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x.csv", answer(200, BODY), answer(200, BODY + b"new"))
     assert pod.run(url, path="shared/{filename}").code == 0
-    other = pod.run(url, path="shared/{filename}", DOWNLOAD_NAME="other")
+    other = pod.run(url, path="shared/{filename}", name="other")
     assert (other.code, other.result.reason) == (10, "UnsafePath"), other.out
     assert "of the schedule team.nightly" in (other.result.message or "")
     assert pod.files() == {"shared/x.csv": BODY}

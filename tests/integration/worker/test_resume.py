@@ -71,7 +71,7 @@ def test_also_a_later_run_of_the_schedule_goes_on(server: FaultServer, pod: Pod)
 def test_another_schedule_or_url_does_not(server: FaultServer, pod: Pod) -> None:
     pod.run(server.on("/x", ranged(cut_after=1000)))
     pod.run(server.on("/y", ranged()))
-    pod.run(server.on("/x", ranged(cut_after=1000)), DOWNLOAD_NAME="other")
+    pod.run(server.on("/x", ranged(cut_after=1000)), name="other")
     assert ranges(server) == [None, None, None]
 
 

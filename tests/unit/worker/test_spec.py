@@ -25,6 +25,8 @@ VOLUME = {"volume": {"claimName": "data", "path": "{namespace}/{name}/{scheduled
 def environment(**changes: object) -> dict[str, str]:
     headers = [{"name": "B", "value": "1"}, {"name": "A", "value": ""}]
     spec = {
+        "namespace": "team",
+        "name": "nightly",
         "url": "https://example.com/x",
         "format": "raw",
         "request": {**REQUEST, "headers": headers},
@@ -34,8 +36,6 @@ def environment(**changes: object) -> dict[str, str]:
     }
     return {
         "DOWNLOAD_SPEC": json.dumps({**spec, "destination": VOLUME, **changes}),
-        "DOWNLOAD_NAMESPACE": "team",
-        "DOWNLOAD_NAME": "nightly",
         "DOWNLOAD_JOB": "nightly-29923320",
         "DOWNLOAD_RUN": "5b1c9b1e",
     }
@@ -117,7 +117,10 @@ def test_what_a_later_operator_may_ask_is_refused_rather_than_done_by_half(
 
 @pytest.mark.parametrize("variable", environment())
 def test_every_variable_is_needed(variable: str) -> None:
-    refused({name: value for name, value in environment().items() if name != variable})
+    bucket = {"bucket": "b", "region": "r", "credentialsSecretRef": {"name": "s"}, "key": "k"}
+    whole = environment(destination={"s3": bucket})
+    assert read(whole)
+    refused({name: value for name, value in whole.items() if name != variable})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '"x"', "{", "null"])
