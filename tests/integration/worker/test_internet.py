@@ -224,9 +224,18 @@ def attempt(
 @pytest.mark.parametrize(
     "host", ["10.0.0.1", "2852039166", "[::ffff:a00:1]", "inner.test", "turns.test"]
 )
-def test_no_endpoint_of_a_bucket_connects(net: Internet, tmp_path: Path, host: str) -> None:
-    """A name may change its answer between our look and the client's."""
-    s3 = {"bucket": "own", "key": "x", "endpoint": f"http://{host}", "region": "eu-west-1"}
+@pytest.mark.parametrize("key", ["x", "{scheduled}"])
+def test_no_endpoint_of_a_bucket_connects(
+    net: Internet, tmp_path: Path, host: str, key: str
+) -> None:
+    """A name may change its answer between our look and the client's, whatever that asks first."""
+    s3 = {
+        "bucket": "own",
+        "key": key,
+        "endpoint": f"http://{host}",
+        "region": "eu-west-1",
+        "credentialsSecretRef": {"name": "keys"},
+    }
     zone = {"inner.test": [["10.0.0.1"]], "turns.test": [[PUBLIC], ["10.0.0.1"]]}
     seen, result = attempt(net, tmp_path, {"destination": {"s3": s3}}, zone)
     assert {each.split()[0] for each in seen.reached} == {PUBLIC}, seen
