@@ -135,18 +135,21 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
 
 UPLOAD = f"""
 import hashlib, sys
-from download_worker.bucket import Bucket, Upload
+from download_worker.bucket import Object, Upload
+from download_worker.service import Bucket
 from download_worker.transfer import Limits
 from download_worker.writer import Writer
 from ipaddress import ip_network
 path, endpoint, name = sys.argv[1:]
 keys = {{"AWS_ACCESS_KEY_ID": "{s3.KEY_ID}", "AWS_SECRET_ACCESS_KEY": "{s3.SECRET}"}}
 limits = Limits((ip_network("127.0.0.0/8"),))
-writer = Writer(Upload(Bucket(name, endpoint, "us-east-1", keys, limits), "ours", None, 512 << 20))
+bucket = Bucket(name, endpoint, "us-east-1", keys, "keys", limits)
+writer = Writer(Upload(bucket, Object("ours", None, 512 << 20)))
 with open(path, "rb") as file:
     while chunk := file.read(512 * 1024):
         writer.write(chunk)
 writer.commit(writer.finish())
+writer.abandon(False)
 """
 
 
