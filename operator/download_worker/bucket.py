@@ -63,7 +63,7 @@ class Upload:
             self._service.close()
             raise
 
-    def write(self, chunk: bytes | bytearray) -> None:
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next bytes; small objects go out in one request with the commit."""
         if self._thread is None:
             self._first += chunk

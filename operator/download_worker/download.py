@@ -198,7 +198,7 @@ class _Download:
         self._before = leftover.size if leftover else 0
         self._bytes += self._before
         sink = self._around.open_sink(response, leftover)
-        self._writer = Writer(sink, leftover.digest if leftover else None)
+        self._writer = Writer(sink, self._before, leftover.digest if leftover else None)
         return self._writer
 
     def _judge(self, response: Response) -> Leftover | None:

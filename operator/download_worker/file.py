@@ -11,7 +11,7 @@ from typing import Final
 
 from download_worker.journal import SUFFIX, Journal
 from download_worker.parts import Part
-from download_worker.store import open_folder, remove, write_all
+from download_worker.store import Chunk, open_folder, remove, write_all, write_past_cache
 from download_worker.validators import Origin
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,10 @@ class File:
             self.abandon(resumable=False)
             raise
 
-    def write(self, chunk: bytes | bytearray) -> None:
+    def write(self, chunk: Chunk) -> None:
         """Append *chunk*."""
-        write_all(self._part.file, chunk)
+        whole = len(chunk) == NOTE_BYTES and self._size % NOTE_BYTES == 0
+        (write_past_cache if whole else write_all)(self._part.file, chunk)
         self._size += len(chunk)
 
     def checkpoint(self, sha256: str) -> None:

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -97,7 +96,7 @@ class Parts:
         folder = self._open()
         try:
             while True:
-                name = f".{self.owner}.{secrets.token_hex(8)}.part"
+                name = f".{self.owner}.{os.urandom(8).hex()}.part"
                 file = os.open(name, NEW_FILE, 0o644, dir_fd=folder)
                 if _is_ours(file):
                     return Part(folder, name, file)

@@ -4,6 +4,7 @@ No part of a path is followed where it is a symbolic link, so that nothing that 
 volume leads out of it.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -17,9 +18,11 @@ MAX_PART: Final = 255
 """Bytes of one part of a path, by the usual file systems."""
 NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_DIRECT: Final = getattr(os, "O_DIRECT", 0)
+"""Linux has it."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-Chunk = bytes | bytearray
+Chunk = bytes | bytearray | memoryview
 
 
 class Sink(Protocol):
@@ -64,6 +67,27 @@ def write_all(file: int, data: Chunk) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def write_past_cache(file: int, data: Chunk) -> None:
+    """Write *data* straight to the disk, or as :func:`write_all` does where that cannot be.
+
+    It can be where memory, length and offset are whole pages, on most file systems. It saves one
+    copy of all bytes, the room for it, and the wait for the disk at the end.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    written = 0
+    try:
+        fcntl.fcntl(file, fcntl.F_SETFL, _DIRECT)
+        written = os.write(file, data)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        fcntl.fcntl(file, fcntl.F_SETFL, 0)
+    write_all(file, memoryview(data)[written:])
 
 
 def replace_file(root: Path, path: str, data: bytes) -> None:

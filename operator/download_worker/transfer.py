@@ -140,7 +140,6 @@ class _Transfer:
         self._sockets: list[socket.socket] = []
         """pycurl works with duplicates of them."""
         self._answers = 0
-        self._received = 0
         self._heard = time.monotonic()
 
     def perform(self) -> Response:
@@ -218,7 +217,6 @@ class _Transfer:
         return None
 
     def _write(self, chunk: bytes) -> int:
-        self._received += len(chunk)
         try:
             self._enough = not self._take(self._response, chunk)
         except Exception as error:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from download_worker.redirects import Header, Request
@@ -85,6 +84,8 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     etag = headers.get("etag", "")
     if etag:
         return etag if etag.startswith('"') and _ETAG.fullmatch(etag) else None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     date, modified = headers.get("date"), headers.get("last-modified")
     try:
         if date and modified:

@@ -2,9 +2,10 @@
 
 import hashlib
 import logging
-import queue
+import mmap
 import threading
 import time
+from queue import SimpleQueue
 from typing import Any, Final
 
 from download_worker.errors import DownloadError
@@ -13,27 +14,35 @@ from download_worker.store import Sink
 log = logging.getLogger(__name__)
 
 BLOCK: Final = 1024 * 1024
-WAITING: Final = 2
-"""Blocks that may wait: what a slow volume costs in memory."""
+BLOCKS: Final = 4
+"""In use at most: what a slow volume costs in memory."""
 PATIENCE: Final = 1.0
 """Seconds after which less than a block is written too."""
 
 
 class Writer:
-    """Fills a sink. A body that fits into one block is written by the caller's own thread.
+    """Fills a sink with blocks, hashed by one thread and written by another.
+
+    Blocks end at multiples of their size in the file, and begin at a page of memory: both are what
+    it takes to write past the page cache. A body that ends before the first of them does is hashed
+    and written by the caller's own thread.
 
     Args:
         sink: takes the blocks in order.
-        digest: ``hashlib`` object of what the sink has already.
+        size: bytes that the sink has already.
+        digest: ``hashlib`` object of those.
     """
 
-    def __init__(self, sink: Sink, digest: Any = None) -> None:
+    def __init__(self, sink: Sink, size: int = 0, digest: Any = None) -> None:
         self._sink = sink
+        self._size = size
         self._digest = digest or hashlib.sha256()
-        self._block = bytearray()
+        self._block = mmap.mmap(-1, BLOCK)
         self._handed_on = time.monotonic()
-        self._waiting: queue.Queue[bytearray | None] = queue.Queue(WAITING)
-        self._thread: threading.Thread | None = None
+        self._free: SimpleQueue[mmap.mmap] = SimpleQueue()
+        self._to_hash: SimpleQueue[mmap.mmap | None] = SimpleQueue()
+        self._to_write: SimpleQueue[tuple[mmap.mmap, str] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._error: Exception | None = None
 
     def write(self, chunk: bytes) -> None:
@@ -42,16 +51,14 @@ class Writer:
         Raises:
             OSError, DownloadError: the sink could not take earlier ones.
         """
-        self._block += chunk
-        if len(self._block) >= BLOCK or time.monotonic() - self._handed_on > PATIENCE:
-            self._handed_on = time.monotonic()
-            if self._error:
-                raise self._error
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, daemon=True)
-                self._thread.start()
-            self._waiting.put(self._block)
-            self._block = bytearray()
+        rest = memoryview(chunk)
+        while len(rest) >= (room := BLOCK - self._size % BLOCK):
+            self._append(rest[:room])
+            self._hand_on()
+            rest = rest[room:]
+        self._append(rest)
+        if time.monotonic() - self._handed_on > PATIENCE:
+            self._hand_on()
 
     def finish(self) -> str:
         """Wait until all is written; return the digest in hexadecimal digits.
@@ -62,8 +69,9 @@ class Writer:
         self._stop()
         if self._error:
             raise self._error
-        self._take(self._block)
-        self._block = bytearray()
+        self._digest.update(_filled(self._block))
+        self._sink.write(_filled(self._block))
+        self._block.seek(0)
         digest: str = self._digest.hexdigest()
         return digest
 
@@ -86,22 +94,51 @@ class Writer:
         finally:
             self._sink.abandon(resumable)
 
+    def _append(self, piece: memoryview) -> None:
+        self._block.write(piece)
+        self._size += len(piece)
+
+    def _hand_on(self) -> None:
+        self._handed_on = time.monotonic()
+        if self._error:
+            raise self._error
+        if not self._threads:
+            for _ in range(BLOCKS - 1):
+                self._free.put(mmap.mmap(-1, BLOCK))
+            self._threads = [
+                threading.Thread(target=work, daemon=True) for work in (self._hash, self._fill)
+            ]
+            for thread in self._threads:
+                thread.start()
+        self._to_hash.put(self._block)
+        self._block = self._free.get()
+
     def _stop(self) -> None:
         """Wait until every block handed on is written, or has failed to be."""
-        if self._thread:
-            self._waiting.put(None)
-            self._thread.join()
-            self._thread = None
+        if self._threads:
+            self._to_hash.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
 
-    def _work(self) -> None:
-        while (block := self._waiting.get()) is not None:
+    def _hash(self) -> None:
+        while (block := self._to_hash.get()) is not None:
+            self._digest.update(_filled(block))
+            self._to_write.put((block, self._digest.hexdigest()))
+        self._to_write.put(None)
+
+    def _fill(self) -> None:
+        while (hashed := self._to_write.get()) is not None:
+            block, sha256 = hashed
             if self._error is None:
                 try:
-                    self._take(block)
-                    self._sink.checkpoint(self._digest.hexdigest())
+                    self._sink.write(_filled(block))
+                    self._sink.checkpoint(sha256)
                 except Exception as error:
                     self._error = error
+            block.seek(0)
+            self._free.put(block)
 
-    def _take(self, block: bytearray) -> None:
-        self._digest.update(block)
-        self._sink.write(block)
+
+def _filled(block: mmap.mmap) -> memoryview:
+    return memoryview(block)[: block.tell()]

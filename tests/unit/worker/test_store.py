@@ -2,7 +2,6 @@
 
 import os
 import resource
-import secrets
 import threading
 from pathlib import Path
 from typing import Any
@@ -123,10 +122,10 @@ def test_the_bytes_are_on_the_disk_before_the_name(
 def test_a_file_that_stands_where_the_temporary_one_would_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    monkeypatch.setattr(os, "urandom", bytes)
     (tmp_path / "precious").write_bytes(b"precious")
     (tmp_path / "parts").mkdir()
-    (tmp_path / "parts/.job.guessed.part").hardlink_to(tmp_path / "precious")
+    (tmp_path / "parts/.job.0000000000000000.part").hardlink_to(tmp_path / "precious")
     with pytest.raises(FileExistsError):
         new(tmp_path, "c.txt")
     assert (tmp_path / "precious").read_bytes() == b"precious"
