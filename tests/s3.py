@@ -81,7 +81,7 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
             [
                 *(WEED, "server", f"-dir={data}", "-s3", f"-s3.config={config}"),
                 *(f"-ip={address}", f"-ip.bind={address}", "-master.volumeSizeLimitMB=100"),
-                *("-volume.max=20", "-master.telemetry=false", *options),
+                *("-volume.max=100", "-master.telemetry=false", *options),
             ],
             stdout=log,
             stderr=subprocess.STDOUT,

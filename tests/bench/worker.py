@@ -1,12 +1,21 @@
 """``python -m tests.bench.worker``: the worker beside curl, and its uploads beside rclone.
 
 One nginx on loopback serves both; they take turns in every round. The worker hashes and syncs what
-it writes, curl does neither. Medians and their ratios are printed: lower is better, 1 is as good.
+it writes, curl does neither: what it takes when sha256sum and sync follow is printed beside it, and
+is no part of the ratio. Medians: lower is better, 1 is as good. Many files are fetched by one
+process of each kind; curl keeps one connection for all of them, the worker opens one for each, and
+in a cluster starts a process for each, whose price the last row has.
+
+A virtual machine that gives back what memory it does not use takes seconds to get a gibibyte of it
+again. As much as the page cache is about to need is taken before each command, so that none pays
+for another.
 """
 
 import argparse
 import os
 import shlex
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +33,7 @@ from tests.cluster.system import require_program
 from tests.kubectl import wait_for
 from tests.ports import free_ports
 
+MEBIBYTE = 1024 * 1024
 MANY = 2000
 SMALL = 64 * 1024
 NGINX = """
@@ -39,6 +49,7 @@ http {{
   }}
 }}
 """
+FETCH = [sys.executable, "-m", "download_worker", "fetch", "--allow", "127.0.0.0/8"]
 MANY_IN_ONE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -89,17 +100,29 @@ def main() -> int:
         _nginx(Path(folder), arguments.mebibytes) as server,
     ):
         _measure("beside curl", _downloads(server), arguments.rounds, server)
+        _measure_start(arguments.rounds, server.out)
         with s3.running(Path(folder)) as bucket:
             _measure("beside rclone", _uploads(server, bucket), arguments.rounds, server)
     return 0
 
 
-Contest = tuple[str, list[str], list[str]]
-"""What is measured, the others' command, ours."""
+@dataclass(frozen=True)
+class Contest:
+    """What is measured, by commands of others and of our own."""
+
+    name: str
+    theirs: list[str]
+    ours: list[str]
+    same_work: list[str] | None = None
+    """Theirs, with a digest and on the disk."""
+
+    def commands(self) -> list[tuple[str, list[str]]]:
+        """Name the sides, in the order of their turns."""
+        same = [("same", self.same_work)] if self.same_work else []
+        return [("theirs", self.theirs), ("ours", self.ours), *same]
 
 
 def _downloads(server: Server) -> list[Contest]:
-    fetch = [sys.executable, "-m", "download_worker", "fetch", "--allow", "127.0.0.0/8"]
     out = str(server.out / "x")
     urls = "".join(f'url="{server.http}/small/{n}"\noutput="{server.out}/{n}"\n'
                    for n in range(MANY))  # fmt: skip
@@ -108,16 +131,28 @@ def _downloads(server: Server) -> list[Contest]:
     listed = [*curl, "--config", str(server.folder / "urls")]
     many = [sys.executable, "-c", MANY_IN_ONE, str(server.out), server.http, str(MANY)]
     secure = ["--cacert", str(server.folder / "ca.crt")]
+
+    def one(name: str, url: str, *options: str) -> Contest:
+        theirs = [*curl, *options, url, "-o", out]
+        return Contest(name, theirs, [*FETCH, url, "-o", out], _with_same_work(theirs, server.out))
+
+    def all_of_many(name: str, workers: int, *options: str) -> Contest:
+        theirs = [*listed, *options]
+        return Contest(name, theirs, [*many, str(workers)], _with_same_work(theirs, server.out))
+
     return [
-        ("large, HTTP", [*curl, f"{server.http}/large", "-o", out],
-         [*fetch, f"{server.http}/large", "-o", out]),
-        ("large, TLS", [*curl, *secure, f"{server.https}/large", "-o", out],
-         [*fetch, f"{server.https}/large", "-o", out]),
-        (f"{MANY} of 64 KiB, in sequence", listed, [*many, "1"]),
-        (f"{MANY} of 64 KiB, 8 at a time", [*listed, "-Z", "--parallel-max", "8"], [*many, "8"]),
-        ("1 KiB from start to end", [*curl, f"{server.http}/tiny", "-o", out],
-         [*fetch, f"{server.http}/tiny", "-o", out]),
-    ]  # fmt: skip
+        one("large, HTTP", f"{server.http}/large"),
+        one("large, TLS", f"{server.https}/large", *secure),
+        all_of_many(f"{MANY} of 64 KiB, in sequence", 1),
+        all_of_many(f"{MANY} of 64 KiB, 8 at a time", 8, "-Z", "--parallel-max", "8"),
+        one("1 KiB from start to end", f"{server.http}/tiny"),
+    ]
+
+
+def _with_same_work(curl: list[str], out: Path) -> list[str]:
+    """Let a digest follow, and what brings bytes and names to the disk."""
+    then = f"cd {out} && sha256sum * && sync * && sync ."
+    return ["sh", "-c", f"{shlex.join(curl)} && {then}"]
 
 
 def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
@@ -130,7 +165,7 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
             bucket.bucket]  # fmt: skip
     theirs = [rclone, "copyto", "--config", "/dev/null", str(server.folder / "www/upload"),
               f"{remote}/theirs"]  # fmt: skip
-    return [("upload of 512 MiB", theirs, ours)]
+    return [Contest("upload of 512 MiB", theirs, ours)]
 
 
 UPLOAD = f"""
@@ -149,7 +184,7 @@ with open(path, "rb") as file:
     while chunk := file.read(512 * 1024):
         writer.write(chunk)
 writer.commit(writer.finish())
-writer.abandon(False)
+writer.abandon(resumable=False)
 """
 
 
@@ -157,30 +192,66 @@ def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -
     environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
     if title == "beside curl":
         environment["SSL_CERT_FILE"] = str(server.folder / "ca.crt")
-    seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
-    memory: dict[tuple[str, int], float] = defaultdict(float)
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    memory: dict[tuple[str, str], float] = defaultdict(float)
     for number in range(rounds):
         print(f"==> {title}: round {number + 1} of {rounds}", flush=True)
-        for name, *commands in contests:
-            for side, command in enumerate(commands):
-                _run(["rm", "-rf", str(server.out)], environment)
-                server.out.mkdir()
-                os.sync()
+        for contest in contests:
+            for side, command in contest.commands():
+                _prepare(server)
                 taken, peak = _run(command, environment)
-                seconds[name, side].append(taken)
-                memory[name, side] = max(memory[name, side], peak)
-    for name, *_ in contests:
-        theirs, ours = (statistics.median(seconds[name, side]) for side in (0, 1))
+                seconds[contest.name, side].append(taken)
+                memory[contest.name, side] = max(memory[contest.name, side], peak)
+    for contest in contests:
+        name = contest.name
+        took = {side: statistics.median(seconds[name, side]) for side, _ in contest.commands()}
         print(
-            f"{name:32} ours {ours:7.3f} s   theirs {theirs:7.3f} s   ratio {ours / theirs:5.2f}"
-            f"   peak RSS {memory[name, 1]:4.0f} and {memory[name, 0]:4.0f} MB"
+            f"{name:32} ours {took['ours']:7.3f} s   theirs {took['theirs']:7.3f} s"
+            f"   ratio {took['ours'] / took['theirs']:5.2f}   "
+            f"peak RSS {memory[name, 'ours']:4.0f} and {memory[name, 'theirs']:4.0f} MB"
+            + (f"   theirs with the same work {took['same']:7.3f} s" if "same" in took else "")
         )
+
+
+def _prepare(server: Server) -> None:
+    shutil.rmtree(server.out)
+    server.out.mkdir()
+    memory = server.out / "memory"
+    _fill(memory, bytes(MEBIBYTE), (server.folder / "www/large").stat().st_size // MEBIBYTE)
+    memory.unlink()
+    os.sync()
+
+
+def _measure_start(rounds: int, folder: Path) -> None:
+    """Say how long it is from the start of the process to the first byte of its request."""
+    taken: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(60)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            started = time.monotonic()
+            with subprocess.Popen([*FETCH, url, "-o", str(folder / "x")]) as process:
+                connection, _ = listener.accept()
+                connection.recv(1)
+                taken.append((time.monotonic() - started, _processor_seconds(process.pid)))
+                process.kill()
+                connection.close()
+    passed, worked = (statistics.median(each) * 1000 for each in zip(*taken, strict=True))
+    name = "start to first byte of request"
+    print(f"{name:32} ours {passed:4.0f} ms   {worked:4.0f} ms of the processor")
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
     """Return the seconds that it took, and its peak memory in MB."""
     started, peak = time.monotonic(), 0
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         while process.poll() is None:
             peak = max(peak, _memory(process.pid))
             with suppress(subprocess.TimeoutExpired):
@@ -208,7 +279,7 @@ def _nginx(folder: Path, mebibytes: int) -> Iterator[Server]:
     (folder / "t").mkdir()
     (folder / "out").mkdir()
     folder.chmod(0o755)
-    block = os.urandom(1024 * 1024)
+    block = os.urandom(MEBIBYTE)
     _fill(folder / "www/large", block, mebibytes)
     _fill(folder / "www/upload", block, 512)
     (folder / "www/tiny").write_bytes(block[:1024])
