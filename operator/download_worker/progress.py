@@ -93,7 +93,7 @@ class ProgressBar:
             if expected:
                 done = min(received / expected, 1.0)
                 bar = f"{done:4.0%} [{'#' * round(done * BAR_WIDTH):{BAR_WIDTH}}] "
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
             line = (bar + describe_progress(received, expected, rate))[:width]
             print(f"{line}\x1b[K", end="\r", file=sys.stderr)
 
