@@ -163,8 +163,8 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
     )
     ours = [sys.executable, "-c", UPLOAD, str(server.folder / "www/upload"), bucket.endpoint,
             bucket.bucket]  # fmt: skip
-    theirs = [rclone, "copyto", "--config", "/dev/null", str(server.folder / "www/upload"),
-              f"{remote}/theirs"]  # fmt: skip
+    theirs = [rclone, "copyto", "--ignore-times", "--config", "/dev/null",
+              str(server.folder / "www/upload"), f"{remote}/theirs"]  # fmt: skip
     return [Contest("upload of 512 MiB", theirs, ours)]
 
 
