@@ -309,7 +309,7 @@ class Counts(Model):
 
 
 class Status(Model):
-    """What the operator reports."""
+    """What the operator reports; what would be zero or empty is left out."""
 
     model_config = ConfigDict(extra="ignore")
 

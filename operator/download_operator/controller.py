@@ -104,7 +104,7 @@ class Controller:
                 await self._replace(key, snapshot, desired)
             case WriteStatus(status, missed):
                 if await self._write_status(snapshot.schedule, status) and missed:
-                    why = explain(missed, status["history"])
+                    why = explain(missed, status.get("history", ()))
                     await self._warn(snapshot.schedule, TICK_MISSED, why)
             case ReadPods(job):
                 await self._read_pods(snapshot.schedule, job)

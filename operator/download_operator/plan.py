@@ -140,6 +140,7 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
     if desired:
         status["schedule"] = desired.ticks.expression
         missed = _add_ticks(snapshot, desired, status, look_again, now)
+    status = {name: value for name, value in status.items() if not _is_nothing(value)}
     if _says_more(status, schedule.status, now):
         return WriteStatus(status, missed)
     return Wait(min(look_again, default=None))
@@ -149,9 +150,9 @@ def _add_ticks(
     snapshot: Snapshot, desired: Desired, status: JSON, look_again: list[datetime], now: datetime
 ) -> tuple[datetime, ...]:
     """Add to *status* what the ticks are about; return those that turn out to be missed."""
-    status["settledUntil"] = _text(now)
     if desired.spec.suspend:
         return ()
+    status["settledUntil"] = _text(now)
     if upcoming := desired.ticks.next(now):
         status["nextRunTime"] = _text(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
@@ -250,6 +251,11 @@ def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> dat
         return run.appeared + PENDING_GRACE
     share = crc32(run.job.uid.encode()) / 2**32
     return run.appeared + PENDING_PATIENCE + PENDING_SPREAD * share
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether *value* is what a reader takes for granted: the API server pays for every field."""
+    return not (any(value.values()) if isinstance(value, dict) else value)
 
 
 def _says_more(status: JSON, stored: Any, now: datetime) -> bool:

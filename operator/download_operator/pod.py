@@ -54,12 +54,12 @@ def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, An
             "runAsNonRoot": True,
             "runAsUser": WORKER_USER,
             "runAsGroup": WORKER_USER,
-            "fsGroup": WORKER_USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
     }
+    if volume:
+        pod["securityContext"] |= {"fsGroup": WORKER_USER, "fsGroupChangePolicy": "OnRootMismatch"}
     if volumes:
         pod["volumes"] = volumes
     return pod

@@ -8,11 +8,13 @@ in a cluster starts a process for each, whose price the last row has.
 
 A virtual machine that gives back what memory it does not use takes seconds to get a gibibyte of it
 again. As much as the page cache is about to need is taken before each command, so that none pays
-for another.
+for another. Where the machine is busy all the time, more work takes more time however it is spread
+over threads: the digest is such work.
 """
 
 import argparse
 import os
+import resource
 import shlex
 import shutil
 import socket
@@ -188,28 +190,49 @@ writer.abandon(resumable=False)
 """
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What one command took."""
+
+    seconds: float
+    processor: float
+    """Seconds of the processor, without the server's."""
+    busy: float
+    """Share of all processors' time in which anything ran on the machine, the server too."""
+    memory: float
+    """Most resident memory, in MB."""
+
+
+def _median(spent: list[Spent]) -> Spent:
+    return Spent(
+        statistics.median(each.seconds for each in spent),
+        statistics.median(each.processor for each in spent),
+        statistics.median(each.busy for each in spent),
+        max(each.memory for each in spent),
+    )
+
+
 def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -> None:
     environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
     if title == "beside curl":
         environment["SSL_CERT_FILE"] = str(server.folder / "ca.crt")
-    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    memory: dict[tuple[str, str], float] = defaultdict(float)
+    spent: dict[tuple[str, str], list[Spent]] = defaultdict(list)
     for number in range(rounds):
         print(f"==> {title}: round {number + 1} of {rounds}", flush=True)
         for contest in contests:
             for side, command in contest.commands():
                 _prepare(server)
-                taken, peak = _run(command, environment)
-                seconds[contest.name, side].append(taken)
-                memory[contest.name, side] = max(memory[contest.name, side], peak)
+                spent[contest.name, side].append(_run(command, environment))
     for contest in contests:
-        name = contest.name
-        took = {side: statistics.median(seconds[name, side]) for side, _ in contest.commands()}
+        ours, theirs = (_median(spent[contest.name, side]) for side in ("ours", "theirs"))
+        same = spent[contest.name, "same"]
         print(
-            f"{name:32} ours {took['ours']:7.3f} s   theirs {took['theirs']:7.3f} s"
-            f"   ratio {took['ours'] / took['theirs']:5.2f}   "
-            f"peak RSS {memory[name, 'ours']:4.0f} and {memory[name, 'theirs']:4.0f} MB"
-            + (f"   theirs with the same work {took['same']:7.3f} s" if "same" in took else "")
+            f"{contest.name:32} ours {ours.seconds:7.3f} s   theirs {theirs.seconds:7.3f} s"
+            f"   ratio {ours.seconds / theirs.seconds:5.2f}"
+            f"   processor {ours.processor:5.2f} and {theirs.processor:5.2f} s"
+            f"   machine busy {ours.busy:3.0%} and {theirs.busy:3.0%}"
+            f"   peak RSS {ours.memory:4.0f} and {theirs.memory:4.0f} MB"
+            + (f"   theirs with the same work {_median(same).seconds:7.3f} s" if same else "")
         )
 
 
@@ -246,9 +269,10 @@ def _processor_seconds(pid: int) -> float:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Return the seconds that it took, and its peak memory in MB."""
-    started, peak = time.monotonic(), 0
+def _run(command: list[str], environment: dict[str, str]) -> Spent:
+    peak, before = 0, _children_seconds()
+    busy_before, all_before = _machine_ticks()
+    started = time.monotonic()
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -260,7 +284,23 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float]
         if process.returncode:
             words = process.stderr.read() if process.stderr else ""
             raise RuntimeError(f"{shlex.join(command[:4])}… ended: {words}")
-    return taken, peak / 1024
+    busy, all_ = _machine_ticks()
+    share = (busy - busy_before) / max(all_ - all_before, 1)
+    return Spent(taken, _children_seconds() - before, share, peak / 1024)
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _machine_ticks() -> tuple[int, int]:
+    """Return the ticks in which a processor was busy since the machine's start, and all of them.
+
+    Source: proc_stat(5), the first line; idle and iowait are the fourth and fifth of its figures.
+    """
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def _memory(pid: int) -> int:

@@ -57,7 +57,7 @@ def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     world.job(ended="Complete")
     assert kinds(world.settle()) == [WriteStatus]
     assert (world.run["state"], world.run["bytes"]) == ("Completed", 3)
-    assert world.status["counts"] == {"completed": 1, "failed": 0, "missed": 0}
+    assert world.counts == {"completed": 1, "failed": 0, "missed": 0}
 
 
 def test_a_run_that_cannot_start_is_told_after_five_seconds() -> None:
@@ -156,7 +156,7 @@ def test_a_run_pushed_out_of_the_history_is_not_counted_again() -> None:
     for number in (1, 2, 3):
         world.job(number=number, ended="Complete")
     assert world.settle() == []
-    assert world.status["counts"]["completed"] == 3
+    assert world.counts["completed"] == 3
     assert world.status["recorded"] == ["job-1", "job-2"]
     world.delete_job(number=1, ended="Complete")
     assert world.settle() == []  # what clean-up alone changes is not worth a write
@@ -254,7 +254,7 @@ def test_what_another_namespace_labels_as_ours_is_not() -> None:
     world.ask_for_a_run("one")
     world.settle()  # a run of ours that is going would be waited for
     assert [run["token"] for run in world.status["history"]] == ["one"]
-    assert world.status["counts"]["failed"] == 0
+    assert world.counts["failed"] == 0
     world.picture.remove_job(job_of(forged))
     assert world.settle() == []
 

@@ -74,15 +74,15 @@ def test_a_missed_tick_is_counted_and_told_once() -> None:
     world.settle()
     world.now = datetime(2026, 11, 23, 2, 1, 14, tzinfo=UTC)
     world.settle()
-    assert world.status["counts"]["missed"] == 0
+    assert world.counts["missed"] == 0
     world.now += timedelta(seconds=1)
     (action,) = world.settle()
     assert isinstance(action, WriteStatus)
     assert action.missed == (datetime(2026, 11, 23, 2, 0, tzinfo=UTC),)
-    assert world.status["counts"]["missed"] == 1
+    assert world.counts["missed"] == 1
     world.now += timedelta(hours=1)
     world.settle()
-    assert world.status["counts"]["missed"] == 1
+    assert world.counts["missed"] == 1
 
 
 def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:
@@ -96,7 +96,7 @@ def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:
         world.delete_job(number=number, ended="Failed", tick=world.now)
         world.now += timedelta(seconds=50)
         world.settle()
-    assert world.status["counts"] == {"completed": 0, "failed": 4, "missed": 0}
+    assert world.counts == {"completed": 0, "failed": 4, "missed": 0}
 
 
 def test_nothing_is_missed_while_suspended_nor_from_before_an_edit() -> None:
@@ -106,5 +106,5 @@ def test_nothing_is_missed_while_suspended_nor_from_before_an_edit() -> None:
     assert world.settle() == []
     world.edit(suspend=False)
     world.settle()
-    assert world.status["counts"]["missed"] == 0
+    assert world.counts["missed"] == 0
     assert world.status["nextRunTime"] == "2026-11-23T02:01:00Z"

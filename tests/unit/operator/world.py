@@ -147,6 +147,11 @@ class World:
         run: dict[str, Any] = self.status["history"][0]
         return run
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Totals; the status has none before there is something to count."""
+        return {"completed": 0, "failed": 0, "missed": 0, **self.status.get("counts", {})}
+
     def ready(self) -> dict[str, Any]:
         ready: dict[str, Any] = self.status["conditions"][0]
         return ready
