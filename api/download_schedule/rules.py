@@ -298,11 +298,12 @@ PATH: Final = Check(
 MEMORY: Final = Check(
     Rule(
         "onlyIfChanged and keepLast need files that stay; write destination.volume",
-        "has(self.destination) && has(self.destination.volume) "
-        "|| !self.onlyIfChanged && !has(self.keepLast)",
+        # Members are what this costs the API server: two for those who ask for neither.
+        "!self.onlyIfChanged && !has(self.keepLast) "
+        "|| has(self.destination) && has(self.destination.volume)",
         lambda spec: (
-            bool(spec.destination.volume)
-            or not (spec.only_if_changed or spec.keep_last is not None)
+            not (spec.only_if_changed or spec.keep_last is not None)
+            or bool(spec.destination.volume)
         ),
     ),
 )

@@ -3,9 +3,10 @@
 ``loadgen`` (Go) measures any operator that turns resources into CronJobs and records finished Jobs;
 ``peer`` is one written with controller-runtime that does just this job, with 32 workers. Both get
 the same load on the same control plane, in turns: each scenario at each size by one, then at once
-by the other, who goes first in the next round. The writes that an operator makes are also made by
-the load generator alone: what the API server can take. Figures of a shared machine say little;
-their ratios are what is printed.
+by the other, who goes first in the next round. The same writes for all are also made by the load
+generator alone (``raw``), with each side's definition of the resource: what the API server can
+take, and what the resource itself costs. Figures of a shared machine say little; their ratios are
+what is printed.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tests.cluster import LocalCluster, binaries, local
 
 HERE = Path(__file__).parent
 CRD = HERE.parents[1] / "manifests" / "crd.yaml"
-OURS, PEER, RAW = "ours", "peer", "-"
+OURS, PEER = "ours", "peer"
 TURNS = (("raw",), ("live",), ("backlog", "restart"))
 """Scenarios by what one operator does before it is the other's turn; a restart needs a backlog."""
 PROGRAMS = {"etcd": "etcd", "kube-apiserver": "apiserver", "kube-controller-manager": "kcm"}
@@ -74,9 +75,9 @@ def _turns(arguments: argparse.Namespace) -> list[list[str]]:
     rates = arguments.rates.split(",") if "complete" in asked else []
     return [
         [f"-scenarios={','.join(here)}", f"-n={size}"]
+        for size in arguments.sizes.split(",")
         for scenarios in TURNS
         if (here := [scenario for scenario in scenarios if scenario in asked])
-        for size in arguments.sizes.split(",")
     ] + [["-scenarios=complete", f"-m={arguments.completions}", f"-rates={rate}"] for rate in rates]
 
 
@@ -92,8 +93,6 @@ def _measure(
         command = shlex.join([sys.executable, "-m", "download_operator"])
         flags = [f"-crd={CRD}", "-uid-key=id", "-state-key=state"]
         flags.append("-count-paths=status.counts.completed,status.counts.failed")
-    elif "-scenarios=raw" in turn:
-        return
     else:
         command = f"{programs['peer']} -workers 32"
         flags = [f"-crd={HERE / 'peer' / 'crd.yaml'}"]

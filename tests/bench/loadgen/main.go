@@ -475,7 +475,7 @@ func rawWrites(n, round int) {
 	clean()
 	first, took := createAll(n)
 	await("the watch", func() (int, bool) { mu.Lock(); defer mu.Unlock(); return len(crs), len(crs) >= n })
-	r := row{Scenario: "raw", Op: "-", N: n, Round: round, V: map[string]float64{"create_s": took.Seconds()}}
+	r := row{Scenario: "raw", Op: ops[0].label, N: n, Round: round, V: map[string]float64{"create_s": took.Seconds()}}
 	m := begin(nil)
 	t := time.Now()
 	each(n, *workers, func(i int) {
@@ -491,7 +491,7 @@ func rawWrites(n, round int) {
 	emit(r)
 	// the same with the creates inside: what a live run costs at the least
 	clean()
-	r = row{Scenario: "rawlive", Op: "-", N: n, Round: round, V: map[string]float64{}}
+	r = row{Scenario: "rawlive", Op: ops[0].label, N: n, Round: round, V: map[string]float64{}}
 	m = begin(nil)
 	t = time.Now()
 	each(n, *workers, func(i int) {
@@ -831,7 +831,7 @@ func rawComplete(m, rate, round int) {
 	for i := range *schedules {
 		locks[name(i)] = &sync.Mutex{}
 	}
-	r := row{Scenario: "rawcomplete", Op: "-", N: m, Rate: rate, Round: round, V: map[string]float64{}}
+	r := row{Scenario: "rawcomplete", Op: ops[0].label, N: m, Rate: rate, Round: round, V: map[string]float64{}}
 	mt := begin(nil)
 	_, _, took := finishJobs(refs, rate, func(j jobRef) {
 		now := time.Now().UTC().Format(time.RFC3339)
