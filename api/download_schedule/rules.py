@@ -298,7 +298,7 @@ PATH: Final = Check(
 MEMORY: Final = Check(
     Rule(
         "onlyIfChanged and keepLast need files that stay; write destination.volume",
-        # Members are what this costs the API server: two for those who ask for neither.
+        # The API server pays for each member looked up: who asks for neither, for two.
         "!self.onlyIfChanged && !has(self.keepLast) "
         "|| has(self.destination) && has(self.destination.volume)",
         lambda spec: (

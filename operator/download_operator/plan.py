@@ -130,9 +130,8 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
         "observedGeneration": schedule.generation,
         "conditions": conditions.merge(stored_conditions, verdicts, schedule.generation, moment),
         **recorded,
+        "runRequests": run_requests(snapshot),
     }
-    if requests := run_requests(snapshot):
-        status["runRequests"] = requests
     if snapshot.cron_job and ready.status == "True":
         status["cronJobName"] = snapshot.cron_job.name
         status["cronJobGeneration"] = snapshot.expected_generation

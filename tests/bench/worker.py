@@ -15,7 +15,6 @@ over threads: the digest is such work.
 
 import argparse
 import os
-import resource
 import shlex
 import shutil
 import socket
@@ -26,11 +25,12 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests import s3
+from tests.bench.spent import Spent, median, run
 from tests.cluster.certificates import Authority
 from tests.cluster.system import require_program
 from tests.kubectl import wait_for
@@ -194,28 +194,6 @@ writer.abandon(resumable=False)
 """
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What one command took."""
-
-    seconds: float
-    processor: float
-    """Seconds of the processor, without the server's."""
-    busy: float
-    """Share of all processors' time in which anything ran on the machine, the server too."""
-    memory: float
-    """Most resident memory, in MB."""
-
-
-def _median(spent: list[Spent]) -> Spent:
-    return Spent(
-        statistics.median(each.seconds for each in spent),
-        statistics.median(each.processor for each in spent),
-        statistics.median(each.busy for each in spent),
-        max(each.memory for each in spent),
-    )
-
-
 def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -> None:
     environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
     if title == "beside curl":
@@ -226,9 +204,9 @@ def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -
         for contest in contests:
             for side, command in contest.commands():
                 _prepare(server)
-                spent[contest.name, side].append(_run(command, environment))
+                spent[contest.name, side].append(run(command, environment))
     for contest in contests:
-        ours, theirs = (_median(spent[contest.name, side]) for side in ("ours", "theirs"))
+        ours, theirs = (median(spent[contest.name, side]) for side in ("ours", "theirs"))
         same = spent[contest.name, "same"]
         print(
             f"{contest.name:32} ours {ours.seconds:7.3f} s   theirs {theirs.seconds:7.3f} s"
@@ -236,7 +214,7 @@ def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -
             f"   processor {ours.processor:5.2f} and {theirs.processor:5.2f} s"
             f"   machine busy {ours.busy:3.0%} and {theirs.busy:3.0%}"
             f"   peak RSS {ours.memory:4.0f} and {theirs.memory:4.0f} MB"
-            + (f"   theirs with the same work {_median(same).seconds:7.3f} s" if same else "")
+            + (f"   theirs with the same work {median(same).seconds:7.3f} s" if same else "")
         )
 
 
@@ -271,48 +249,6 @@ def _measure_start(rounds: int, folder: Path) -> None:
 def _processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def _run(command: list[str], environment: dict[str, str]) -> Spent:
-    peak, before = 0, _children_seconds()
-    busy_before, all_before = _machine_ticks()
-    started = time.monotonic()
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while process.poll() is None:
-            peak = max(peak, _memory(process.pid))
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.005)
-        taken = time.monotonic() - started
-        if process.returncode:
-            words = process.stderr.read() if process.stderr else ""
-            raise RuntimeError(f"{shlex.join(command[:4])}… ended: {words}")
-    busy, all_ = _machine_ticks()
-    share = (busy - busy_before) / max(all_ - all_before, 1)
-    return Spent(taken, _children_seconds() - before, share, peak / 1024)
-
-
-def _children_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _machine_ticks() -> tuple[int, int]:
-    """Return the ticks in which a processor was busy since the machine's start, and all of them.
-
-    Source: proc_stat(5), the first line; idle and iowait are the fourth and fifth of its figures.
-    """
-    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
-
-
-def _memory(pid: int) -> int:
-    """Return the most that a process has had in memory so far, in KiB."""
-    with suppress(OSError, IndexError):
-        status = Path(f"/proc/{pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0])
-    return 0
 
 
 @contextmanager

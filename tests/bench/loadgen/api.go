@@ -67,6 +67,18 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (a *api) req(ctx context.Context, method, path, ct string, body []byte) (*http.Response, error) {
+	for tries := 0; ; tries++ {
+		res, err := a.once(ctx, method, path, ct, body)
+		// Another schema is another storage, which answers 429 until its cache is filled.
+		if err != nil || res.StatusCode != http.StatusTooManyRequests || tries == 60 {
+			return res, err
+		}
+		res.Body.Close()
+		time.Sleep(time.Second)
+	}
+}
+
+func (a *api) once(ctx context.Context, method, path, ct string, body []byte) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.host+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -108,11 +120,6 @@ func watch[T any](a *api, path string, f func(typ string, o *T, at time.Time)) {
 		for {
 			res, err := a.req(context.Background(), "GET", path+"watch=1&allowWatchBookmarks=true&timeoutSeconds=14400&resourceVersion="+rv, "", nil)
 			must(err)
-			if res.StatusCode == 429 { // the storage of a fresh CRD is still being set up
-				res.Body.Close()
-				time.Sleep(time.Second)
-				continue
-			}
 			if res.StatusCode != 200 {
 				must(fmt.Errorf("watch %s: %s", path, res.Status))
 			}

@@ -9,8 +9,15 @@ VALUE = {"name": "Accept", "value": "text/csv"}
 SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
 
 
+def pod_spec(**spec: Any) -> dict[str, Any]:
+    pod: dict[str, Any] = desired(**spec).manifest["spec"]["jobTemplate"]["spec"]["template"][
+        "spec"
+    ]
+    return pod
+
+
 def environment(**spec: Any) -> dict[str, Any]:
-    pod = desired(**spec).manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod = pod_spec(**spec)
     (container,) = pod["containers"]
     return {entry["name"]: entry for entry in container["env"]}
 
@@ -62,3 +69,9 @@ def test_a_header_from_a_secret_is_a_variable_that_the_kubelet_fills() -> None:
 def test_a_dollar_sign_in_a_body_is_no_reference_to_a_variable() -> None:
     text = environment(request={"method": "POST", "body": "$(HOME)"})["DOWNLOAD_SPEC"]["value"]
     assert "$$(HOME)" in text
+
+
+def test_files_on_a_volume_are_of_the_workers_group() -> None:
+    kept = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
+    assert kept["fsGroup"] == kept["runAsGroup"]
+    assert "fsGroup" not in pod_spec()["securityContext"]

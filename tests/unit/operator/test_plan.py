@@ -57,7 +57,7 @@ def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     world.job(ended="Complete")
     assert kinds(world.settle()) == [WriteStatus]
     assert (world.run["state"], world.run["bytes"]) == ("Completed", 3)
-    assert world.counts == {"completed": 1, "failed": 0, "missed": 0}
+    assert world.status["counts"] == {"completed": 1, "failed": 0, "missed": 0}
 
 
 def test_a_run_that_cannot_start_is_told_after_five_seconds() -> None:
@@ -156,7 +156,7 @@ def test_a_run_pushed_out_of_the_history_is_not_counted_again() -> None:
     for number in (1, 2, 3):
         world.job(number=number, ended="Complete")
     assert world.settle() == []
-    assert world.counts["completed"] == 3
+    assert world.status["counts"]["completed"] == 3
     assert world.status["recorded"] == ["job-1", "job-2"]
     world.delete_job(number=1, ended="Complete")
     assert world.settle() == []  # what clean-up alone changes is not worth a write
@@ -171,6 +171,16 @@ def test_an_edit_of_either_side_replaces_the_cron_job() -> None:
     )
     assert isinstance(world.decide(), ReplaceCronJob)
     assert kinds(world.settle()) == [ReplaceCronJob]
+
+
+def test_a_first_status_holds_nothing_that_is_zero_or_empty() -> None:
+    world = World()
+    world.settle()
+    told = {"observedGeneration", "conditions", "cronJobName", "cronJobGeneration", "schedule"}
+    assert world.status.keys() == told | {"settledUntil", "nextRunTime"}
+    world.edit(suspend=True)
+    world.settle()
+    assert world.status.keys() == told
 
 
 def test_suspended() -> None:

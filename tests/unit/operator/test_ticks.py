@@ -79,10 +79,10 @@ def test_a_missed_tick_is_counted_and_told_once() -> None:
     (action,) = world.settle()
     assert isinstance(action, WriteStatus)
     assert action.missed == (datetime(2026, 11, 23, 2, 0, tzinfo=UTC),)
-    assert world.counts["missed"] == 1
+    assert world.status["counts"]["missed"] == 1
     world.now += timedelta(hours=1)
     world.settle()
-    assert world.counts["missed"] == 1
+    assert world.status["counts"]["missed"] == 1
 
 
 def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:
@@ -96,7 +96,7 @@ def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:
         world.delete_job(number=number, ended="Failed", tick=world.now)
         world.now += timedelta(seconds=50)
         world.settle()
-    assert world.counts == {"completed": 0, "failed": 4, "missed": 0}
+    assert world.status["counts"] == {"completed": 0, "failed": 4, "missed": 0}
 
 
 def test_nothing_is_missed_while_suspended_nor_from_before_an_edit() -> None:
