@@ -8,10 +8,9 @@ against each other. The one departure: the original searches for ever at a day t
 out altogether (Pacific/Apia, 30 December 2011), this one goes on to the day after.
 """
 
-from calendar import timegm
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -70,7 +69,8 @@ class _Time:
         self.set_date(t.month + months, t.day + days, t.hour, t.minute, t.second)
 
     def _offset(self, seconds: int) -> int:
-        return timegm(datetime.fromtimestamp(seconds, self.zone).timetuple()) - seconds
+        reading = datetime.fromtimestamp(seconds, self.zone).replace(tzinfo=UTC)
+        return int(reading.timestamp()) - seconds
 
 
 def next_tick(bits: Bits, zone: ZoneInfo, seconds: int) -> int | None:

@@ -11,6 +11,10 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from download_api.spelling import snake_case
+from download_schedule import rules
+from download_schedule.model import MAX_HEADERS
+
 schemathesis.openapi.format(
     "cron",
     st.builds(
@@ -28,6 +32,15 @@ schemathesis.openapi.format("time-zone", st.sampled_from(["Etc/UTC", "Europe/Ber
 schemathesis.openapi.format("cursor", st.sampled_from(["eyJrZXkiOiJhIn0"]))
 schemathesis.openapi.format("label-selector", st.sampled_from(["", "a=b", "a notin (b,c)", "!a"]))
 
+WITHOUT_PATTERN: Final = [
+    rule
+    for check in vars(rules).values()
+    if isinstance(check, rules.Check)
+    for rule in check.rules
+    if not rule.cel.startswith("self.matches(")
+]
+"""The resource's rules that the description cannot state."""
+
 BEYOND_SCHEMA: Final = (
     (400, "cron_expression: "),
     (404, "There is no schedule of that id"),
@@ -39,13 +52,10 @@ BEYOND_SCHEMA: Final = (
     (422, "cursor: "),
     (422, "offset: leave it out"),
     (422, "unable to parse requirement"),
-    (422, "only_if_changed and keep_last need files that stay"),
-    (422, "min_bytes must not be greater"),
     (422, "Idempotency-Key: it came with another request"),
-    (422, "a body goes with method POST only"),
     (422, "namespace: a schedule stays where it is"),
-    (422, "destination takes one member"),
-    (422, "path must not hold characters that cannot be seen"),
+    (422, f"request.headers: Tuple should have at most {MAX_HEADERS} items"),
+    *((422, re.escape(snake_case(rule.message))) for rule in WITHOUT_PATTERN),
 )
 """Status and sentence of what only words can describe."""
 

@@ -210,21 +210,23 @@ def read(case: Case) -> Schedule | None:
         return None
 
 
+def processor_seconds(case: Case) -> float:
+    """Verdict, next, previous and period of *case*."""
+    parse.cache_clear()
+    started = time.thread_time()
+    schedule = read(case)
+    if schedule is not None:
+        moment = EPOCH + timedelta(seconds=case.after)
+        for ask in (schedule.next, schedule.previous, schedule.period):
+            ask(moment)
+    return time.thread_time() - started
+
+
 def test_no_input_takes_more_than_50_milliseconds() -> None:
-    """Verdict, next, previous and period of anything; processor time, as machines are shared."""
-    parse("* * * * *")
-    slowest, culprit = 0.0, None
+    """Processor time, and the least of three where it is more: it varies on shared machines."""
     for case in generate(50, 1_000):
-        started = time.thread_time()
-        schedule = read(case)
-        if schedule is not None:
-            moment = EPOCH + timedelta(seconds=case.after)
-            for ask in (schedule.next, schedule.previous, schedule.period):
-                ask(moment)
-        taken = time.thread_time() - started
-        if taken > slowest:
-            slowest, culprit = taken, case
-    assert slowest < 0.05, culprit
+        if processor_seconds(case) > 0.05:
+            assert min(processor_seconds(case) for _ in range(3)) < 0.05, case
 
 
 @pytest.mark.parametrize(
