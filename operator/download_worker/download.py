@@ -31,6 +31,8 @@ from download_worker.writer import Writer
 MAX_BYTES: Final = 10 * 1024**3
 MAX_REDIRECTS: Final = 5
 NOT_MODIFIED: Final = 304
+HTTP_STATUSES: Final = range(100, 600)
+"""All that a result can tell; servers make up others, such as 999."""
 MAX_CONVERTED: Final = 64 * 1024**2
 """Bytes of a body that is kept in another form; it is in memory as a whole."""
 
@@ -271,4 +273,5 @@ class _Download:
 
 def failed(error: DownloadError) -> Result:
     """Return the result of an attempt that failed."""
-    return Result(reason=error.reason, message=str(error), httpStatus=error.status)
+    status = error.status if error.status in HTTP_STATUSES else None
+    return Result(reason=error.reason, message=str(error), httpStatus=status)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ USER_AGENT: Final = "download-operator"
 MAX_INTERIM: Final = 1000
 """Answers before the one that counts (1xx): each says that the server is still at it."""
 
+_STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 _AUTHORITIES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
@@ -140,6 +142,7 @@ class _Transfer:
         self._sockets: list[socket.socket] = []
         """pycurl works with duplicates of them."""
         self._answers = 0
+        self._in_head = False
         self._heard = time.monotonic()
 
     def perform(self) -> Response:
@@ -195,13 +198,17 @@ class _Transfer:
         return pycurl.SOCKET_BAD
 
     def _header(self, line: bytes) -> int | None:
-        """Begin anew at each status line: headers of an interim response (1xx) do not count."""
+        """Begin anew at each status line: headers of an interim response (1xx) do not count.
+
+        What comes after the head, and begins no other one, is a trailer: it does not count either.
+        """
         self._heard = time.monotonic()
         text = _decoded(line).strip()
-        if text.startswith("HTTP/"):
-            code = text.split(" ", 2)[1:2]
-            self._response.version = text[len("HTTP/") :].partition(" ")[0]
-            self._response.status = int(code[0]) if code and code[0].isdigit() else 0
+        if not text:
+            self._in_head = False
+        elif not self._in_head and (found := _STATUS_LINE.fullmatch(text)):
+            self._in_head = True
+            self._response.version, self._response.status = found[1], int(found[2])
             self._response.headers = {}
             self._answers += 1
             if self._answers > MAX_INTERIM:
@@ -211,9 +218,14 @@ class _Transfer:
                     "another attempt may fare better.",
                 )
                 return -1
-        elif ":" in text:
+        elif self._in_head and ":" in text:
             name, _, value = text.partition(":")
             self._response.headers.setdefault(name.strip().lower(), value.strip())
+        elif not self._answers:
+            self._error = DownloadError(
+                Reason.BAD_RESPONSE, "What the server sent does not begin with a status of HTTP."
+            )
+            return -1
         return None
 
     def _write(self, chunk: bytes) -> int:

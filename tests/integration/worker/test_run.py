@@ -104,6 +104,19 @@ def test_interim_responses_and_trailers_do_not_count(server: FaultServer, pod: P
     assert (ended.code, ended.result.etag) == (EXIT_DONE, "final")
 
 
+@pytest.mark.parametrize("field", ["HTTP/1.1 500: x", "HTTP/x: y", "ETag: late", "Location: /y"])
+def test_a_trailer_is_no_head(server: FaultServer, pod: Pod, field: str) -> None:
+    ended = pod.run(server.on("/x", chunked(BODY, end=f"0\r\n{field}\r\n\r\n".encode())))
+    assert (ended.code, ended.result.httpStatus) == (EXIT_DONE, 200), ended.out
+    assert (ended.result.etag, pod.files()) == (None, {f"{TICK}-x": BODY})
+
+
+def test_a_field_that_looks_like_a_status_is_none(server: FaultServer, pod: Pod) -> None:
+    ended = pod.run(server.on("/x", answer(404, b"", "HTTP/1.1 200: x")))
+    failed(ended, EXIT_PERMANENT, "HTTPStatus")
+    assert ended.result.httpStatus == 404
+
+
 def test_a_body_without_length_is_taken_to_its_end(server: FaultServer, pod: Pod) -> None:
     assert pod.run(server.on("/x", raw(head("200 OK") + BODY))).result.sha256 == SHA256
 
@@ -151,6 +164,16 @@ def test_statuses(server: FaultServer, pod: Pod, status: int, code: int) -> None
     assert pod.files() == {}
 
 
+@pytest.mark.parametrize("status", [600, 999])
+def test_a_status_that_http_does_not_have_is_told_in_words(
+    server: FaultServer, pod: Pod, status: int
+) -> None:
+    ended = pod.run(server.on("/x", answer(status, b"")))
+    failed(ended, EXIT_PERMANENT, "HTTPStatus")
+    assert f"answered {status}" in (ended.result.message or "")
+    assert ended.result.httpStatus is None
+
+
 def test_the_body_of_an_error_is_not_waited_for(server: FaultServer, pod: Pod) -> None:
     failed(pod.run(server.on("/x", endless(head("500 Sorry")))), EXIT_RETRY, "HTTPStatus")
 
@@ -169,8 +192,9 @@ def test_a_part_that_nobody_asked_for_is_refused(server: FaultServer, pod: Pod) 
         b"HTTP/1.1 200 OK\r\n" + b"X-Pad: " + b"x" * 400_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X-Pad: x\r\n" * 100_000 + b"\r\n",
         head("200 OK", "Transfer-Encoding: sdch, chunked") + b"0\r\n\r\n",
+        head("2000 OK", "Content-Length: 0"),
     ],
-    ids=["no HTTP", "negative length", "huge header", "many headers", "bad coding"],
+    ids=["no HTTP", "negative length", "huge header", "many headers", "bad coding", "status"],
 )
 def test_what_is_no_response_is_refused(server: FaultServer, pod: Pod, data: bytes) -> None:
     ended = pod.run(server.on("/x", raw(data)))
