@@ -125,12 +125,11 @@ def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
 
     def open_sink(response: Response, _leftover: Leftover | None) -> Sink:
         keys.append(spec.path(s3.key, _filename(spec, response), started))
-        length = response.headers.get("content-length", "")
         wanted = Object(
             key=keys[-1],
             content_type=formats.CONTENT_TYPES.get(spec.format)
             or response.headers.get("content-type"),
-            length=int(length) if length.isdigit() else 0,
+            length=response.announced or 0,
             sha256=None if around.convert else spec.order.sha256,
             run=s3.run if s3.key_is_of_one_run else None,
         )

@@ -24,6 +24,8 @@ BUFFER_BYTES: Final = 512 * 1024
 USER_AGENT: Final = "download-operator"
 MAX_INTERIM: Final = 1000
 """Answers before the one that counts (1xx): each says that the server is still at it."""
+MAX_DIGITS: Final = 20
+"""Of a length: what is longer is too large, however large it is."""
 
 _STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 _AUTHORITIES: Final = (
@@ -73,14 +75,19 @@ class Response:
     def announced(self) -> int | None:
         """Bytes of the body as sent, where the head tells; chunks overrule it (RFC 9112)."""
         length = self.headers.get("content-length", "")
-        told = length.isascii() and length.isdigit() and "transfer-encoding" not in self.headers
-        return int(length) if told else None
+        told = length.isascii() and length.isdigit() and not self._is_chunked
+        return int(length.lstrip("0")[:MAX_DIGITS] or 0) if told else None
 
     @property
     def ends_with_connection(self) -> bool:
         """Whether the body ends where the connection does, so that a cut cannot be told."""
-        framed = {"content-length", "transfer-encoding"} & self.headers.keys()
+        framed = "content-length" in self.headers or self._is_chunked
         return self.version.startswith("1") and not framed
+
+    @property
+    def _is_chunked(self) -> bool:
+        """Any other coding is refused, but for ``identity``, which frames nothing."""
+        return "chunked" in self.headers.get("transfer-encoding", "").lower()
 
 
 @dataclass(frozen=True, slots=True)

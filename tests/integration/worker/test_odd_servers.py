@@ -207,3 +207,15 @@ def test_not_modified_that_nobody_asked_for_is_no_file(pod: Pod, server: FaultSe
 def test_chunks_of_no_end_are_incomplete(pod: Pod, server: FaultServer) -> None:
     ended = pod.run(server.on("/x", chunked(BODY, end=b"")))
     assert (ended.code, ended.result.reason) == (EXIT_RETRY, "IncompleteBody"), ended.out
+
+
+@pytest.mark.parametrize(
+    ("length", "code", "reason"),
+    [("9" * 5000, EXIT_PERMANENT, "TooLarge"), ("0" * 5000 + str(len(BODY)), EXIT_DONE, None)],
+)
+def test_a_length_of_any_number_of_digits_is_read(
+    pod: Pod, server: FaultServer, length: str, code: int, reason: str | None
+) -> None:
+    told = raw(head("200 OK", f"Content-Length: {length}") + BODY)
+    ended = pod.run(server.on("/x", told))
+    assert (ended.code, ended.result.reason) == (code, reason), ended.out

@@ -233,6 +233,12 @@ def test_a_body_that_ends_with_the_connection_is_marked(server: FaultServer, pod
         exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
 
     url = server.on("/x", open_ended, answer(200))
+
+    def no_coding(exchange: Exchange) -> None:
+        exchange.send(head("200 OK", "Transfer-Encoding: identity") + b"hello")
+
+    url = server.on("/x", open_ended, no_coding, answer(200))
+    assert pod.run(url).result.lengthUnverified
     assert pod.run(url).result.lengthUnverified
     assert pod.run(url).result.lengthUnverified is None
 
