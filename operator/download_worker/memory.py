@@ -138,11 +138,11 @@ class Memory:
                 Reason.INVALID_PATH,
                 f"The path leads into {FOLDER}, where schedules keep their own: choose another.",
             )
-        if any(own.path == path for own in self.files):
-            return
         try:
             found = self.stat(path)
         except FileNotFoundError:
+            return
+        if any(own.path == path and (own.inode, own.modified) == found for own in self.files):
             return
         for owner in self._others():
             for kept in Memory.read(self.root, owner).files:

@@ -141,6 +141,17 @@ def test_a_file_of_another_schedule_is_not_overwritten(pod: Pod, server: FaultSe
     assert pod.files() == {"shared/x.csv": BODY + b"new"}
 
 
+def test_a_name_that_another_schedule_has_taken_over_is_not_taken_back(
+    pod: Pod, server: FaultServer
+) -> None:
+    assert pod.run(server.on("/x", answer(200)), path="x").code == 0
+    (pod.data / "x").unlink()
+    assert pod.run(server.on("/y", answer(200, b"other's")), path="x", name="other").code == 0
+    ended = pod.run(server.on("/x", answer(200)), path="x")
+    assert (ended.code, ended.result.reason) == (10, "UnsafePath"), ended.out
+    assert pod.files() == {"x": b"other's"}
+
+
 def test_a_file_that_nobody_keeps_may_be_replaced(pod: Pod, server: FaultServer) -> None:
     (pod.data / "x.csv").write_bytes(b"by hand")
     assert pod.run(server.on("/x.csv", answer(200)), path="{filename}").code == 0
