@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,7 @@ class File:
         origin: what the server said of the whole file; None: a later attempt cannot go on.
         size: bytes of the part that stay.
         sha256: of those.
+        check: asked just before the file gets its name; raises if it must not have it.
 
     Raises:
         DownloadError: the path is not one below *root*.
@@ -46,6 +48,7 @@ class File:
         origin: Origin | None = None,
         size: int = 0,
         sha256: str = "",
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         try:
             self._target, self._name = open_folder(root, path)
@@ -54,6 +57,7 @@ class File:
             raise
         self._part = part
         self._origin = origin
+        self._check = check
         self._size = self._noted = size
         self._reached = (size, sha256)
         self._synced_at = time.monotonic()
@@ -89,6 +93,7 @@ class File:
         del sha256
         part = self._part
         self._flush()
+        self._check()
         os.rename(part.name, self._name, src_dir_fd=part.folder, dst_dir_fd=self._target)
         os.fsync(self._target)
         remove(part.folder, part.name + SUFFIX)

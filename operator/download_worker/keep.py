@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -74,15 +75,15 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
 
     def open_sink(response: Response, leftover: Leftover | None) -> Sink:
         path = place.path(response)
-        if memory:
-            memory.check_free(path)
+        check = partial(memory.check_free, path) if memory else _allow
+        check()
         opened.append((path, response))
         if leftover:
             log.info("going on after %s bytes", leftover.size)
             known = leftover.origin, leftover.size, leftover.digest.hexdigest()
-            return File(leftover.part, place.root, path, *known)
+            return File(leftover.part, place.root, path, *known, check=check)
         origin = origin_of(order.request, response) if resumable else None
-        return File(parts.new(), place.root, path, origin)
+        return File(parts.new(), place.root, path, origin, check=check)
 
     leftover = parts.leftover(order.request.url if resumable else "")
     result = download(
@@ -95,6 +96,10 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
     if memory:
         _remember(memory, place, path, result, response)
     return result, path
+
+
+def _allow() -> None:
+    """Let anything be replaced: nobody remembers what is there."""
 
 
 def _remember(memory: Memory, place: Place, path: str, result: Result, response: Response) -> None:

@@ -9,6 +9,7 @@ import pytest
 from download_worker.memory import FOLDER
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
+from tests.kubectl import wait_for
 
 ETAG = '"one"'
 RECORD = f"{FOLDER}/team.nightly.json"
@@ -150,6 +151,21 @@ def test_a_name_that_another_schedule_has_taken_over_is_not_taken_back(
     ended = pod.run(server.on("/x", answer(200)), path="x")
     assert (ended.code, ended.result.reason) == (10, "UnsafePath"), ended.out
     assert pod.files() == {"x": b"other's"}
+
+
+def test_a_file_that_another_schedule_wrote_meanwhile_is_not_overwritten(
+    pod: Pod, server: FaultServer
+) -> None:
+    def write_another(exchange: Exchange) -> None:
+        exchange.send(head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:1])
+        wait_for("the part of the run", lambda: [*pod.data.rglob("*.part")])
+        other = Pod(pod.data, pod.report.with_name("other"))
+        assert other.run(server.on("/y", answer(200, b"other's")), path="x", name="other").code == 0
+        exchange.send(BODY[1:])
+
+    ended = pod.run(server.on("/x", write_another), path="x")
+    assert (ended.code, ended.result.reason) == (10, "UnsafePath"), ended.out
+    assert (pod.files(), pod.parts()) == ({"x": b"other's"}, [])
 
 
 def test_a_file_that_nobody_keeps_may_be_replaced(pod: Pod, server: FaultServer) -> None:
