@@ -35,6 +35,9 @@ class File:
         sha256: of those.
         check: asked just before the file gets its name; raises if it must not have it.
 
+    Attributes:
+        inode: of the file; where there is another at its path, another run was faster.
+
     Raises:
         DownloadError: the path is not one below *root*.
         OSError: the file system refuses.
@@ -58,6 +61,7 @@ class File:
         self._part = part
         self._origin = origin
         self._check = check
+        self.inode = os.fstat(part.file).st_ino
         self._size = self._noted = size
         self._reached = (size, sha256)
         self._synced_at = time.monotonic()

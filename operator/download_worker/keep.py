@@ -71,19 +71,21 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
     plain = around.convert is None and not order.compressed
     resumable = plain and order.request.method == "GET"
     parts = Parts(place.root, place.hidden, place.owner)
-    opened: list[tuple[str, Response]] = []
+    opened: list[tuple[File, str, Response]] = []
 
     def open_sink(response: Response, leftover: Leftover | None) -> Sink:
         path = place.path(response)
         check = partial(memory.check_free, path) if memory else _allow
         check()
-        opened.append((path, response))
         if leftover:
             log.info("going on after %s bytes", leftover.size)
             known = leftover.origin, leftover.size, leftover.digest.hexdigest()
-            return File(leftover.part, place.root, path, *known, check=check)
-        origin = origin_of(order.request, response) if resumable else None
-        return File(parts.new(), place.root, path, origin, check=check)
+            file = File(leftover.part, place.root, path, *known, check=check)
+        else:
+            origin = origin_of(order.request, response) if resumable else None
+            file = File(parts.new(), place.root, path, origin, check=check)
+        opened.append((file, path, response))
+        return file
 
     leftover = parts.leftover(order.request.url if resumable else "")
     result = download(
@@ -92,9 +94,9 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
     )
     if last and result.unchanged:
         return result, last.path
-    path, response = opened[-1]
+    file, path, response = opened[-1]
     if memory:
-        _remember(memory, place, path, result, response)
+        _remember(memory, place, file, path, result.sha256 or "", response)
     return result, path
 
 
@@ -102,9 +104,11 @@ def _allow() -> None:
     """Let anything be replaced: nobody remembers what is there."""
 
 
-def _remember(memory: Memory, place: Place, path: str, result: Result, response: Response) -> None:
+def _remember(
+    memory: Memory, place: Place, file: File, path: str, sha256: str, response: Response
+) -> None:
     try:
-        written = memory.note(path, place.source, result.sha256 or "", response.headers)
+        written = memory.note(path, file.inode, place.source, sha256, response.headers)
     except OSError as error:
         log.warning("%s is gone already: %s", path, error)
     else:

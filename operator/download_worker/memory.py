@@ -5,6 +5,7 @@ file is committed. Whoever may write to the volume may write it too: it is read 
 a file is only ever removed where it is still the very one that was written.
 """
 
+import errno
 import json
 import logging
 import os
@@ -111,6 +112,8 @@ class Memory:
         """
         try:
             with locked(self.root, self.path):
+                if not self._is_there(written):
+                    return  # another run was faster, and remembers its own
                 self.files = Memory.read(self.root, self.owner).files  # another run may have ended
                 self._add(written, keep_last)
         except (OSError, DownloadError) as error:
@@ -158,13 +161,17 @@ class Memory:
             names = [entry.name for entry in found if entry.name != own]
         return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
-    def note(self, path: str, source: str, sha256: str, headers: Mapping[str, str]) -> Written:
+    def note(
+        self, path: str, inode: int, source: str, sha256: str, headers: Mapping[str, str]
+    ) -> Written:
         """Return what to remember of a file just committed.
 
         Raises:
-            OSError: it is gone already.
+            OSError: it is gone already; what is there may be another run's.
         """
-        inode, modified = self.stat(path)
+        found, modified = self.stat(path)
+        if found != inode:
+            raise FileNotFoundError(errno.ENOENT, "another file is there", path)
         etag, last_modified = headers.get("etag"), headers.get("last-modified")
         return Written(path, inode, modified, source, sha256, etag, last_modified)
 

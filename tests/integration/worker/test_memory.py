@@ -1,12 +1,19 @@
 """What a schedule remembers on its volume: unchanged files, and the last few of them."""
 
+import dataclasses
 import hashlib
+import itertools
 import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from download_worker.memory import FOLDER
+from download_worker.file import File
+from download_worker.memory import FOLDER, Memory
+from download_worker.parts import Parts
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
 from tests.kubectl import wait_for
@@ -189,3 +196,49 @@ def test_a_template_carries_no_hidden_characters(
     ended = pod.run(server.on("/x", answer(200)), path=f"a{hidden}b/x")
     assert (ended.code, ended.result.reason) == (10, "InvalidPath"), ended.out
     assert pod.files() == {}
+
+
+def at_once(exchange: Exchange, meeting: threading.Barrier, count: Iterator[int]) -> None:
+    """Answer two runs at the same moment, each with a body and an ETag of its own."""
+    meeting.wait(30)
+    number = next(count)
+    answer(200, BODY + b"%d" % number, f'ETag: "{number}"')(exchange)
+
+
+@pytest.mark.parametrize("path", ["latest", "{scheduled}-{filename}"])
+def test_two_runs_at_the_same_moment_remember_what_is_there(
+    pod: Pod, server: FaultServer, path: str
+) -> None:
+    meeting, count = threading.Barrier(2), itertools.count()
+    url = server.on("/x", lambda exchange: at_once(exchange, meeting, count))
+    pods = [Pod(pod.data, pod.report.with_name(name)) for name in ("one", "two")]
+    for minute in range(0, 12, 2):
+        runs = [
+            each.start(url, path=path, keep_last=3, DOWNLOAD_JOB=f"nightly-{29923320 + minute + i}")
+            for i, each in enumerate(pods)
+        ]
+        ended = [each.end(process) for each, process in zip(pods, runs, strict=True)]
+        assert [each.code for each in ended] == [0, 0], [each.out for each in ended]
+        remembered = {each["path"]: each for each in json.loads((pod.data / RECORD).read_text())}
+        files = pod.files()
+        assert set(remembered) == set(files)
+        for name, body in files.items():
+            assert remembered[name]["sha256"] == hashlib.sha256(body).hexdigest()
+            assert body == BODY + remembered[name]["etag"].strip('"').encode()
+    assert len(pod.files()) == (1 if path == "latest" else 3)
+    assert pod.parts() == []
+
+
+def test_a_file_replaced_before_it_is_remembered_is_not_taken_for_the_new_one(
+    tmp_path: Path,
+) -> None:
+    memory = Memory(tmp_path, "team.nightly")
+    files = [File(Parts(tmp_path, "parts", "x").new(), tmp_path, "latest") for _ in range(2)]
+    for file in files:
+        file.commit("")
+    memory.add(memory.note("latest", files[1].inode, "u", "second", {}), None)
+    with pytest.raises(FileNotFoundError):
+        memory.note("latest", files[0].inode, "u", "first", {})
+    stale = dataclasses.replace(memory.files[0], inode=files[0].inode, sha256="first")
+    memory.add(stale, None)
+    assert [each.sha256 for each in Memory.read(tmp_path, "team.nightly").files] == ["second"]
