@@ -15,7 +15,7 @@ from download_worker.errors import (
     of_status,
 )
 from download_worker.parts import Leftover
-from download_worker.redirects import STATUSES, Request, follow
+from download_worker.redirects import STATUSES, Header, Request, follow
 from download_worker.store import Sink
 from download_worker.transfer import Limits, Response, transfer
 from download_worker.validators import Known
@@ -115,7 +115,7 @@ class _Download:
         resumable = False
         try:
             response = self._follow()
-            if response.status == NOT_MODIFIED and self._order.known:
+            if response.status == NOT_MODIFIED and self._order.known and self._conditions():
                 return self._unchanged(response, self._order.known)
             return self._finish(response, self._begin(response))
         except DownloadError as error:
@@ -140,8 +140,7 @@ class _Download:
         headers = request.headers
         if self._order.compressed and not any(n.lower() == "accept-encoding" for n, _ in headers):
             headers += (("Accept-Encoding", ACCEPTED),)
-        if self._order.known and request.method == "GET":
-            headers += self._order.known.headers()
+        headers += self._conditions()
         if self._leftover:
             headers += self._leftover.origin.headers(self._leftover.size)
         request = replace(request, headers=headers)
@@ -159,6 +158,11 @@ class _Download:
             "use the file's final address as url.",
             response.status,
         )
+
+    def _conditions(self) -> tuple[Header, ...]:
+        """Return the headers without which 304 is no answer."""
+        known = self._order.known
+        return known.headers() if known and self._order.request.method == "GET" else ()
 
     def _progress(self, received: int, expected: int) -> None:
         before = self._before

@@ -204,6 +204,19 @@ def test_not_modified_that_nobody_asked_for_is_no_file(pod: Pod, server: FaultSe
     assert pod.files() == {}
 
 
+@pytest.mark.parametrize(
+    ("validator", "request_"),
+    [("X-No: validator", {}), ('ETag: "one"', {"method": "POST", "body": "a=1"})],
+)
+def test_not_modified_without_a_condition_is_no_answer(
+    pod: Pod, server: FaultServer, validator: str, request_: dict[str, str]
+) -> None:
+    url = server.on("/x", answer(200, BODY, validator), raw(head("304 Not Modified")))
+    ended = [pod.run(url, only_if_changed=True, request=request_) for _ in range(2)]
+    assert [each.code for each in ended] == [EXIT_DONE, EXIT_PERMANENT], ended[1].out
+    assert not any("If-" in text for text in server.heads)
+
+
 def test_chunks_of_no_end_are_incomplete(pod: Pod, server: FaultServer) -> None:
     ended = pod.run(server.on("/x", chunked(BODY, end=b"")))
     assert (ended.code, ended.result.reason) == (EXIT_RETRY, "IncompleteBody"), ended.out
