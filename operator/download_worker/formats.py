@@ -40,13 +40,50 @@ CONTENT_TYPES: Final = {
 
 _PAGE_NAMES: Final = re.compile(r"\.(?:html?|xhtml|php|aspx?|jsp)\Z", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
-_META_CHARSET: Final = re.compile(
-    rb"(<meta\b[^>]{0,200}?charset\s*=\s*[\"']?\s*)([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
+_IN_PAGE: Final = (
+    re.compile(
+        r"(<meta\b[^>]{0,200}?charset\s*=\s*[\"']?\s*)([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
+    ),
+    re.compile(r"(\A\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*[\"'])([A-Za-z0-9_.:-]{1,40})"),
 )
+"""Where a page says its own encoding, the first of them before the second."""
 _PRESCAN: Final = 1024
-"""Bytes in which a page may say its own encoding (HTML Standard, "prescan a byte stream")."""
+"""Bytes in which it may do so (HTML Standard, "prescan a byte stream")."""
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
                  (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_AS_NAMED: Final = frozenset(
+    {
+        *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "koi8-r", "koi8-u", "euc_jp", "iso2022_jp"),
+        *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
+        *(f"cp{page}" for page in (866, 874, 932, 949, *range(1250, 1259))),
+        *("gb18030", "big5hkscs", "mac-roman", "mac-cyrillic"),
+    }
+)
+"""What browsers read (Encoding Standard), by Python's names."""
+_READ_AS: Final = {
+    "ascii": "cp1252",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+}
+"""What browsers read as a larger encoding than the one named."""
+_LABELS: Final = {
+    "iso-8859-8-i": "iso8859-8",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "windows-949": "cp949",
+    "x-euc-jp": "euc_jp",
+    "x-gbk": "gbk",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "x-sjis": "shift_jis",
+}
+"""Names that browsers know and Python does not."""
 
 
 def converter(form: str, order: Order, stopped: Callable[[], bool]) -> Convert | None:
@@ -119,27 +156,44 @@ def _article(response: Response, body: bytes, form: str) -> bytes:
 
 
 def _in_utf8(response: Response, body: bytes) -> str:
-    """Return a page's text as browsers read it: byte order mark, header, meta element, UTF-8."""
+    """Return a page's text, which says that it is in UTF-8 where it says its encoding at all."""
     check_page(response, body)
+    text = _text(response, body)
+    start = text[:_PRESCAN]
+    for pattern in _IN_PAGE:
+        start = pattern.sub(r"\1utf-8", start, count=1)
+    return start + text[_PRESCAN:]
+
+
+def _text(response: Response, body: bytes) -> str:
+    """Read a page as browsers do: byte order mark, header, meta element, UTF-8."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return body.decode(encoding, errors="replace")
-    in_page = _META_CHARSET.search(body[:_PRESCAN])
-    in_header = _CHARSET.search(response.headers.get("content-type", ""))
-    said = in_header[1] if in_header else in_page[2].decode() if in_page else ""
-    if in_page:
-        body = body[: in_page.start(2)] + b"utf-8" + body[in_page.end(2) :]
+    codec = _in_header(response) or _in_page(body)
     try:
-        return body.decode(_codec(said) or "utf-8", errors="replace" if said else "strict")
+        return body.decode(codec or "utf-8", errors="replace" if codec else "strict")
     except UnicodeDecodeError:
         return body.decode("cp1252", errors="replace")
 
 
-def _codec(name: str) -> str:
-    """Return Python's name of an encoding, empty if there is none; Latin 1 is cp1252 on the web."""
+def _in_header(response: Response) -> str:
+    found = _CHARSET.search(response.headers.get("content-type", ""))
+    return _codec(found[1]) if found else ""
+
+
+def _in_page(body: bytes) -> str:
+    """A page that could be read so far is not in UTF-16, whatever it says."""
+    start = body[:_PRESCAN].decode("latin-1")
+    said = (_codec(found[2]) for each in _IN_PAGE if (found := each.search(start)))
+    codec = next(filter(None, said), "")
+    return "utf-8" if codec.startswith("utf-16") else codec
+
+
+def _codec(label: str) -> str:
+    """Return Python's name of what browsers take for that encoding, empty if it is none."""
     try:
-        codec = codecs.lookup(name).name
-        b"".decode(codec)
+        name = _LABELS.get(label.lower()) or codecs.lookup(label).name
     except LookupError:
         return ""
-    return "cp1252" if codec in ("iso8859-1", "ascii") else codec
+    return _READ_AS.get(name) or (name if name in _AS_NAMED else "")
