@@ -219,6 +219,8 @@ class _Download:
             raise _ChangedError
         if not 200 <= response.status < 300:
             raise of_status(response.status)
+        if leftover and "content-range" in response.headers:
+            raise _ChangedError  # some servers send a part as if it were all
         if response.status == 206:
             raise DownloadError(
                 Reason.BAD_RESPONSE,
