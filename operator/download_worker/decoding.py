@@ -16,13 +16,15 @@ ACCEPTED: Final = "gzip, br, zstd"
 PIECE_BYTES: Final = 256 * 1024
 """About what comes out at a time, however much a bomb holds."""
 
+_REPEATED: Final = frozenset({"gzip", "zstd"})
+"""Packings of which several that follow each other are one body (RFC 1952, RFC 8878)."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _WINDOW_LOG: Final = 23
 """Of zstd on the web (RFC 9659): 8 MiB of memory."""
 
 
 class Decoder:
-    """Unpacks one body; packings that follow each other are one body (RFC 1952, RFC 8878)."""
+    """Unpacks one body."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
@@ -40,7 +42,8 @@ class Decoder:
             if self._current is None or self._current.eof:
                 if not left:
                     return
-                self._current = self._new()
+                if self._current is None or self._coding in _REPEATED:
+                    self._current = self._new()
             try:
                 piece = self._current.decompress(left, PIECE_BYTES)
             except Exception as error:  # each library has errors of its own

@@ -47,6 +47,19 @@ def test_a_cut_at_any_byte_is_told(coding: str) -> None:
 
 
 @CODINGS
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+@pytest.mark.parametrize("more", ["again", "rubbish"])
+def test_what_follows_is_the_same_in_chunks_of_any_size(coding: str, step: int, more: str) -> None:
+    packed = PACKS[coding](BODY)
+    whole = packed + (packed if more == "again" else b"rubbish")
+    if more == "again" and coding != "br":
+        assert unpacked(coding, whole, step) == BODY * 2
+    else:
+        with pytest.raises(DownloadError, match=r"write request\.compressed: false"):
+            unpacked(coding, whole, step)
+
+
+@CODINGS
 def test_a_bomb_comes_in_small_pieces(coding: str) -> None:
     packed = PACKS[coding](bytes(50_000_000))
     sizes = [len(piece) for piece in Decoder(coding).pieces(packed)]
