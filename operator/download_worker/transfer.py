@@ -185,7 +185,7 @@ class _Transfer:
             pycurl.XFERINFOFUNCTION: self._tick,
         }
         if self._request.method == "POST":
-            options[pycurl.COPYPOSTFIELDS] = self._request.body
+            options[pycurl.POSTFIELDS] = self._request.body
         for option, value in options.items():
             curl.setopt(option, value)
         if authorities := _authorities():

@@ -35,6 +35,23 @@ def test_a_post_carries_its_body_and_becomes_a_get_after_303(pod: Pod, server: F
     assert [text.split(" ")[0] for text in server.heads] == ["POST", "GET"]
 
 
+@pytest.mark.parametrize("body", ["", "a\0b", "é" * 8000])
+def test_a_post_carries_any_text(pod: Pod, server: FaultServer, body: str) -> None:
+    bodies: list[bytes] = []
+
+    def take(exchange: Exchange) -> None:
+        rest = exchange.head.partition("\r\n\r\n")[2].encode("latin-1")
+        while len(rest) < len(body.encode()):
+            rest += exchange.connection.recv(65536)
+        bodies.append(rest)
+        answer(200)(exchange)
+
+    ended = pod.run(server.on("/form", take), request={"method": "POST", "body": body})
+    assert ended.code == 0, ended.out
+    assert bodies == [body.encode()]
+    assert f"Content-Length: {len(body.encode())}\r\n" in server.heads[0]
+
+
 def test_a_body_never_goes_to_another_origin(pod: Pod, server: FaultServer) -> None:
     with running() as other:
         other.on("/x", answer(200, BODY))
