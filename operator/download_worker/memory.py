@@ -9,6 +9,7 @@ import errno
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,9 @@ MAX_FILES: Final = 10_000
 """Files remembered, oldest forgotten first; also the most that ``keepLast`` can be."""
 MAX_BYTES: Final = 8 * 1024**2
 
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Without waiting for somebody to write, if a pipe is in the file's place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -40,6 +44,7 @@ class Written:
     last_modified: str | None = None
 
 
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _NUMBERS: Final = frozenset({"inode", "modified"})
 _OPTIONAL: Final = frozenset({"etag", "last_modified"})
 
@@ -57,7 +62,10 @@ def _checked(item: Any) -> Written:
             raise TypeError(name)
         if isinstance(value, str) and not value.isprintable():
             raise ValueError(name)
-    return Written(**item)
+    written = Written(**item)
+    if not _SHA256.fullmatch(written.sha256):
+        raise ValueError("sha256")
+    return written
 
 
 @dataclass(slots=True)
@@ -79,7 +87,7 @@ class Memory:
         memory = cls(root, owner)
         try:
             with inside(root, memory.path) as (folder, name):
-                handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+                handle = os.open(name, _READ, dir_fd=folder)
             with os.fdopen(handle, "rb") as file:
                 memory.files = [_checked(item) for item in json.loads(file.read(MAX_BYTES))]
         except FileNotFoundError:

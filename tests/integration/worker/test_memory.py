@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,27 @@ def test_a_record_that_is_rubbish_harms_nobody(pod: Pod, server: FaultServer, re
     assert victim.read_text() == "outside"
 
 
+def test_a_digest_that_is_none_is_not_reported(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", tagged)
+    pod.run(url, only_if_changed=True)
+    record = pod.data / RECORD
+    record.write_text(record.read_text().replace(hashlib.sha256(BODY).hexdigest(), "0"))
+    ended = pod.run(url, only_if_changed=True)
+    assert (ended.code, ended.result.unchanged) == (0, None), ended.out
+    assert ended.result.sha256 == hashlib.sha256(BODY).hexdigest()
+
+
+@pytest.mark.parametrize("whose", [RECORD, f"{FOLDER}/team.other.json"])
+def test_a_pipe_in_the_place_of_a_record_is_not_waited_for(
+    pod: Pod, server: FaultServer, whose: str
+) -> None:
+    (pod.data / "x").write_bytes(b"by hand")
+    (pod.data / FOLDER).mkdir()
+    os.mkfifo(pod.data / whose)
+    assert pod.run(server.on("/x", answer(200)), path="x", only_if_changed=True).code == 0
+    assert pod.files() == {"x": BODY}
+
+
 def test_a_run_that_fails_removes_nothing(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x.csv", answer(200, BODY), answer(500))
     pod.run(url, keep_last=1, DOWNLOAD_JOB="nightly-29923320")
@@ -236,9 +258,9 @@ def test_a_file_replaced_before_it_is_remembered_is_not_taken_for_the_new_one(
     files = [File(Parts(tmp_path, "parts", "x").new(), tmp_path, "latest") for _ in range(2)]
     for file in files:
         file.commit("")
-    memory.add(memory.note("latest", files[1].inode, "u", "second", {}), None)
+    memory.add(memory.note("latest", files[1].inode, "u", "2" * 64, {}), None)
     with pytest.raises(FileNotFoundError):
-        memory.note("latest", files[0].inode, "u", "first", {})
-    stale = dataclasses.replace(memory.files[0], inode=files[0].inode, sha256="first")
+        memory.note("latest", files[0].inode, "u", "1" * 64, {})
+    stale = dataclasses.replace(memory.files[0], inode=files[0].inode, sha256="1" * 64)
     memory.add(stale, None)
-    assert [each.sha256 for each in Memory.read(tmp_path, "team.nightly").files] == ["second"]
+    assert [each.sha256 for each in Memory.read(tmp_path, "team.nightly").files] == ["2" * 64]
