@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 FOLDER: Final = ".download-operator"
 MAX_FILES: Final = 10_000
 """Files remembered, oldest forgotten first; also the most that ``keepLast`` can be."""
-MAX_BYTES: Final = 8 * 1024**2
+MAX_BYTES: Final = 16 * 1024**2
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Without waiting for somebody to write, if a pipe is in the file's place."""
@@ -66,6 +66,11 @@ def _checked(item: Any) -> Written:
     if not _SHA256.fullmatch(written.sha256):
         raise ValueError("sha256")
     return written
+
+
+def _reduced(written: Written) -> Written:
+    """Forget what only matters of the last file: thousands of them have to fit into the memory."""
+    return replace(written, source="", etag=None, last_modified=None)
 
 
 @dataclass(slots=True)
@@ -128,12 +133,12 @@ class Memory:
             log.warning("what was written is not remembered, or not tidied up: %s", error)
 
     def _add(self, written: Written, keep_last: int | None) -> None:
-        files = [old for old in self.files if old.path != written.path] + [written]
-        excess = max(len(files) - (keep_last or MAX_FILES), 0)
-        gone, self.files = files[:excess], files[excess:]
+        old = [_reduced(each) for each in self.files if each.path != written.path]
+        excess = max(len(old) + 1 - (keep_last or MAX_FILES), 0)
+        gone, self.files = old[:excess], [*old[excess:], written]
         if keep_last:
-            for old in gone:
-                self._remove(old)
+            for each in gone:
+                self._remove(each)
         document = json.dumps([asdict(each) for each in self.files])
         replace_file(self.root, self.path, document.encode())
 
