@@ -135,10 +135,8 @@ class Memory:
     def _add(self, written: Written, keep_last: int | None) -> None:
         old = [_reduced(each) for each in self.files if each.path != written.path]
         excess = max(len(old) + 1 - (keep_last or MAX_FILES), 0)
-        gone, self.files = old[:excess], [*old[excess:], written]
-        if keep_last:
-            for each in gone:
-                self._remove(each)
+        stuck = [each for each in old[:excess] if keep_last and not self._remove(each)]
+        self.files = [*stuck, *old[excess:], written][-MAX_FILES:]
         document = json.dumps([asdict(each) for each in self.files])
         replace_file(self.root, self.path, document.encode())
 
@@ -203,8 +201,15 @@ class Memory:
             return self.stat(written.path) == (written.inode, written.modified)
         return False
 
-    def _remove(self, old: Written) -> None:
-        if self._is_there(old):
+    def _remove(self, old: Written) -> bool:
+        """Tell whether it is gone."""
+        if not self._is_there(old):
+            return True
+        try:
             with inside(self.root, old.path) as (folder, name):
                 os.unlink(name, dir_fd=folder)
-            log.info("removed %s, beyond keepLast", old.path)
+        except OSError as error:
+            log.warning("%s, beyond keepLast, cannot be removed: %s", old.path, error)
+            return False
+        log.info("removed %s, beyond keepLast", old.path)
+        return True

@@ -1,6 +1,7 @@
 """What a schedule remembers on its volume: unchanged files, and the last few of them."""
 
 import dataclasses
+import errno
 import hashlib
 import itertools
 import json
@@ -281,3 +282,27 @@ def test_as_many_files_as_keep_last_can_be_are_remembered(tmp_path: Path) -> Non
     files = Memory.read(tmp_path, "team.nightly").files
     assert len(files) == MAX_FILES
     assert [(each.source, each.etag) for each in files[-2:]] == [("", None), (url, etag)]
+
+
+def test_a_file_that_cannot_be_removed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(tmp_path, "team.nightly")
+    unlink = os.unlink
+
+    def refuse(name: str, *, dir_fd: int | None = None) -> None:
+        if name == "one":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        unlink(name, dir_fd=dir_fd)
+
+    def write(name: str) -> list[str]:
+        file = File(Parts(tmp_path, "parts", "x").new(), tmp_path, name)
+        file.commit("")
+        memory.add(memory.note(name, file.inode, "u", "0" * 64, {}), 1)
+        return [each.path for each in Memory.read(tmp_path, "team.nightly").files]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        assert [write(name) for name in ("one", "two")] == [["one"], ["one", "two"]]
+    assert write("three") == ["three"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["three"]
