@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -122,9 +123,18 @@ def _url(text: str) -> str:
 
 
 def _output(text: str) -> Path:
+    try:
+        return _file(text)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{error}: write another path") from None
+
+
+def _file(text: str) -> Path:
     path = Path(text)
     if not path.name or text.endswith("/") or path.name == ".." or "\0" in text or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder: write a file's path")
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.lstat()  # later Pythons hide from the other questions why there is no answer
     if path.exists() and not path.is_file():
         raise argparse.ArgumentTypeError(f"{text} is no file and is not replaced: write another")
     if not path.parent.is_dir():

@@ -174,7 +174,7 @@ def _parts(path: str) -> list[str]:
             Reason.INVALID_PATH,
             "The path must lead to a file below the volume's root: leave out . and .. in it.",
         )
-    if any(len(part.encode()) > MAX_PART for part in parts):
+    if any(len(os.fsencode(part)) > MAX_PART for part in parts):
         raise DownloadError(
             Reason.INVALID_PATH, f"A part of the path is longer than {MAX_PART} bytes: shorten it."
         )

@@ -104,6 +104,7 @@ def test_a_terminal_shows_a_line_that_moves(server: FaultServer, tmp_path: Path)
         (("-o", "/tmp/x/"), "is a folder: write a file's path"),
         (("-o", "/dev/null"), "/dev/null is no file and is not replaced"),
         (("-o", "missing/x"), "make the folder missing first"),
+        (("-o", "x" * 256), "File name too long"),
     ],
 )
 def test_a_bad_argument_is_refused_with_a_sentence(
@@ -133,6 +134,12 @@ def test_a_name_of_any_length_and_script_is_kept(server: FaultServer, tmp_path: 
     name = "文" * 85
     url = server.on("/x", answer(200))
     assert fetch(url, tmp_path / name, "--only-if-changed").code == EXIT_DONE
+    assert (tmp_path / name).read_bytes() == BODY
+
+
+def test_a_name_that_is_no_text_is_kept(server: FaultServer, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe")
+    assert fetch(server.on("/x", answer(200)), tmp_path / name).code == EXIT_DONE
     assert (tmp_path / name).read_bytes() == BODY
 
 
