@@ -85,7 +85,8 @@ class DownloadError(Exception):
     """
 
     def __init__(self, reason: Reason, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+        # it may hold what the server sent, and is shown in terminals
+        super().__init__("".join(c if c.isprintable() else " " for c in message))
         self.reason = reason
         self.status = status
 

@@ -146,6 +146,16 @@ def test_what_is_not_packed_as_told_is_not_kept(
     assert pod.files() == {}
 
 
+@pytest.mark.parametrize("field", ["Content-Encoding", "Content-Type"])
+def test_nothing_of_a_server_reaches_a_terminal_as_an_order(
+    pod: Pod, server: FaultServer, field: str
+) -> None:
+    url = server.on("/x", answer(200, BODY, f"{field}: \x1b]0\x07\x9b31m"))
+    ended = pod.run(url, request=UNPACKED, verify={"contentTypes": ["text/csv"]})
+    assert ended.code != EXIT_DONE
+    assert ended.out.replace("\n", "").isprintable(), repr(ended.out)
+
+
 def test_nothing_at_all_needs_no_packing(pod: Pod, server: FaultServer) -> None:
     assert pod.run(server.on("/x", packed_as("gzip", b"")), request=UNPACKED).code == EXIT_DONE
     assert list(pod.files().values()) == [b""]
