@@ -1,5 +1,6 @@
 """The document of a page, as a browser is handed it."""
 
+import codecs
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,4 +75,5 @@ def check_page(response: Response, body: bytes) -> None:
 
 
 def _looks_like_a_page(body: bytes) -> bool:
-    return body[:_LOOKED_AT].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    start = body[:_LOOKED_AT].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html"))

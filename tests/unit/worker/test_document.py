@@ -21,8 +21,9 @@ def test_what_is_no_page_is_refused(given: str) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"content_type": ""}])
 def test_a_page_whose_type_is_not_told_is_known_by_its_beginning(headers: dict[str, str]) -> None:
-    document = document_of(response(**headers), b" <!DOCTYPE html><p>x")
-    assert dict(document.headers) == {"content-type": "text/html"}
+    for start in (b" ", b"\xef\xbb\xbf"):
+        document = document_of(response(**headers), start + b"<!DOCTYPE html><p>x")
+        assert dict(document.headers) == {"content-type": "text/html"}
 
 
 def test_the_browser_learns_how_to_show_a_page_and_not_how_it_was_sent() -> None:
