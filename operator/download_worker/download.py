@@ -190,10 +190,11 @@ class _Download:
             return self._writer
         leftover = self._judge(response)
         before = leftover.size if leftover else 0
-        if before + (response.announced or 0) > self._order.max_bytes:
-            raise too_large(response, self._order.max_bytes)
         check_type(response, self._order.content_types)
         self._decoder = decoder_of(response) if self._order.compressed else None
+        announced = 0 if self._decoder else response.announced or 0  # a packing may add some
+        if before + announced > self._order.max_bytes:
+            raise too_large(response, self._order.max_bytes)
         self._begun = True
         return None if self._around.convert else self._open(response, leftover)
 

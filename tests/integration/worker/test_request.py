@@ -78,6 +78,17 @@ def test_compressed_bodies_are_kept_decoded(pod: Pod, server: FaultServer) -> No
     assert "Accept-Encoding: " in server.heads[0]
 
 
+@pytest.mark.parametrize(("max_bytes", "code"), [(3, 0), (2, 10)])
+def test_max_bytes_are_those_of_the_decoded_body(
+    pod: Pod, server: FaultServer, max_bytes: int, code: int
+) -> None:
+    packed = gzip.compress(b"few")
+    url = server.on("/x", answer(200, packed, "Content-Encoding: gzip"))
+    ended = pod.run(url, request={"compressed": True}, verify={"maxBytes": max_bytes})
+    assert ended.code == code, ended.out
+    assert len(packed) > max_bytes
+
+
 def test_a_bomb_stops_at_max_bytes(pod: Pod, server: FaultServer) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     assert len(bomb) < 100_000
