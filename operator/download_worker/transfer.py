@@ -22,6 +22,8 @@ CONNECT_SECONDS: Final = 10
 STALL_SECONDS: Final = 30.0
 BUFFER_BYTES: Final = 512 * 1024
 USER_AGENT: Final = "download-operator"
+POLL_SECONDS: Final = 1.0
+"""Between two questions whether to stop, where nothing comes."""
 MAX_INTERIM: Final = 1000
 """Answers before the one that counts (1xx): each says that the server is still at it."""
 MAX_DIGITS: Final = 20
@@ -156,7 +158,7 @@ class _Transfer:
         curl = pycurl.Curl()
         try:
             self._configure(curl)
-            curl.perform()
+            self._run(curl)
         except pycurl.error as error:
             if self._error or not self._enough:
                 raise self._explain(*error.args) from None
@@ -165,6 +167,22 @@ class _Transfer:
             for each in self._sockets:
                 each.close()
         return self._response
+
+    def _run(self, curl: Any) -> None:
+        """Do what ``curl.perform`` does, which asks nobody whether to stop while it connects."""
+        multi = pycurl.CurlMulti()
+        multi.add_handle(curl)
+        try:
+            while multi.perform()[1]:
+                if self._stopped():
+                    raise StoppedError
+                milliseconds = multi.timeout()  # -1: no idea
+                multi.select(min(milliseconds / 1000 if milliseconds >= 0 else 1, POLL_SECONDS))
+            for _, code, words in multi.info_read()[2]:
+                raise pycurl.error(code, words)
+        finally:
+            multi.remove_handle(curl)
+            multi.close()
 
     def _configure(self, curl: Any) -> None:
         options = {

@@ -4,6 +4,8 @@ import hashlib
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -390,9 +392,9 @@ def test_a_host_with_one_address_refused_and_one_down_is_tried_again(pod: Pod) -
     failed(pod.run(f"http://localhost:{port}/"), EXIT_RETRY, "ConnectionFailed")
 
 
-def test_an_unanswered_connection_is_tried_again(pod: Pod) -> None:
+@contextmanager
+def unanswered() -> Iterator[str]:
     """A listener whose queue is full leaves further connections waiting (listen(2))."""
-    pod.connect_seconds = 1
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -401,10 +403,26 @@ def test_an_unanswered_connection_is_tried_again(pod: Pod) -> None:
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(address)
-        ended = pod.run(f"http://127.0.0.1:{address[1]}/")
+        yield f"127.0.0.1:{address[1]}"
         for each in waiting:
             each.close()
-    failed(ended, EXIT_RETRY, "ConnectTimeout")
+
+
+def test_an_unanswered_connection_is_tried_again(pod: Pod) -> None:
+    pod.connect_seconds = 1
+    with unanswered() as address:
+        failed(pod.run(f"http://{address}/"), EXIT_RETRY, "ConnectTimeout")
+
+
+def test_sigterm_ends_the_wait_for_a_connection(pod: Pod) -> None:
+    pod.connect_seconds = 300
+    with unanswered() as address, socket.create_server(("127.0.0.1", 0)) as silent:
+        for url in (f"http://{address}/", f"https://127.0.0.1:{silent.getsockname()[1]}/"):
+            process = pod.start(url)
+            assert process.stdout
+            process.stdout.readline()  # of the request: by then SIGTERM has its handler
+            process.send_signal(signal.SIGTERM)
+            failed(pod.end(process), EXIT_STOPPED, "Stopped")
 
 
 def test_an_environment_of_another_version_is_refused(pod: Pod) -> None:
