@@ -121,7 +121,7 @@ def transfer(
         limits: what may be done.
         take: called with the response and each piece of its body; false: that is enough.
         progress: called about once a second with the bytes received and expected (0: unknown).
-        stopped: asked about once a second whether to give up.
+        stopped: asked at least once a second whether to give up.
 
     Raises:
         DownloadError: nothing, or not all, came; or *take* raised it.
@@ -176,8 +176,9 @@ class _Transfer:
             while multi.perform()[1]:
                 if self._stopped():
                     raise StoppedError
-                milliseconds = multi.timeout()  # -1: no idea
-                multi.select(min(milliseconds / 1000 if milliseconds >= 0 else 1, POLL_SECONDS))
+                soon = multi.timeout() / 1000  # negative: it does not know
+                if not multi.select(soon if 0 <= soon < POLL_SECONDS else POLL_SECONDS):
+                    time.sleep(0.001)  # there may have been nothing to wait for
             for _, code, words in multi.info_read()[2]:
                 raise pycurl.error(code, words)
         finally:
@@ -265,8 +266,6 @@ class _Transfer:
     def _tick(self, expected: float, received: float, _to_send: float, _sent: float) -> int:
         try:
             self._progress(int(received), int(expected))
-            if self._stopped():
-                raise StoppedError
             if time.monotonic() - self._heard > self._limits.stall_seconds:
                 raise DownloadError(
                     Reason.STALLED,
