@@ -1,5 +1,6 @@
 """From the resource to what callers see, and back to its name. Pure."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -40,9 +41,13 @@ def slug(name: str) -> str:
 
 
 def etag(resource: Mapping[str, Any]) -> str:
-    """Return what changes whenever what the user wants does."""
+    """Return what changes whenever what the user wants does.
+
+    Kubernetes counts a generation for changes of the spec only; the name is none.
+    """
     metadata = resource["metadata"]
-    return f'"{metadata["uid"]}-{metadata["generation"]}"'
+    digest = hashlib.sha256(_shown_name(resource).encode()).hexdigest()[:8]
+    return f'"{metadata["uid"]}-{metadata["generation"]}-{digest}"'
 
 
 def schedule(resource: Mapping[str, Any], now: datetime) -> Schedule:
@@ -76,12 +81,12 @@ def last_status(resource: Mapping[str, Any]) -> str | None:
 
 def wishes(resource: Mapping[str, Any]) -> JSON:
     """Return what a resource says, as the members of a new schedule; all but its namespace."""
-    metadata, spec = resource["metadata"], resource["spec"]
+    spec = resource["spec"]
     members = {name: _filled(spec, MEMBERS[name]) for name in MEMBERS}
     headers = members["request"].pop("headers", ())
     return {
         **members,
-        "name": metadata.get("annotations", {}).get(DISPLAY_NAME, metadata["name"]),
+        "name": _shown_name(resource),
         "enabled": not spec.get("suspend", False),
         "destination": members["destination"] or None,
         "headers": {h["name"]: h["value"] for h in headers if "value" in h},
@@ -89,6 +94,12 @@ def wishes(resource: Mapping[str, Any]) -> JSON:
             h["name"]: h["value_from"]["secret_key_ref"] for h in headers if "value_from" in h
         },
     }
+
+
+def _shown_name(resource: Mapping[str, Any]) -> str:
+    metadata = resource["metadata"]
+    name: str = metadata.get("annotations", {}).get(DISPLAY_NAME, metadata["name"])
+    return name
 
 
 def _filled(stored: Mapping[str, Any], member: str) -> Any:

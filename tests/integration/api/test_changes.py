@@ -59,6 +59,17 @@ def test_a_change_of_what_is_not_there_any_more_is_refused(api: httpx.Client) ->
     assert api.patch(where, json={}, headers={"If-Match": "*"}).json() == first.json()
 
 
+def test_a_change_of_the_name_is_a_change_too(api: httpx.Client) -> None:
+    made = create(api)
+    where = f"/schedules/{made['id']}"
+    tag = {"If-Match": api.get(where).headers["etag"]}
+    named = api.patch(where, json={"name": "Other"}, headers=tag)
+    assert (named.status_code, named.json()["name"]) == (200, "Other")
+    late = api.put(where, json={**REPORT, "name": "Third"}, headers=tag)
+    assert late.status_code == 412
+    assert api.get(where).json()["name"] == "Other"
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "sentence"),
     [
