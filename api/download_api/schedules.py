@@ -126,6 +126,8 @@ class Schedules:
             try:
                 return await self._cluster.request("PUT", path, marked, _kept(dry_run))
             except ClusterError as error:
+                if error.status == 404:  # deleted since it was read
+                    raise no_schedule() from error
                 if error.status != 409 or not attempts_left:
                     raise
         raise ProblemError(

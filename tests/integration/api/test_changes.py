@@ -90,6 +90,19 @@ def test_a_bad_change_is_refused_and_changes_nothing(
     assert api.get(f"/schedules/{made['id']}").json() == made
 
 
+def test_what_is_deleted_meanwhile_is_not_there(api: httpx.Client) -> None:
+    kinds = set()
+    for _ in range(10):
+        where = f"/schedules/{create(api)['id']}"
+        deleting = threading.Thread(target=api.delete, args=(where,))
+        deleting.start()
+        while (answer := api.patch(where, json={"backoff_limit": 1})).is_success:
+            pass
+        deleting.join()
+        kinds.add((answer.status_code, answer.json()["detail"]["error_type"]))
+    assert kinds == {(404, "schedule_not_found")}
+
+
 def test_there_must_be_something_to_change(api: httpx.Client) -> None:
     for method in (api.patch, api.put):
         assert method("/schedules/team.nothing", json=REPORT).status_code == 404
