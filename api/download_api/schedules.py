@@ -13,7 +13,7 @@ from download_api.problems import ProblemError, no_schedule
 from download_api.references import to_be_granted
 from download_api.shapes import NewSchedule
 from download_api.tracing import marks
-from download_api.translate import etag, slug, split_id
+from download_api.translate import is_expected, slug, split_id
 from download_schedule.model import GROUP, PLURAL, VERSION, ConcurrencyPolicy
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
 
@@ -106,7 +106,7 @@ class Schedules:
             access: the caller's; what the schedule uses must be his to use.
             schedule_id: which one.
             change: makes the resource what it shall be.
-            expected: the ETag that it must have; None: any.
+            expected: the ETags of which it must have one (If-Match); None: any.
             dry_run: have the API server check it, and keep nothing.
 
         Raises:
@@ -115,7 +115,7 @@ class Schedules:
         """
         for attempts_left in reversed(range(CHANGE_ATTEMPTS)):
             resource = await self.get(schedule_id)
-            if expected not in (None, "*", etag(resource)):
+            if not is_expected(resource, expected):
                 break
             metadata, wanted = resource["metadata"], change(resource)
             used = to_be_granted(resource["spec"], wanted["spec"])

@@ -50,6 +50,12 @@ def etag(resource: Mapping[str, Any]) -> str:
     return f'"{metadata["uid"]}-{metadata["generation"]}-{digest}"'
 
 
+def is_expected(resource: Mapping[str, Any], if_match: str | None) -> bool:
+    """Whether a resource has one of the ETags that If-Match names; None: any will do."""
+    named = {tag.strip() for tag in (if_match or "").split(",")}
+    return if_match is None or bool(named & {etag(resource), "*"})
+
+
 def schedule(resource: Mapping[str, Any], now: datetime) -> Schedule:
     """Return a resource as callers see it."""
     metadata, spec = resource["metadata"], resource["spec"]

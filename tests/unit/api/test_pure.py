@@ -15,7 +15,7 @@ from download_api.runs import Wanted, execution
 from download_api.settings import Settings, help_text
 from download_api.shapes import Destination, NewSchedule, Request, Verify, Volume
 from download_api.traffic import Traffic
-from download_api.translate import schedule, slug, split_id
+from download_api.translate import etag, is_expected, schedule, slug, split_id
 from download_schedule import model
 from download_schedule.model import Spec
 
@@ -135,6 +135,25 @@ def test_a_resource_as_callers_see_it() -> None:
     assert shown.message == "The operator has not seen it yet."
     assert schedule(resource(suspend=True), NOW).next_run_time is None
     assert schedule(resource(schedule="rubbish"), NOW).next_run_time is None
+
+
+@pytest.mark.parametrize(
+    ("if_match", "expected"),
+    [
+        (None, True),
+        ("*", True),
+        ("{}", True),
+        ('"a", {}', True),
+        ('{} ,"b,c"', True),
+        ("", False),
+        ("W/{}", False),
+        ('"a"', False),
+    ],
+)
+def test_if_match(if_match: str | None, expected: bool) -> None:
+    made = resource()
+    made["metadata"]["generation"] = 1
+    assert is_expected(made, if_match and if_match.format(etag(made))) == expected
 
 
 def test_a_resource_made_by_kubectl() -> None:
