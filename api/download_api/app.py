@@ -84,7 +84,7 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
 
 
 IfMatch = Annotated[
-    str | None, Header(description="The ETag that the schedule must have; * or none: any.")
+    str | None, Header(description="ETags, of which the schedule must have one; * or none: any.")
 ]
 
 probes = APIRouter()
@@ -176,11 +176,13 @@ async def replace_schedule(
     return translate.schedule(made, now()) if dry_run else _tagged(made, response)
 
 
-@routes.delete("/schedules/{schedule_id}", responses=openapi.answers(403, 404))
+@routes.delete("/schedules/{schedule_id}", responses=openapi.answers(403, 404, 409, 412))
 @needs("delete")
-async def delete_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Deleted:
+async def delete_schedule(
+    schedule_id: ScheduleId, schedules: Store, if_match: IfMatch = None
+) -> shapes.Deleted:
     """Delete a schedule, its history, and the run under way, if any."""
-    await schedules.delete(schedule_id)
+    await schedules.delete(schedule_id, if_match)
     return shapes.Deleted(success=True, message=f"Schedule {schedule_id} deleted")
 
 

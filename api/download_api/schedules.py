@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from download_api import idempotency
@@ -83,13 +83,27 @@ class Schedules:
         """
         return await self._request("GET", schedule_id)
 
-    async def delete(self, schedule_id: str) -> None:
+    async def delete(self, schedule_id: str, expected: str | None) -> None:
         """Delete one schedule; its CronJob, Jobs and Pods follow.
 
+        Args:
+            schedule_id: which one.
+            expected: the ETags of which it must have one (If-Match); None: any.
+
         Raises:
-            ProblemError: 404, there is none.
+            ProblemError: 404, there is none; 412, it has another ETag.
         """
-        await self._request("DELETE", schedule_id)
+        if expected is None:
+            await self._request("DELETE", schedule_id)
+            return
+
+        async def delete(resource: JSON) -> JSON:
+            metadata = resource["metadata"]
+            only = {name: metadata[name] for name in ("uid", "resourceVersion")}
+            options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": only}
+            return await self._cluster.request("DELETE", _path(resource), options)
+
+        await self._newest(schedule_id, expected, delete)
 
     async def change(
         self,
@@ -113,28 +127,16 @@ class Schedules:
             ProblemError: 404, there is none; 412, it has another ETag; 400 or 422, it cannot be;
                 403, it would use what the caller may not.
         """
-        for attempts_left in reversed(range(CHANGE_ATTEMPTS)):
-            resource = await self.get(schedule_id)
-            if not is_expected(resource, expected):
-                break
-            metadata, wanted = resource["metadata"], change(resource)
+
+        async def put(resource: JSON) -> JSON:
+            wanted = change(resource)
             used = to_be_granted(resource["spec"], wanted["spec"])
-            await access.to_references(metadata["namespace"], used)
+            await access.to_references(resource["metadata"]["namespace"], used)
             annotations = {**wanted["metadata"].get("annotations", {}), **marks()}
             marked = {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
-            path = collection(metadata["namespace"], metadata["name"])
-            try:
-                return await self._cluster.request("PUT", path, marked, _kept(dry_run))
-            except ClusterError as error:
-                if error.status == 404:  # deleted since it was read
-                    raise no_schedule() from error
-                if error.status != 409 or not attempts_left:
-                    raise
-        raise ProblemError(
-            412,
-            "precondition_failed",
-            "The schedule has changed since: GET it again and repeat the change.",
-        )
+            return await self._cluster.request("PUT", _path(resource), marked, _kept(dry_run))
+
+        return await self._newest(schedule_id, expected, put)
 
     async def suspend(self, schedule_id: str, suspend: bool) -> JSON:
         """Have no new runs start, or have them start again; return the schedule.
@@ -205,6 +207,27 @@ class Schedules:
             name = f"{slug(new.name)}-{secrets.token_hex(3)}"
         raise ProblemError(409, "conflict", "name: too many schedules have it; choose another")
 
+    async def _newest(
+        self, schedule_id: str, expected: str | None, act: Callable[[JSON], Awaitable[JSON]]
+    ) -> JSON:
+        """Have *act* done to a schedule as it is now, and again where it was not that any more."""
+        for attempts_left in reversed(range(CHANGE_ATTEMPTS)):
+            resource = await self.get(schedule_id)
+            if not is_expected(resource, expected):
+                break
+            try:
+                return await act(resource)
+            except ClusterError as error:
+                if error.status == 404:  # deleted since it was read
+                    raise no_schedule() from error
+                if error.status != 409 or not attempts_left:
+                    raise
+        raise ProblemError(
+            412,
+            "precondition_failed",
+            "The schedule has changed since: GET it again and repeat the change.",
+        )
+
     async def _request(self, method: str, schedule_id: str, patch: JSON | None = None) -> JSON:
         where = split_id(schedule_id)
         try:
@@ -226,6 +249,10 @@ def place(resource: JSON) -> str:
 def owner_label(user: str) -> str:
     """Return the value of the label by which the schedules that a user made are found."""
     return hashlib.sha256(user.encode()).hexdigest()[:32]
+
+
+def _path(resource: JSON) -> str:
+    return collection(resource["metadata"]["namespace"], resource["metadata"]["name"])
 
 
 def _kept(dry_run: bool) -> dict[str, str]:

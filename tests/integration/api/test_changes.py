@@ -103,6 +103,19 @@ def test_what_is_deleted_meanwhile_is_not_there(api: httpx.Client) -> None:
     assert kinds == {(404, "schedule_not_found")}
 
 
+def test_one_deletes_only_what_one_has_seen(api: httpx.Client, kubectl: Kubectl) -> None:
+    where = f"/schedules/{create(api)['id']}"
+    seen = {"If-Match": api.get(where).headers["etag"]}
+    changed = api.patch(where, json={"enabled": False})
+    late = api.delete(where, headers=seen)
+    assert (late.status_code, late.json()["detail"]["error_type"]) == (412, "precondition_failed")
+    assert api.get(where).json() == changed.json()
+    newest = {"If-Match": changed.headers["etag"]}
+    assert api.delete(where, headers=newest).status_code == 200
+    assert kubectl.list("dls") == []
+    assert api.delete(where, headers=newest).status_code == 404
+
+
 def test_there_must_be_something_to_change(api: httpx.Client) -> None:
     for method in (api.patch, api.put):
         assert method("/schedules/team.nothing", json=REPORT).status_code == 404
