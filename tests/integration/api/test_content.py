@@ -145,6 +145,10 @@ def test_a_file_of_a_volume(api: httpx.Client, team: People, where: str) -> None
     head = api.head(where, headers=team.headers["editor"])
     assert (head.status_code, head.content) == (200, b"")
     assert {name: head.headers.get(name) for name in expected} == expected
+    for part in ("bytes=0-9", f"bytes={len(BODY)}-"):
+        head = api.head(where, headers={**team.headers["editor"], "Range": part})
+        assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(BODY)))
+        assert "Content-Range" not in head.headers
 
 
 def test_a_program_with_a_key_reads_volumes(api: httpx.Client, team: People, where: str) -> None:
