@@ -69,6 +69,7 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         title="download-operator",
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # see the middleware
         generate_unique_id_function=lambda route: route.name,
     )
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]

@@ -1,5 +1,5 @@
-"""Around every request: its id, the size of its body, what is counted of it, and one line of audit
-for each write.
+"""Around every request: its id, its path, the size of its body, what is counted of it, and one line
+of audit for each write.
 """
 
 import json
@@ -38,6 +38,8 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # A redirect would name the Host that the request named, and plain http behind a proxy.
+        scope["path"] = scope["path"].rstrip("/") or "/"
         headers = Headers(scope=scope)
         trace = tracing.trace_of(headers)
         token = tracing.current.set(trace)

@@ -84,6 +84,17 @@ def test_each_write_is_one_line_of_audit_without_secrets(api: httpx.Client, tmp_
     assert KEY not in log
 
 
+def test_a_slash_at_the_end_leads_nowhere_else(api: httpx.Client) -> None:
+    """No redirect: to plain http, behind a proxy with TLS, or to a Host that somebody made up."""
+    made = api.post("/schedules/", json=NEW, headers={"Host": "elsewhere.example"})
+    assert made.status_code == 201
+    where = made.headers["Location"]
+    assert api.get(f"{where}/").json() == api.get(where).json()
+    assert api.get(f"{where}/history//").json()["total"] == 0
+    assert api.get("/schedules/?limit=1").json().keys() == {"schedules", "total"}
+    assert api.get("//").status_code == 404
+
+
 def test_a_body_may_be_as_large_as_that(api: httpx.Client) -> None:
     padding = MAX_BODY_BYTES - len(json.dumps(NEW))
     body = json.dumps(NEW) + " " * padding
