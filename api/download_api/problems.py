@@ -47,6 +47,7 @@ MAX_TOLD: Final = 10
 MAX_NAME: Final = 100
 MAX_SENTENCE: Final = 500
 _NO_JSON: Final = "body: it cannot be read; send JSON in UTF-8"
+_NO_TYPE: Final = "body: it is read as JSON only with the header Content-Type: application/json"
 
 
 class ProblemError(Exception):
@@ -163,6 +164,8 @@ def sentences(
 
 def _of_request(error: RequestValidationError) -> str:
     errors = error.errors()
+    if isinstance(error.body, bytes):
+        return _NO_TYPE
     if any(found["type"] == "json_invalid" for found in errors):
         return _NO_JSON
     return sentences(errors, lambda location: ".".join(map(str, location)))

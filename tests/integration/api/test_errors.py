@@ -208,6 +208,14 @@ def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> N
         assert "send JSON in UTF-8" in answer.json()["detail"]["error"]
 
 
+def test_json_that_is_not_said_to_be_json_is_told_so(scene: Scene) -> None:
+    for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        for method, path in (("POST", "/schedules"), ("PATCH", scene.report)):
+            answer = scene.api.request(method, path, content=json.dumps(NEW), headers=headers)
+            assert answer.status_code == 422
+            assert "Content-Type: application/json" in answer.json()["detail"]["error"]
+
+
 def test_an_answer_about_a_thousand_members_is_short(scene: Scene) -> None:
     nonsense = {f"{number}{'x' * 900}": 1 for number in range(1000)}
     for method, path in (("POST", "/schedules"), ("PUT", scene.report), ("PATCH", scene.report)):
