@@ -109,7 +109,9 @@ async def readyz(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@routes.post("/schedules", status_code=201, responses=openapi.leading_on(201, 400, 403, 404, 409))
+@routes.post(
+    "/schedules", status_code=201, responses=openapi.leading_on(201, 400, 403, 404, 409, 413)
+)
 @needs("create")
 async def create_schedule(
     new: shapes.NewSchedule,
@@ -131,7 +133,7 @@ async def create_schedule(
     return shown
 
 
-@routes.get("/schedules/{schedule_id}", responses=openapi.answers(404))
+@routes.get("/schedules/{schedule_id}", responses=openapi.tagged(404))
 @needs("get")
 async def get_schedule(
     schedule_id: ScheduleId, response: Response, schedules: Store
@@ -140,7 +142,7 @@ async def get_schedule(
     return _tagged(await schedules.get(schedule_id), response)
 
 
-@routes.patch("/schedules/{schedule_id}", responses=openapi.answers(400, 403, 404, 409, 412))
+@routes.patch("/schedules/{schedule_id}", responses=openapi.tagged(400, 403, 404, 409, 412, 413))
 @needs("patch")
 async def change_schedule(
     schedule_id: ScheduleId,
@@ -160,7 +162,7 @@ async def change_schedule(
     return translate.schedule(made, now()) if dry_run else _tagged(made, response)
 
 
-@routes.put("/schedules/{schedule_id}", responses=openapi.answers(400, 403, 404, 409, 412))
+@routes.put("/schedules/{schedule_id}", responses=openapi.tagged(400, 403, 404, 409, 412, 413))
 @needs("update")
 async def replace_schedule(
     schedule_id: ScheduleId,

@@ -16,7 +16,7 @@ def guarded_router() -> APIRouter:
     """Return a router for routes that declare what they need."""
     return APIRouter(
         route_class=GuardedRoute,
-        responses=openapi.answers(401, 422, 503),
+        responses=openapi.answers(401, 422, 429, 503),
         dependencies=[  # for openapi.json only
             Depends(HTTPBearer(auto_error=False)),
             Depends(APIKeyHeader(name="X-API-Key", auto_error=False)),

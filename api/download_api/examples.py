@@ -93,9 +93,10 @@ PROBLEMS: Final = {
     409: ("conflict", "The schedule was changed at the same moment; try again"),
     410: ("content_gone", "The file is not there any more: ask for a later run."),
     412: ("precondition_failed", "The schedule has changed since: GET it again"),
+    413: ("body_too_large", "The body has more than 1 MiB: no schedule needs that many."),
     416: ("range_not_satisfiable", "Range: the file has 1024 bytes; ask for some of them."),
     422: ("validation_error", "A member is wrong; the sentence names it and says what to write"),
-    429: ("too_many_streams", "More than 20 streams at a time: close one of them first."),
+    429: ("rate_limit_exceeded", "Too many requests, or streams at a time: wait, or close one."),
     503: ("cluster_unavailable", "The cluster does not answer at the moment"),
 }
 """Kind and sentence of an answer other than the one asked for, by its status."""

@@ -44,6 +44,7 @@ def answers(*statuses: int) -> Answers:
     return {
         status: {
             "description": PROBLEMS[status][1],
+            **_headers(*_BESIDE.get(status, ())),
             "content": {
                 "application/problem+json": {
                     "schema": {"$ref": "#/components/schemas/Problem"},
@@ -55,10 +56,38 @@ def answers(*statuses: int) -> Answers:
     }
 
 
+def _headers(*names: str) -> JSON:
+    told = {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
+    return {"headers": told} if told else {}
+
+
+_BESIDE: Final = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    416: ("Content-Range",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
+_HEADERS: Final = {
+    "Content-Range": "How many bytes there are",
+    "ETag": "For If-Match of a change; not of what is only tried (dry_run)",
+    "Link": 'The next page, as rel="next"',
+    "Location": "Where it is; not of what is only tried (dry_run)",
+    "RateLimit": "How many requests are left, and seconds until there are more",
+    "RateLimit-Policy": "How many requests there are",
+    "Retry-After": "Seconds",
+    "WWW-Authenticate": "That a token or key is missing, or not good",
+}
+
+
 def paged(*statuses: int, links: JSON | None = None) -> Answers:
     """Return the answers of a route whose success is one page."""
-    link = {"description": 'The next page, as rel="next"', "schema": {"type": "string"}}
-    return {200: {"headers": {"Link": link}, "links": links or {}}, **answers(*statuses)}
+    return {200: {**_headers("Link"), "links": links or {}}, **answers(*statuses)}
+
+
+def tagged(*statuses: int) -> Answers:
+    """Return the answers of a route whose success is a schedule as it is now."""
+    return {200: _headers("ETag"), **answers(*statuses)}
 
 
 def text(what: str, *statuses: int) -> Answers:
@@ -88,12 +117,14 @@ def events(*statuses: int) -> Answers:
 
 def leading_on(status: int, *statuses: int) -> Answers:
     """Return the answers of a route whose success, with *status*, is a schedule made."""
-    return {status: {"links": _links(_LINKED, schedule_id="/id")}, **answers(*statuses)}
+    links = _links(_LINKED, schedule_id="/id")
+    return {status: {**_headers("Location", "ETag"), "links": links}, **answers(*statuses)}
 
 
 def leading_to_run(status: int, *statuses: int) -> Answers:
     """Return the answers of a route whose success, with *status*, is a run."""
-    return {status: {"links": RUN}, **answers(*statuses)}
+    headers = _headers("Location") if status == 202 else {}
+    return {status: {**headers, "links": RUN}, **answers(*statuses)}
 
 
 def describe(app: FastAPI) -> JSON:

@@ -33,7 +33,7 @@ routes = guarded_router()
 @routes.get(
     PATH,
     response_class=StreamingResponse,
-    responses=openapi.file(403, 404, 409, 410, 416, 429),
+    responses=openapi.file(403, 404, 409, 410, 416),
 )
 @needs("get", "content")
 async def get_content(

@@ -19,7 +19,7 @@ routes = guarded_router()
 @routes.get(
     "/events",
     response_class=StreamingResponse,
-    responses=openapi.events(403, 429),
+    responses=openapi.events(403),
 )
 @needs("watch")
 async def follow_schedules(

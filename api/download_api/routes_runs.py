@@ -33,7 +33,7 @@ async def get_execution(
 @routes.get(
     "/schedules/{schedule_id}/history/{execution_id}/log",
     response_class=StreamingResponse,
-    responses=openapi.text("What the attempt wrote, as UTF-8.", 403, 404, 429),
+    responses=openapi.text("What the attempt wrote, as UTF-8.", 403, 404),
 )
 @needs("get", "log")
 async def get_log(

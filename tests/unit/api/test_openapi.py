@@ -1,0 +1,32 @@
+"""What the description of the API says of every route."""
+
+from typing import Any
+
+from download_api.app import build_app
+from download_api.cluster import Cluster
+from download_api.settings import Settings
+
+DESCRIPTION = build_app(Settings(), Cluster.connect).openapi()
+OPERATIONS: dict[str, dict[str, Any]] = {
+    operation["operationId"]: operation
+    for path in DESCRIPTION["paths"].values()
+    for operation in path.values()
+}
+
+
+def test_every_route_says_how_it_refuses() -> None:
+    for operation in OPERATIONS.values():
+        answers = operation["responses"]
+        assert answers.keys() >= {"401", "422", "429", "503"}
+        assert ("413" in answers) == ("requestBody" in operation)
+        assert answers["429"]["headers"].keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+
+
+def test_who_names_a_version_is_told_it() -> None:
+    told = {
+        name
+        for name, operation in OPERATIONS.items()
+        for answer in operation["responses"].values()
+        if "ETag" in answer.get("headers", {})
+    }
+    assert told == {"create_schedule", "get_schedule", "change_schedule", "replace_schedule"}
