@@ -10,7 +10,7 @@ from download_api.problems import ProblemError
 from download_api.shapes import Execution, Started
 from download_schedule.history import is_terminal
 from download_schedule.model import State
-from download_schedule.names import manual_job_name, run_request
+from download_schedule.names import RUN_REQUESTED_ANNOTATION, manual_job_name, run_request
 
 JSON = dict[str, Any]
 
@@ -95,6 +95,26 @@ def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
         content_type=run.get("contentType"),
         location=run.get("location"),
     )
+
+
+def is_asked_for(resource: Mapping[str, Any], token: str) -> bool:
+    """Whether the run that *token* asks for was asked for before."""
+    asked = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
+    return token == asked or _is_taken_up(resource, token)
+
+
+def is_waiting(resource: Mapping[str, Any]) -> bool:
+    """Whether a run is asked for that the operator does not know of yet.
+
+    There is room for one such request only: a later one would take its place.
+    """
+    asked = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
+    return bool(asked) and not _is_taken_up(resource, asked)
+
+
+def _is_taken_up(resource: Mapping[str, Any], token: str) -> bool:
+    known = resource.get("status", {}).get("runRequests", ())
+    return run_request(resource["metadata"]["uid"], token) in known
 
 
 def started(schedule_id: str, resource: Mapping[str, Any], token: str) -> Started:

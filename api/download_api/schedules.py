@@ -11,6 +11,7 @@ from download_api.changes import manifest
 from download_api.cluster import Cluster, ClusterError
 from download_api.problems import ProblemError, no_schedule
 from download_api.references import to_be_granted
+from download_api.runs import is_asked_for, is_waiting
 from download_api.shapes import NewSchedule
 from download_api.tracing import marks
 from download_api.translate import is_expected, slug, split_id
@@ -21,6 +22,7 @@ JSON = dict[str, Any]
 
 OWNER: Final = "downloads.dev/owner"
 """Annotation: who made it here. Label of the same name: that in a form that can be asked for."""
+MERGE_PATCH: Final = "application/merge-patch+json"
 PAGE: Final = 500
 """Schedules that the API server is asked for at once."""
 NAME_ATTEMPTS: Final = 5
@@ -151,20 +153,38 @@ class Schedules:
         """Ask the operator for a run now; return the schedule. The same *token* is one run.
 
         Raises:
-            ProblemError: 404, there is none; 409, its concurrencyPolicy forbids another run now.
+            ProblemError: 404, there is none; 409, its concurrencyPolicy forbids another run now, or
+                the operator has not taken up another request yet, which this one would replace.
         """
-        schedule = await self.get(schedule_id)
-        forbids = schedule["spec"].get("concurrencyPolicy", "Forbid") == ConcurrencyPolicy.FORBID
-        asked = schedule["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
-        if forbids and asked != token and schedule.get("status", {}).get("active"):
-            raise ProblemError(
-                409,
-                "run_active",
-                "A run is going and concurrency_policy is Forbid: wait for its end.",
-                {"Retry-After": "5"},
+
+        async def ask(schedule: JSON) -> JSON:
+            if is_asked_for(schedule, token):
+                return schedule
+            forbids = (
+                schedule["spec"].get("concurrencyPolicy", "Forbid") == ConcurrencyPolicy.FORBID
             )
-        annotations = {**marks(), RUN_REQUESTED_ANNOTATION: token}
-        return await self._request("PATCH", schedule_id, {"metadata": {"annotations": annotations}})
+            if forbids and schedule.get("status", {}).get("active"):
+                raise ProblemError(
+                    409,
+                    "run_active",
+                    "A run is going and concurrency_policy is Forbid: wait for its end.",
+                    {"Retry-After": "5"},
+                )
+            if is_waiting(schedule):
+                raise ProblemError(
+                    409,
+                    "conflict",
+                    "Another run is asked for and has not begun: try again in a moment.",
+                    {"Retry-After": "1"},
+                )
+            annotations = {**marks(), RUN_REQUESTED_ANNOTATION: token}
+            version = schedule["metadata"]["resourceVersion"]
+            patch = {"metadata": {"resourceVersion": version, "annotations": annotations}}
+            return await self._cluster.request(
+                "PATCH", _path(schedule), patch, content_type=MERGE_PATCH
+            )
+
+        return await self._newest(schedule_id, None, ask)
 
     async def create(
         self, access: Access, new: NewSchedule, namespace: str, key: str | None, *, dry_run: bool
@@ -233,7 +253,7 @@ class Schedules:
         try:
             if where:
                 return await self._cluster.request(
-                    method, collection(*where), patch, content_type="application/merge-patch+json"
+                    method, collection(*where), patch, content_type=MERGE_PATCH
                 )
         except ClusterError as error:
             if error.status != 404:

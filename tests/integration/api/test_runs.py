@@ -1,5 +1,7 @@
 """Runs asked for over HTTP, suspended schedules, and what an expression means."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -59,6 +61,39 @@ def test_forbid_refuses_a_second_run_and_takes_the_same_one(
     assert refused.headers["retry-after"]
     same = api.post(f"/schedules/{made['id']}/run", headers={"Idempotency-Key": "a"})
     assert same.json() == first
+
+
+def accepted(ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+    answer = ask()
+    return answer if answer.is_success else None
+
+
+def test_every_run_that_was_promised_comes(
+    api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator
+) -> None:
+    """The resource has room for one request: a second one would take the place of the first."""
+    made = create(api, concurrency_policy="Allow")
+    where = f"/schedules/{made['id']}/run"
+
+    def ask(token: str) -> httpx.Response:
+        return api.post(where, headers={"Idempotency-Key": token})
+
+    first = ask("a")
+    early = ask("b")
+    assert (first.status_code, early.status_code, error_type(early)) == (202, 409, "conflict")
+    assert early.headers["retry-after"] == "1"
+    assert ask("a").json() == first.json()
+    start_operator(namespaces=kubectl.namespace)
+    promised = {first.json()["execution_id"]}
+    for token in ("b", "c", "d"):
+        started = wait_for("room", partial(accepted, partial(ask, token)))
+        promised.add(started.json()["execution_id"])
+    assert ask("a").json() == first.json()
+
+    def jobs() -> set[str]:
+        return {job["metadata"]["name"] for job in kubectl.list("jobs")}
+
+    wait_for("all of them", lambda: jobs() == promised)
 
 
 def test_suspend_and_resume_may_be_said_twice(api: httpx.Client, kubectl: Kubectl) -> None:
