@@ -79,22 +79,22 @@ class Gate:
             )
         return cls(OneKey(KeyFile(file)) if file else Anyone(), AllRights(), limit)
 
-    async def admit(self, request: Request, rule: Rule) -> Access:
-        """Return what the request's sender may do.
+    async def admit(self, request: Request, rule: Rule) -> None:
+        """Let a request in; its state then says what its sender may do.
 
         Raises:
             ProblemError: he may not come in, or not do what the route does, or not so often.
         """
         fresh = request.method not in READING
         caller = await self._caller(request, fresh)
+        access = Access(caller, self._rights, fresh=fresh)
+        request.state.access = access  # also of who is refused: the audit names him
         if self._rates:
             request.state.standing = self._rates.take(caller.user)
             request.state.standing.check()
-        access = Access(caller, self._rights, fresh=fresh)
         schedule_id = request.path_params.get("schedule_id")
         if rule.verb and schedule_id is not None:
             await access.to_schedule(rule.verb, rule.subresource, schedule_id)
-        return access
 
     async def _caller(self, request: Request, fresh: bool) -> Caller:
         """Find out who it is; whoever fails at that too often from one address has to wait."""
@@ -128,7 +128,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             gate: Gate = request.app.state.gate
-            request.state.access = await gate.admit(request, rule)
+            await gate.admit(request, rule)
             return await handle(request)
 
         return guarded

@@ -17,6 +17,7 @@ import pytest
 from download_api.connection import REQUEST_SECONDS
 from download_api.middleware import MAX_BODY_BYTES
 from tests.integration.api.conftest import KEY, StartApi, pid_of
+from tests.integration.api.people import People
 from tests.kubectl import Kubectl, wait_for
 
 NEW = {"name": "report", "url": "https://example.com/r.csv", "cron_expression": "0 2 * * *"}
@@ -82,6 +83,16 @@ def test_each_write_is_one_line_of_audit_without_secrets(api: httpx.Client, tmp_
     log = (tmp_path / "api-0.log").read_text()
     assert "s3cret" not in log
     assert KEY not in log
+
+
+def test_the_audit_names_who_was_refused(start_api: StartApi, tmp_path: Path, team: People) -> None:
+    api = start_api(auth="kubernetes", rate_limit="1")
+    where = f"/schedules/{team.report}"
+    refused = [api.delete(where, headers=team.headers["reader"]).status_code for _ in range(2)]
+    refused.append(api.post("/schedules", json=NEW, headers=team.headers["nobody"]).status_code)
+    assert refused == [403, 429, 403]
+    accounts = [line["caller"].rpartition(":")[2] for line in audit(tmp_path)]
+    assert accounts == ["reader", "reader", "nobody"]
 
 
 def test_a_slash_at_the_end_leads_nowhere_else(api: httpx.Client) -> None:
