@@ -41,7 +41,11 @@ def patched(resource: JSON, changes: Mapping[str, Any]) -> JSON:
         ProblemError: as for :func:`replaced`.
     """
     _stays(resource, changes.get("namespace"))
-    merged = merge(wishes(resource), changes)
+    try:
+        merged = merge(wishes(resource), changes)
+    except RecursionError:
+        sentence = "body: its objects are nested too deeply; no member of a schedule needs that"
+        raise ProblemError(422, "validation_error", sentence) from None
     return replaced(resource, _checked(NewSchedule, merged))
 
 

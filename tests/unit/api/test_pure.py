@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,14 @@ def test_what_cannot_be(members: dict[str, Any], status: int, sentence: str) -> 
         patched(resource(), members)
     assert told.value.status == status
     assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize("depth", [100, 600, 900])
+def test_a_change_may_be_nested_as_deeply_as_json_is_read(depth: int) -> None:
+    changes = json.loads('{"request":' + '{"a":' * depth + "1" + "}" * (depth + 1))
+    with pytest.raises(ProblemError) as refused:
+        patched(resource(), changes)
+    assert refused.value.status == 422
 
 
 def test_a_resource_as_callers_see_it() -> None:
