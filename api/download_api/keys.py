@@ -21,8 +21,13 @@ log = logging.getLogger(__name__)
 def bearer(authorization: str | None) -> str | None:
     """Return what ``Authorization: Bearer`` carries, if that is what it is."""
     if authorization and authorization[: len(BEARER)].lower() == BEARER:
-        return authorization[len(BEARER) :].strip()
+        return authorization[len(BEARER) :].strip(" \t")
     return None
+
+
+def as_sent(header: str) -> bytes:
+    """Return the bytes of a header's value: Starlette reads any as Latin-1."""
+    return header.encode("latin-1")
 
 
 class FileContent(Generic[T]):
@@ -65,7 +70,7 @@ class KeyFile:
         """
         offered = [text for text in (x_api_key, bearer(authorization)) if text]
         key = self._key()
-        return bool(key) and any(hmac.compare_digest(key, text.encode()) for text in offered)
+        return bool(key) and any(hmac.compare_digest(key, as_sent(text)) for text in offered)
 
 
 class HashedKey(BaseModel):
@@ -86,7 +91,7 @@ class HashedKeys:
 
     def caller(self, key: str) -> Caller | None:
         """Return who *key* stands for."""
-        return self._callers().get(hashlib.sha256(key.encode()).hexdigest())
+        return self._callers().get(hashlib.sha256(as_sent(key)).hexdigest())
 
 
 _LIST: Final = TypeAdapter(tuple[HashedKey, ...])

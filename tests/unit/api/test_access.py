@@ -211,6 +211,9 @@ def test_a_key_stands_for_a_user_and_groups(tmp_path: Path) -> None:
     ci = Caller(user="ci", groups=("team",))
     assert ask(None, KEY) == ask(f"Bearer {KEY}", None) == ask("Bearer x", KEY) == ci
     assert asked == []  # a key goes nowhere
+    file.write_text(json.dumps([hashed("schlüssel", user="eve")]))
+    assert ask(None, "schlüssel".encode().decode("latin-1")).user == "eve"
+    file.write_text(json.dumps([hashed(groups=["team"])]))
     for authorization, x_api_key in (
         (None, None),
         (None, hashed()["sha256"]),

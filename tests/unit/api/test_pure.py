@@ -238,6 +238,10 @@ def test_keys(tmp_path: Path) -> None:
     assert not key.matches(None, "sécond")
     file.write_text("second")
     assert key.matches(None, "second")
+    file.write_text("schlüssel à", "utf-8")
+    sent = "schlüssel à".encode().decode("latin-1")  # as a client sends it, and Starlette reads it
+    assert key.matches(f"Bearer {sent}", None)
+    assert key.matches(None, sent)
     file.write_text("")
     assert not key.matches("Bearer ", None)
 
