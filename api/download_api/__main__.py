@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 from types import FrameType
@@ -65,6 +66,8 @@ def _serve() -> int:
         ws="none",
         limit_concurrency=MAX_CONNECTIONS,
         access_log=False,
+        # uvicorn would believe whoever comes from loopback, and that is everybody's port-forward.
+        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),
     )
     server = _Server(config, app)
     server.run()

@@ -145,12 +145,17 @@ def test_who_guesses_keys_has_to_wait(start_api: StartApi, tmp_path: Path) -> No
     file = tmp_path / "key"
     file.write_text(KEY)
     api = start_api(key_file=str(file))
-    codes = [
-        api.get("/schedules", headers={"X-API-Key": str(number)}).status_code
-        for number in range(320)
-    ]
+
+    def guess(number: int) -> int:
+        elsewhere = {"X-Forwarded-For": f"10.0.0.{number % 250}"}
+        return api.delete(
+            "/schedules/a.b", headers={"X-API-Key": str(number), **elsewhere}
+        ).status_code
+
+    codes = [guess(number) for number in range(320)]
     assert codes[0] == 401
     assert codes[-1] == 429
+    assert {line["client"] for line in audit(tmp_path)} == {"127.0.0.1"}
 
 
 def test_a_request_that_does_not_end_is_ended(api: httpx.Client) -> None:
