@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from download_api import idempotency
 from download_api.access import Access
-from download_api.changes import manifest
+from download_api.changes import manifest, merge
 from download_api.cluster import Cluster, ClusterError
 from download_api.problems import ProblemError, no_schedule
 from download_api.references import to_be_granted
@@ -134,7 +134,7 @@ class Schedules:
             wanted = change(resource)
             used = to_be_granted(resource["spec"], wanted["spec"])
             await access.to_references(resource["metadata"]["namespace"], used)
-            annotations = {**wanted["metadata"].get("annotations", {}), **marks()}
+            annotations = merge(wanted["metadata"].get("annotations"), marks())
             marked = {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
             return await self._cluster.request("PUT", _path(resource), marked, _kept(dry_run))
 
@@ -206,12 +206,11 @@ class Schedules:
         name = idempotency.name_of(access.caller.user, key) if key else slug(new.name)
         wanted = manifest(new, namespace, name)
         await access.to_references(namespace, to_be_granted(None, wanted["spec"]))
-        annotations = wanted["metadata"]["annotations"]
-        annotations.update({**marks(), OWNER: access.caller.user})
-        wanted["metadata"]["labels"] = {OWNER: owner_label(access.caller.user)}
         digest = idempotency.digest_of(new)
-        if key:
-            annotations[idempotency.REQUEST_DIGEST] = digest
+        signed = {OWNER: access.caller.user, idempotency.REQUEST_DIGEST: digest if key else None}
+        annotations = merge(wanted["metadata"]["annotations"], {**marks(), **signed})
+        wanted["metadata"]["annotations"] = annotations
+        wanted["metadata"]["labels"] = {OWNER: owner_label(access.caller.user)}
         for _ in range(NAME_ATTEMPTS):
             wanted["metadata"]["name"] = name
             try:

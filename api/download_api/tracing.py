@@ -24,10 +24,12 @@ class Trace:
     traceparent: str | None = None
     """As in W3C Trace Context."""
 
-    def annotations(self) -> dict[str, str]:
-        """Return what a resource changed by the request says of it."""
-        marks = {REQUEST_ID_ANNOTATION: self.request_id}
-        return marks | ({TRACEPARENT_ANNOTATION: self.traceparent} if self.traceparent else {})
+    def annotations(self) -> dict[str, str | None]:
+        """Return what a resource changed by the request says of it, as a merge patch.
+
+        What an earlier request said goes, also where this one has nothing to say.
+        """
+        return {REQUEST_ID_ANNOTATION: self.request_id, TRACEPARENT_ANNOTATION: self.traceparent}
 
 
 current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -41,7 +43,7 @@ def trace_of(headers: Mapping[str, str]) -> Trace:
     return Trace(request_id, trace if _SANE_TRACE.fullmatch(trace) else None)
 
 
-def marks() -> dict[str, str]:
-    """Return the annotations of the request being answered."""
+def marks() -> dict[str, str | None]:
+    """Return the annotations of the request being answered, as a merge patch."""
     trace = current.get()
     return trace.annotations() if trace else {}

@@ -55,6 +55,12 @@ def test_a_request_keeps_its_id_and_the_resource_tells_it(
         assert answer.is_success
         assert answer.headers["X-Request-ID"] == request_id
     assert annotations()["downloads.dev/request-id"] == "mine-4"
+    assert "downloads.dev/traceparent" not in annotations()
+    traced = {"X-Request-ID": "mine-5", "traceparent": TRACE}
+    api.post(f"{where}/suspend", headers=traced)
+    assert annotations()["downloads.dev/traceparent"] == TRACE
+    api.put(where, json=NEW)
+    assert "downloads.dev/traceparent" not in annotations()
 
 
 @pytest.mark.parametrize("request_id", [b"", b"a b", b"x" * 129, b"a\tb", "ü".encode()])
