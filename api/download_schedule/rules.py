@@ -242,7 +242,7 @@ BUCKET: Final = Check(
 
 ENDPOINT: Final = Check(
     matching(
-        r"^https?://[^/?#@\s]+/?\z",
+        r"^https?://[^/?#@\t-\r ]+/?\z",
         "endpoint must be http:// or https:// and a host; write for example https://s3.example.com",
     ),
 )

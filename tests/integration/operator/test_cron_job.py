@@ -182,6 +182,18 @@ def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl)
             "write either volume, s3 or discard",
         ),
         ({"destination": {"volume": {"claimName": "data", "path": "/etc/x"}}}, "relative"),
+        (
+            {
+                "destination": {
+                    "s3": {
+                        "bucket": "reports",
+                        "credentialsSecretRef": {"name": "s3"},
+                        "endpoint": "https://a\vb",
+                    }
+                }
+            },
+            "write for example https://s3.example.com",
+        ),
         ({"nonsense": 1}, "unknown field"),
         ({"request": {"headers": [{"name": "Host", "value": "x"}]}}, "leave out Host"),
         (

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from pydantic import ValidationError
 
+from download_schedule import rules
 from download_schedule.model import S3, Volume
 
 SURROGATES = range(0xD800, 0xE000)
@@ -25,6 +26,17 @@ def test_a_path_has_no_character_that_the_worker_refuses() -> None:
     assigned = [c for c in EVERY_CHARACTER if unicodedata.category(c) != "Cn" and c not in "{}"]
     wrong = [c for c in assigned if admitted(f"a{c}b") != c.isprintable()]
     assert wrong == []
+
+
+def test_patterns_mean_the_same_to_both() -> None:
+    r"""Python's \s has the vertical tab, and the API server's has not.
+
+    What an expression means is tested by itself, and the HTTP API shows what is stored of it.
+    """
+    checks = [check for check in vars(rules).values() if isinstance(check, rules.Check)]
+    others = [rule.cel for check in checks if check is not rules.SCHEDULE for rule in check.rules]
+    assert others
+    assert [cel for cel in others if r"\s" in cel] == []
 
 
 @pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u0085", "\u200b", "\u2028", "\u00a0"])
