@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from typing import Final, TypeVar
 
+from aiohttp import ClientError
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -133,5 +134,5 @@ def _result(reading: "asyncio.Future[T]") -> T | None:
     """The head of the answer is sent already: what breaks off can only end."""
     try:
         return reading.result()
-    except (UnreachableError, OSError, ValueError):
+    except (UnreachableError, ClientError, OSError, ValueError):
         return None

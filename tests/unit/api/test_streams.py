@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from aiohttp import ClientPayloadError
 
 from download_api import streams
 from download_api.cluster import UnreachableError
@@ -43,14 +44,18 @@ def test_it_ends_where_its_source_does() -> None:
     assert told(pieces(b"a", b"b")) == [b"a", b"b"]
 
 
-def test_a_source_that_breaks_off_ends_it() -> None:
+@pytest.mark.parametrize(
+    "end", [UnreachableError(), ClientPayloadError(), ConnectionResetError(), ValueError()]
+)
+def test_a_source_that_breaks_off_ends_it(end: Exception) -> None:
+    """The API server's end, as aiohttp puts it, too."""
     left = iter([b"a"])
 
     async def read() -> bytes:
         try:
             return next(left)
         except StopIteration:
-            raise UnreachableError from None
+            raise end from None
 
     assert told(read) == [b"a"]
 
