@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with an end to waiting for a request."""
+"""uvicorn's HTTP protocol, with an end to waiting for a request, and errors in our own form."""
 
 import asyncio
 from typing import Any, Final
@@ -6,8 +6,12 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from download_api.problems import ProblemError
+
 REQUEST_SECONDS: Final = 20.0
 """From the first byte of a request, or from the connection's start, to the request's last byte."""
+
+_NO_HTTP: Final = "The request is not HTTP/1.1, or its head has more than 64 KiB."
 
 
 class PunctualProtocol(H11Protocol):
@@ -30,6 +34,19 @@ class PunctualProtocol(H11Protocol):
             self._cancel()
         elif self._deadline is None:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """Answer what is no HTTP as every other error, unless an answer has begun already."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            answer = ProblemError(400, "bad_request", _NO_HTTP, {"Connection": "close"}).response()
+            events = (
+                h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request"),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            )
+            for event in events:
+                self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""

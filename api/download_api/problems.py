@@ -14,6 +14,7 @@ from download_api.cluster import ClusterError, UnreachableError
 from download_api.spelling import snake_case
 
 ErrorType = Literal[
+    "bad_request",
     "body_too_large",
     "cluster_unavailable",
     "conflict",

@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -67,6 +69,23 @@ def scene(
         )
         api.headers["X-API-Key"] = KEY
         yield Scene(api, start, team.team, cluster, folder)
+
+
+def no_http(scene: Scene) -> httpx.Response:
+    return said(scene, b"GET /schedules HTTP/1.1\r\nno header\r\n\r\n")
+
+
+def said(scene: Scene, *texts: bytes) -> httpx.Response:
+    """Send what no client would; return the answer."""
+    address = (scene.api.base_url.host, scene.api.base_url.port or 80)
+    with socket.create_connection(address, timeout=10) as connection:
+        for text in texts:
+            connection.sendall(text)
+            time.sleep(0.5)
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    return httpx.Response(int(first.split()[1]), headers=headers, content=body)
 
 
 def forbidden(scene: Scene) -> httpx.Response:
@@ -149,6 +168,7 @@ def cluster_unavailable(scene: Scene) -> httpx.Response:
 
 
 CASES: dict[ErrorType, Callable[[Scene], httpx.Response]] = {
+    "bad_request": no_http,
     "body_too_large": lambda scene: scene.api.post("/schedules", content=b" " * 2 * MAX_BODY_BYTES),
     "cluster_unavailable": cluster_unavailable,
     "conflict": conflict,
@@ -198,6 +218,12 @@ def test_every_error_comes_about(scene: Scene, kind: ErrorType) -> None:
     assert problem["detail"] == {"success": False, "error": problem["title"], "error_type": kind}
     assert {answer.status_code} == {problem["status"]} == documented()[kind]
     assert ("Retry-After" in answer.headers) == (answer.status_code in (409, 429, 503))
+
+
+def test_what_follows_an_answer_is_none_of_the_log_s_business(scene: Scene) -> None:
+    stranger = b"POST /schedules HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert said(scene, stranger, b"no chunk\r\n").status_code == 401
+    assert "Traceback" not in (scene.folder / "api-0.log").read_text()
 
 
 def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> None:
