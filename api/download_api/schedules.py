@@ -219,12 +219,21 @@ class Schedules:
             except ClusterError as error:
                 if error.status != 409 or error.reason != "AlreadyExists":
                     raise
-            if key:
-                made = await self._cluster.request("GET", collection(namespace, name))
+            if not key:
+                name = f"{slug(new.name)}-{secrets.token_hex(3)}"
+            elif made := await self._made(namespace, name):
                 idempotency.repeated(made, digest)
                 return made
-            name = f"{slug(new.name)}-{secrets.token_hex(3)}"
         raise ProblemError(409, "conflict", "name: too many schedules have it; choose another")
+
+    async def _made(self, namespace: str, name: str) -> JSON | None:
+        """Return a schedule that was there a moment ago; None: it is there no more."""
+        try:
+            return await self._cluster.request("GET", collection(namespace, name))
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+        return None
 
     async def _newest(
         self, schedule_id: str, expected: str | None, act: Callable[[JSON], Awaitable[JSON]]

@@ -266,6 +266,25 @@ def test_the_same_key_is_the_same_schedule(api: httpx.Client) -> None:
     assert create(api)["id"] != first.json()["id"]
 
 
+def test_a_key_whose_schedule_is_being_deleted_makes_it_anew(api: httpx.Client) -> None:
+    key = {"Idempotency-Key": "of-today"}
+    where = api.post("/schedules", json=REPORT, headers=key).headers["location"]
+    over = threading.Event()
+
+    def delete() -> None:
+        while not over.is_set():
+            api.delete(where)
+
+    deleting = threading.Thread(target=delete)
+    deleting.start()
+    try:
+        codes = {api.post("/schedules", json=REPORT, headers=key).status_code for _ in range(300)}
+    finally:
+        over.set()
+        deleting.join()
+    assert codes == {201}
+
+
 @pytest.mark.parametrize("change", [{"name": "Other"}, {"url": "https://example.com/y"}])
 def test_a_key_is_for_one_request(api: httpx.Client, change: dict[str, Any]) -> None:
     key = {"Idempotency-Key": "of-today"}
