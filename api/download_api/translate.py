@@ -11,6 +11,7 @@ from download_api.expressions import next_run
 from download_api.shapes import NewSchedule, Schedule
 from download_api.spelling import snake
 from download_schedule.model import Spec
+from download_schedule.rules import STORED
 
 JSON = dict[str, Any]
 
@@ -57,7 +58,7 @@ def is_expected(resource: Mapping[str, Any], if_match: str | None) -> bool:
 
 
 def schedule(resource: Mapping[str, Any], now: datetime) -> Schedule:
-    """Return a resource as callers see it."""
+    """Return a resource as callers see it, also one that could not be made any more."""
     metadata, spec = resource["metadata"], resource["spec"]
     ready = _condition(resource, "Ready")
     is_ready = ready.get("status") == "True"
@@ -75,7 +76,8 @@ def schedule(resource: Mapping[str, Any], now: datetime) -> Schedule:
             "message": None
             if is_ready
             else ready.get("message", "The operator has not seen it yet."),
-        }
+        },
+        context=STORED,
     )
 
 

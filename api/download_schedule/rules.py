@@ -11,7 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -34,6 +39,10 @@ class Rule:
     """The same condition in Python."""
 
 
+STORED: Final = "stored"
+"""Context of a validation of what the API server has let in: only it judges that by rules."""
+
+
 class Check:
     """Annotation that makes both pydantic and the API server enforce rules on a value."""
 
@@ -43,7 +52,10 @@ class Check:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.enforce, handler(source))
+        def enforce(value: Any, info: ValidationInfo) -> Any:
+            return value if info.context == STORED else self.enforce(value)
+
+        return core_schema.with_info_after_validator_function(enforce, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

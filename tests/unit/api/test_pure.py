@@ -165,6 +165,20 @@ def test_if_match(if_match: str | None, expected: bool) -> None:
     assert is_expected(made, if_match and if_match.format(etag(made))) == expected
 
 
+def test_a_resource_of_before_a_rule_is_shown_and_can_be_put_right() -> None:
+    """Otherwise it alone would keep everybody from every list that it is in."""
+    s3 = {"bucket": "reports", "credentialsSecretRef": {"name": "s3"}, "endpoint": "https://a\vb"}
+    headers = [{"name": "Host", "value": "ü"}]
+    old = resource(url="ftp://a", destination={"s3": s3}, request={"headers": headers})
+    shown = schedule(old, NOW)
+    assert shown.destination
+    assert shown.destination.s3
+    assert (shown.url, shown.destination.s3.endpoint) == ("ftp://a", "https://a\vb")
+    assert shown.headers == {"Host": "ü"}
+    with pytest.raises(ProblemError, match=r"destination\.s3\.endpoint"):
+        patched(old, {"enabled": False})
+
+
 def test_a_resource_made_by_kubectl() -> None:
     made = resource(destination={"volume": {"claimName": "data"}})
     del made["metadata"]["annotations"]
