@@ -28,7 +28,7 @@ async def follow_schedules(
     namespace: Namespace = None,
     label_selector: LabelSelector = "",
     last_event_id: Annotated[
-        str, Header(pattern=r"^\d{0,20}$", description="To go on after that event.")
+        str, Header(pattern=r"^[0-9]{0,18}$", description="To go on after that event.")
     ] = "",
 ) -> Response:
     """Tell of every change to schedules, of one namespace or of all, as it happens."""

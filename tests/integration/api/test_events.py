@@ -90,7 +90,12 @@ def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
 
 @pytest.mark.parametrize(
     ("query", "headers"),
-    [({"label_selector": "a b"}, {}), ({}, {"Last-Event-ID": "x"}), ({"namespace": "A"}, {})],
+    [
+        ({"label_selector": "a b"}, {}),
+        ({}, {"Last-Event-ID": "x"}),
+        ({"namespace": "A"}, {}),
+        ({}, {"Last-Event-ID": "9" * 20}),
+    ],
 )
 def test_rubbish_is_refused(
     api: httpx.Client, query: dict[str, str], headers: dict[str, str]
