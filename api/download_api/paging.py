@@ -49,8 +49,13 @@ class Cursor(BaseModel):
             padded = text + "=" * (-len(text) % 4)
             return cls.model_validate_json(base64.b64decode(padded, b"-_", validate=True))
         except (ValueError, ValidationError):
-            sentence = "cursor: take it from the Link header of the page before"
-            raise ProblemError(422, "validation_error", sentence) from None
+            raise bad_cursor() from None
+
+
+def bad_cursor() -> ProblemError:
+    """Return the answer to a cursor that is none of ours."""
+    sentence = "cursor: take it from the Link header of the page before"
+    return ProblemError(422, "validation_error", sentence)
 
 
 def next_link(request: Request, cursor: Cursor) -> str:

@@ -9,6 +9,7 @@ from download_api import idempotency
 from download_api.access import Access
 from download_api.changes import manifest, merge
 from download_api.cluster import Cluster, ClusterError
+from download_api.paging import bad_cursor
 from download_api.problems import ProblemError, no_schedule
 from download_api.references import to_be_granted
 from download_api.runs import is_asked_for, is_waiting
@@ -62,13 +63,15 @@ class Schedules:
 
         Raises:
             ClusterError: 410, the *token* is too old.
-            ProblemError: 422, *labels* is no selector.
+            ProblemError: 422, *labels* is no selector, or *token* was not given out.
         """
         query = {"limit": str(limit), "labelSelector": labels, "continue": token}
         given = {name: value for name, value in query.items() if value}
         try:
             answer = await self._cluster.request("GET", collection(namespace), query=given)
         except ClusterError as error:
+            if token and error.status == 400:
+                raise bad_cursor() from error
             if labels and error.status == 400:
                 sentence = f"label_selector: write for example team=reports ({error})"
                 raise ProblemError(422, "validation_error", sentence) from error

@@ -135,6 +135,7 @@ def test_filters(api: httpx.Client, kubectl: Kubectl) -> None:
         ("cursor=nonsense", "cursor"),
         (f"cursor={quote('é')}", "cursor"),
         ("cursor=e30", "cursor"),
+        ("cursor=eyJrZXkiOiJhIiwidG9rZW4iOiJ4In0&limit=1", "cursor: take it"),
         ("cursor=eyJrZXkiOiJhIn0&offset=1", "offset"),
         ("last_status=odd", "last_status"),
         ("enabled=perhaps", "enabled"),
