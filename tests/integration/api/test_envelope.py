@@ -24,9 +24,16 @@ NEW = {"name": "report", "url": "https://example.com/r.csv", "cron_expression": 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def audit(tmp_path: Path) -> list[dict[str, Any]]:
-    lines = (tmp_path / "api-0.log").read_text().splitlines()
-    return [json.loads(line.split(": ", 1)[1]) for line in lines if "download_api.audit" in line]
+def audit(tmp_path: Path, length: int) -> list[dict[str, Any]]:
+    """Return the lines, when there are so many: each is written after its answer was sent."""
+
+    def written() -> list[str] | None:
+        lines = (tmp_path / "api-0.log").read_text().splitlines()
+        found = [line for line in lines if "download_api.audit" in line]
+        return found if len(found) >= length else None
+
+    lines = wait_for("the audit", written)
+    return [json.loads(line.split(": ", 1)[1]) for line in lines]
 
 
 def address(api: httpx.Client) -> tuple[str, int]:
@@ -76,7 +83,7 @@ def test_each_write_is_one_line_of_audit_without_secrets(api: httpx.Client, tmp_
     api.delete(where)
     api.delete(where)
     api.post("/schedules", json=NEW, headers={"X-API-Key": "s3cret"})
-    lines = audit(tmp_path)
+    lines = audit(tmp_path, 4)
     assert [(line["method"], line["status"]) for line in lines] == [
         ("POST", 201),
         ("DELETE", 200),
@@ -97,7 +104,7 @@ def test_the_audit_names_who_was_refused(start_api: StartApi, tmp_path: Path, te
     refused = [api.delete(where, headers=team.headers["reader"]).status_code for _ in range(2)]
     refused.append(api.post("/schedules", json=NEW, headers=team.headers["nobody"]).status_code)
     assert refused == [403, 429, 403]
-    accounts = [line["caller"].rpartition(":")[2] for line in audit(tmp_path)]
+    accounts = [line["caller"].rpartition(":")[2] for line in audit(tmp_path, 3)]
     assert accounts == ["reader", "reader", "nobody"]
 
 
@@ -161,7 +168,7 @@ def test_who_guesses_keys_has_to_wait(start_api: StartApi, tmp_path: Path) -> No
     codes = [guess(number) for number in range(320)]
     assert codes[0] == 401
     assert codes[-1] == 429
-    assert {line["client"] for line in audit(tmp_path)} == {"127.0.0.1"}
+    assert {line["client"] for line in audit(tmp_path, 320)} == {"127.0.0.1"}
 
 
 def test_a_request_that_does_not_end_is_ended(api: httpx.Client) -> None:
