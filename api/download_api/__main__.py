@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from pathlib import Path
 from types import FrameType
@@ -67,7 +66,8 @@ def _serve() -> int:
         limit_concurrency=MAX_CONNECTIONS,
         access_log=False,
         # uvicorn would believe whoever comes from loopback, and that is everybody's port-forward.
-        proxy_headers=bool(os.environ.get("FORWARDED_ALLOW_IPS")),
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     server = _Server(config, app)
     server.run()

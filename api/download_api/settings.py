@@ -1,5 +1,6 @@
 """Settings of the HTTP API, from environment variables that start with ``DOWNLOAD_API_``."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -50,6 +51,10 @@ class Settings:
     rate_limit: int = field(
         default=600, metadata={"help": "requests a minute of one caller, up to 1000000; 0: any"}
     )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "address ranges whose X-Forwarded-For is believed, comma-separated"},
+    )
     metrics_port: int = field(default=8082, metadata={"help": "port of /metrics; 0: none"})
     content_volumes: tuple[MountedClaim, ...] = field(
         default=(),
@@ -76,6 +81,8 @@ class Settings:
             raise ValueError(f"{PREFIX}AUTH is {self.auth!r}: write key or kubernetes")
         if self.auth == "key" and not self.key_file:
             raise ValueError(f"{PREFIX}AUTH is key: name the file with it in {PREFIX}KEY_FILE")
+        for proxy in self.trusted_proxies:
+            _check_range(proxy)
 
     @property
     def is_open(self) -> bool:
@@ -115,9 +122,8 @@ class Settings:
             key_file=Path(given["key_file"]) if given.get("key_file") else None,
             audience=given.get("audience", "download-operator"),
             namespace=given.get("namespace", "default"),
-            content_volumes=tuple(
-                _mounted(text) for text in given.get("content_volumes", "").split(",") if text
-            ),
+            trusted_proxies=tuple(_parts(given, "trusted_proxies")),
+            content_volumes=tuple(map(_mounted, _parts(given, "content_volumes"))),
         )
 
 
@@ -127,8 +133,21 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
+def _parts(given: Mapping[str, str], name: str) -> list[str]:
+    return [part for text in given.get(name, "").split(",") if (part := text.strip())]
+
+
+def _check_range(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{PREFIX}TRUSTED_PROXIES has {text!r} ({error}): write for example 10.0.0.0/8"
+        ) from None
+
+
 def _mounted(text: str) -> MountedClaim:
-    found = re.fullmatch("([^/=]+)/([^/=]+)=(/.*)", text.strip())
+    found = re.fullmatch("([^/=]+)/([^/=]+)=(/.*)", text)
     if not found:
         raise ValueError(
             f"{PREFIX}CONTENT_VOLUMES has {text!r}: write NAMESPACE/CLAIM=/FOLDER, comma-separated"

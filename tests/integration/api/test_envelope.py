@@ -171,6 +171,14 @@ def test_who_guesses_keys_has_to_wait(start_api: StartApi, tmp_path: Path) -> No
     assert {line["client"] for line in audit(tmp_path, 320)} == {"127.0.0.1"}
 
 
+def test_a_trusted_proxy_tells_where_a_request_comes_from(
+    start_api: StartApi, tmp_path: Path
+) -> None:
+    api = start_api(trusted_proxies="127.0.0.0/8")
+    api.delete("/schedules/a.b", headers={"X-Forwarded-For": "198.51.100.7"})
+    assert [line["client"] for line in audit(tmp_path, 1)] == ["198.51.100.7"]
+
+
 def test_a_request_that_does_not_end_is_ended(api: httpx.Client) -> None:
     started = time.monotonic()
     with (

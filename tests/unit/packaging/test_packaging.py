@@ -166,6 +166,16 @@ def test_who_is_let_into_the_api(values: list[str], file: str | None, reviews: b
     assert ("key" in mounted) == (file is not None)
 
 
+def test_the_api_believes_the_proxies_that_it_is_to_trust() -> None:
+    deployment = one(
+        rendered("api.trustedProxies={10.0.0.0/8,fd00::/8}"), "Deployment", "download-operator-api"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    trusted = ApiSettings.from_environment(environment).trusted_proxies
+    assert trusted == ("10.0.0.0/8", "fd00::/8")
+
+
 def test_the_api_reads_the_claims_that_it_is_to_serve() -> None:
     values = [f"api.content.volumes[{n}].claimName={name}" for n, name in enumerate("ab")]
     deployment = one(rendered(*values), "Deployment", "download-operator-api")
