@@ -85,15 +85,24 @@ class Controller:
             ApiError, aiohttp.ClientError, TimeoutError, OSError: try again later.
             UnsettledError: something undoes what we do.
         """
+        refused: ApiError | None = None
         for _ in range(MAX_STEPS):
             snapshot = self._picture.snapshot(key)
             if snapshot is None:
                 return None
             now = self._clock()
-            action = plan(snapshot, self._desire(snapshot.schedule), now)
+            desired = self._desire(snapshot.schedule)
+            action = plan(snapshot, desired, now, may_start=refused is None)
             if isinstance(action, Wait):
+                if refused:
+                    raise refused
                 return _seconds(action.until, now)
-            await self._carry_out(action, key, snapshot)
+            try:
+                await self._carry_out(action, key, snapshot)
+            except ApiError as error:
+                if not isinstance(action, StartRun | StopRun):
+                    raise
+                refused = error  # what became of the other runs is written all the same
         raise UnsettledError(f"not settled after {MAX_STEPS} steps")
 
     async def _carry_out(self, action: Deed, key: Key, snapshot: Snapshot) -> None:

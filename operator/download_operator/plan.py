@@ -44,13 +44,16 @@ NEXT_RUN_GRACE: Final = timedelta(seconds=60)
 """A tick brings a run, and its status write the next tick; only a tick without one waits."""
 
 
-def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Action:
+def plan(
+    snapshot: Snapshot, desired: Desired | ValueError, now: datetime, may_start: bool = True
+) -> Action:
     """Return the next action.
 
     Args:
         snapshot: what is known of the schedule.
         desired: what its spec asks for, or what is wrong with it.
         now: the time, with a time zone.
+        may_start: whether a run asked for may start now; it waits where it was just refused.
     """
     if snapshot.schedule.deleting:
         return Wait(None)
@@ -67,7 +70,7 @@ def plan(snapshot: Snapshot, desired: Desired | ValueError, now: datetime) -> Ac
         if refused := _refused(snapshot, desired, now):
             return refused
         return ReplaceCronJob(desired)
-    if action := requested_run(snapshot, desired, owned):
+    if may_start and (action := requested_run(snapshot, desired, owned)):
         return action
     if desired.spec.suspend:
         ready = Verdict(

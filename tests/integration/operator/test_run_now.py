@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator.runs import end_pod
+from tests.integration.operator.runs import end_pod, recorded, start_run
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -82,3 +82,17 @@ def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
     assert "exceeded quota" in wait_for("the Event", refused)[0]
     kubectl("delete", "resourcequota", "none")
     wait_for("the Job", lambda: kubectl.list("jobs"))
+
+
+def test_while_one_is_refused_the_ends_of_others_are_recorded(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    kubectl.apply(schedule("report", concurrencyPolicy="Allow"))
+    start_run(kubectl, "report", "now")
+    kubectl("create", "quota", "one", "--hard=count/jobs.batch=1")
+    wait_for("the quota", lambda: kubectl.get("quota", "one").get("status", {}).get("used"))
+    ask(kubectl, "first")
+    wait_for("the refusal", lambda: "exceeded quota" in ready.log.read_text())
+    end_pod(kubectl, "now")
+    recorded(kubectl, "report", "now", "Completed")
+    assert [run["job"] for run in history(kubectl)] == ["now"]

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from download_operator.actions import StartRun, StopRun, Wait, WriteStatus
+from download_operator.plan import plan
 from download_schedule.model import MAX_RUN_REQUESTS
-from tests.unit.operator.world import World
+from tests.unit.operator.world import KEY, World
 
 
 def jobs(world: World) -> list[str]:
@@ -142,3 +143,17 @@ def test_a_long_token_is_shown_in_part_and_told_apart_in_whole() -> None:
     world.now += timedelta(minutes=1)
     world.settle()
     assert world.run["token"] == "x" * 128
+
+
+def test_a_run_that_was_refused_keeps_nothing_from_being_told() -> None:
+    world = ready(concurrencyPolicy="Allow")
+    world.ask_for_a_run("a")
+    world.pod(exit_code=20)
+    world.job(ended="Failed")
+    assert isinstance(world.decide(), StartRun)
+    snapshot = world.picture.snapshot(KEY)
+    assert snapshot
+    assert world.desired
+    action = plan(snapshot, world.desired, world.now, may_start=False)
+    assert isinstance(action, WriteStatus)
+    assert action.status["counts"]["failed"] == 1
