@@ -79,6 +79,7 @@ class _Operator:
         """Begin only when the picture is complete: a Job not yet heard of is not a Job deleted."""
         await self._complete()
         await self._lease.acquired.wait()
+        self._picture.begin()
         await self._queue.work()
 
     async def _announce(self) -> None:

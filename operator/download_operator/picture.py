@@ -56,6 +56,8 @@ class Snapshot:
     """Of the CronJob, as our last write left it; another one means that somebody edited it."""
     runs: tuple[tuple[Run, tuple[Pod, ...]], ...]
     refusal: Refusal | None
+    working_since: datetime
+    """Since when no Job escapes us."""
 
 
 @dataclass(slots=True)
@@ -82,6 +84,14 @@ class Picture:
     _runs: dict[str, dict[str, Run]] = field(default_factory=dict)
     _pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
     _deletions: dict[str, int] = field(default_factory=dict)
+    _working_since: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Note that the picture is complete and work begins: what is older may have escaped us."""
+        self._working_since = self.clock()
 
     def schedules(self) -> Iterator[Schedule]:
         """Go through all schedules."""
@@ -108,6 +118,7 @@ class Picture:
                 if run.job.namespace == home
             ),
             refusal=entry.refusal,
+            working_since=self._working_since,
         )
 
     def put_schedule(self, schedule: Schedule) -> None:

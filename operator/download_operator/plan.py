@@ -165,7 +165,7 @@ def _add_ticks(
         return ()
     judgement = judge(
         desired.ticks,
-        max(datetime.fromisoformat(stored["settledUntil"]), now - JOURNAL_SPAN),
+        max(datetime.fromisoformat(stored["settledUntil"]), snapshot.working_since - JOURNAL_SPAN),
         now,
         timedelta(seconds=desired.spec.starting_deadline_seconds),
         _started(snapshot, status),

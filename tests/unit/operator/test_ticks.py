@@ -108,3 +108,25 @@ def test_nothing_is_missed_while_suspended_nor_from_before_an_edit() -> None:
     world.settle()
     assert world.counts["missed"] == 0
     assert world.status["nextRunTime"] == "2026-11-23T02:01:00Z"
+
+
+def test_a_tick_is_missed_at_the_end_of_the_longest_deadline_too() -> None:
+    world = World(schedule="0 2 * * *", startingDeadlineSeconds=12 * 3600)
+    world.settle()
+    world.now = datetime(2026, 11, 23, 14, 0, 14, tzinfo=UTC)
+    world.settle()
+    assert world.counts["missed"] == 0
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert world.counts["missed"] == 1
+
+
+def test_what_lies_more_than_six_hours_before_the_start_is_not_judged() -> None:
+    world = World(schedule="0 * * * *", startingDeadlineSeconds=60)
+    world.settle()
+    manifest = world.desired.manifest  # type: ignore[union-attr]
+    world.now = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+    world.forget()
+    world.apply_cron_job(manifest)
+    world.settle()
+    assert world.counts["missed"] == 6
