@@ -112,19 +112,28 @@ def _newest(runs: Iterable[JSON], limit: int) -> list[JSON]:
 
 def _age(run: JSON) -> tuple[str, str, str]:
     """Tell runs apart that began in one second, the unit of Kubernetes' times: by their ends."""
-    return run["startTime"], run.get("completionTime") or _NOT_YET, run["id"]
+    return _start(run), _end(run) or _NOT_YET, run["id"]
+
+
+def _start(run: Mapping[str, Any]) -> str:
+    """A run without a time was written by hand; it counts as the oldest."""
+    return run.get("startTime") or ""
+
+
+def _end(run: Mapping[str, Any]) -> str:
+    return run.get("completionTime") or ""
 
 
 def _totals(status: Mapping[str, Any], finished: list[JSON], history: list[JSON]) -> JSON:
     counts = {"completed": 0, "failed": 0, "missed": 0, **status.get("counts", {})}
-    completed = [run["completionTime"] for run in finished if run["state"] == State.COMPLETED]
-    failed = {run["id"]: run["completionTime"] for run in finished if _has_failed(run)}
+    completed = [_end(run) for run in finished if run["state"] == State.COMPLETED]
+    failed = {run["id"]: _end(run) for run in finished if _has_failed(run)}
     counts["completed"] += len(completed)
     counts["failed"] += len(failed)
     success = status.get("lastSuccessTime", "")
     failures = status.get("consecutiveFailures", 0)
     if completed and max(completed) >= success:  # runs that go on side by side end in any order
-        known = failed | {run["id"]: run["completionTime"] for run in history if _has_failed(run)}
+        known = failed | {run["id"]: _end(run) for run in history if _has_failed(run)}
         failures = sum(time > max(completed) for time in known.values())
     else:
         failures += sum(time >= success for time in failed.values())
@@ -137,8 +146,8 @@ def _has_failed(run: Mapping[str, Any]) -> bool:
 
 def _latest(status: Mapping[str, Any], runs: list[JSON]) -> JSON:
     """Times that never go back, whatever is pushed out of the history."""
-    started = [run["startTime"] for run in runs]
-    succeeded = [run["completionTime"] for run in runs if run["state"] == State.COMPLETED]
+    started = [_start(run) for run in runs]
+    succeeded = [_end(run) for run in runs if run["state"] == State.COMPLETED]
     latest = {
         "lastRunTime": max([*started, status.get("lastRunTime", "")]),
         "lastSuccessTime": max([*succeeded, status.get("lastSuccessTime", "")]),

@@ -23,7 +23,7 @@ from download_operator.picture import Run, Snapshot
 from download_operator.run_requests import requested_run, run_requests
 from download_operator.runs import result_is_missing, run_of
 from download_operator.ticks import NEWS_GRACE, judge
-from download_operator.views import Job, Pod
+from download_operator.views import Job, Pod, moment
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY, State
 
@@ -159,13 +159,14 @@ def _add_ticks(
         status["nextRunTime"] = _text(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status
-    if "settledUntil" not in stored:
+    settled_until = moment(stored.get("settledUntil", ""))
+    if settled_until is None:
         return ()
     if stored.get("observedGeneration") != status["observedGeneration"]:
         return ()
     judgement = judge(
         desired.ticks,
-        max(datetime.fromisoformat(stored["settledUntil"]), snapshot.working_since - JOURNAL_SPAN),
+        min(max(settled_until, snapshot.working_since - JOURNAL_SPAN), now),
         now,
         timedelta(seconds=desired.spec.starting_deadline_seconds),
         _started(snapshot, status),
@@ -182,7 +183,7 @@ def _started(snapshot: Snapshot, status: JSON) -> set[datetime]:
     """Return the ticks that have a Job, or had one."""
     recorded = {run["scheduledTime"] for run in status["history"] if "scheduledTime" in run}
     known = {run.job.scheduled_time for run, _ in snapshot.runs if run.job.scheduled_time}
-    return set(map(datetime.fromisoformat, recorded | known))
+    return {tick for tick in map(moment, recorded | known) if tick}
 
 
 def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list[datetime]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from download_operator.views import moment
 from download_schedule.cron import Schedule
 
 NEWS_GRACE: Final = timedelta(seconds=15)
@@ -46,7 +47,7 @@ def judge(
         deadline: ``startingDeadlineSeconds``.
         started: ticks that have a Job, or had one.
     """
-    latest = max(started, default=settled_until)
+    latest = max((tick for tick in started if tick <= now), default=settled_until)
     missed: list[datetime] = []
     for tick in ticks.between(settled_until, now, MAX_JUDGED):
         if tick not in started:
@@ -60,15 +61,14 @@ def judge(
 def explain(missed: Collection[datetime], history: Collection[Mapping[str, Any]]) -> str:
     """Return why the last of *missed* brought no run, as one sentence for people."""
     last = max(missed)
-    moment = last.strftime("%Y-%m-%dT%H:%M:%SZ")
-    count = f"{len(missed)} ticks up to {moment}" if len(missed) > 1 else f"The tick {moment}"
+    time = last.strftime("%Y-%m-%dT%H:%M:%SZ")
+    count = f"{len(missed)} ticks up to {time}" if len(missed) > 1 else f"The tick {time}"
     busy = next((run["job"] for run in history if _was_going(run, last)), None)
     if busy:
         return f"{count} brought no run: {busy} was still going."
     return f"{count} brought no run within startingDeadlineSeconds."
 
 
-def _was_going(run: Mapping[str, Any], moment: datetime) -> bool:
-    start, end = run["startTime"], run.get("completionTime")
-    ended = end is not None and datetime.fromisoformat(end) <= moment
-    return datetime.fromisoformat(start) < moment and not ended
+def _was_going(run: Mapping[str, Any], tick: datetime) -> bool:
+    start, end = (moment(run.get(part, "")) for part in ("startTime", "completionTime"))
+    return start is not None and start < tick and (end is None or end > tick)

@@ -168,11 +168,11 @@ def job_of(manifest: JSON) -> Job:
         resource_version=int(metadata["resourceVersion"]),
         schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
         created=metadata["creationTimestamp"],
-        scheduled_time=_moment(annotations.get(SCHEDULED_TIME_ANNOTATION, "")),
+        scheduled_time=_spelt(moment(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))),
         token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
         start_time=status.get("startTime"),
         attempts=sum(status.get(count, 0) for count in ("active", "succeeded", "failed")),
-        outcome=_outcome(status),
+        outcome=_outcome(status, metadata["creationTimestamp"]),
     )
 
 
@@ -196,18 +196,18 @@ def pod_of(manifest: JSON) -> Pod:
     )
 
 
-def _moment(text: str) -> str | None:
-    """Return a time as the status has it, or None for what is none.
-
-    Whoever may make Jobs writes it, and Python reads more forms than the status may have.
-    """
+def moment(text: str) -> datetime | None:
+    """Return a time in UTC, or None for what is none: people write them, too."""
     try:
-        moment = datetime.fromisoformat(text)
-        return (
-            moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z" if moment.tzinfo else None
-        )
+        read = datetime.fromisoformat(text)
+        return read.astimezone(UTC) if read.tzinfo else None
     except (ValueError, OverflowError):
         return None
+
+
+def _spelt(time: datetime | None) -> str | None:
+    """Spell a time as the status does: Python reads more forms than that may have."""
+    return time.isoformat("T", "seconds")[:19] + "Z" if time else None
 
 
 def _controller(metadata: JSON) -> JSON:
@@ -215,13 +215,16 @@ def _controller(metadata: JSON) -> JSON:
     return next(owners, {})
 
 
-def _outcome(status: JSON) -> Outcome | None:
-    """Read the terminal condition; a failed Job has no completionTime, so its own time counts."""
+def _outcome(status: JSON, created: str) -> Outcome | None:
+    """Read the terminal condition; a failed Job has no completionTime, so its own time counts.
+
+    One that somebody wrote by hand need not have even that.
+    """
     for condition in status.get("conditions", ()):
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
             return Outcome(
                 completed=condition["type"] == "Complete",
-                time=status.get("completionTime") or condition["lastTransitionTime"],
+                time=status.get("completionTime") or condition["lastTransitionTime"] or created,
                 reason=condition.get("reason", ""),
                 message=condition.get("message", ""),
             )

@@ -311,3 +311,28 @@ def test_what_fires_at_one_tick_is_not_written_in_one_moment() -> None:
         world.settle()
     assert len(written) == 20
     assert max(written) - min(written) > timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("state", ["Running", "Completed", "Failed"])
+def test_a_run_without_times_that_somebody_wrote_keeps_no_other_from_being_told(state: str) -> None:
+    world = World()
+    world.settle()
+    run = {"id": "by-hand", "job": "none", "trigger": "Manual", "state": state}
+    world.amend_status(history=[run])
+    world.settle()
+    world.job(ended="Complete")
+    world.pod(exit_code=0, message=DOCUMENT)
+    world.settle()
+    assert world.run["job"] == "report-1"
+    assert world.counts["completed"] == 1
+
+
+def test_a_job_that_somebody_failed_without_a_time_ended_when_it_was_made() -> None:
+    world = World()
+    world.settle()
+    manifest = job_manifest(version=world.next_version(), ended="Failed")
+    manifest["status"]["conditions"][0]["lastTransitionTime"] = None
+    world.picture.put_job(job_of(manifest))
+    world.pod(exit_code=10)
+    world.settle()
+    assert world.run["completionTime"] == "2026-11-23T02:00:01Z"

@@ -130,3 +130,24 @@ def test_what_lies_more_than_six_hours_before_the_start_is_not_judged() -> None:
     world.apply_cron_job(manifest)
     world.settle()
     assert world.counts["missed"] == 6
+
+
+def test_a_job_by_hand_of_a_tick_to_come_says_nothing_of_those_before_it() -> None:
+    world = World(schedule="0 * * * *")
+    world.settle()
+    world.job(number=1, ended="Failed", tick=datetime(2099, 1, 1, tzinfo=UTC))
+    world.pod(exit_code=10)
+    world.now = datetime(2026, 11, 23, 2, 0, 1, tzinfo=UTC)
+    world.settle()
+    assert world.counts["missed"] == 0
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "2026-01-01t00:00:00,5+99:99"])
+def test_a_time_that_was_never_judged_to_is_put_right(time: str) -> None:
+    """The schema lets both pass; the first is also left behind by a clock that was set."""
+    world = World(schedule="0 * * * *", startingDeadlineSeconds=60)
+    world.settle()
+    world.amend_status(settledUntil=time)
+    world.now = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+    world.settle()
+    assert world.status["settledUntil"] == "2026-11-23T03:30:00Z"

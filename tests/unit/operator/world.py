@@ -82,6 +82,11 @@ class World:
         metadata = {**self.manifest["metadata"], "resourceVersion": str(self.next_version())}
         self.manifest = {**self.manifest, "metadata": metadata, "status": status}
 
+    def amend_status(self, **status: Any) -> None:
+        """Have somebody edit the status by hand."""
+        self.store({**self.status, **status})
+        self.picture.put_schedule(schedule_of(self.manifest))
+
     def edit(self, **spec: Any) -> None:
         """Have somebody edit the schedule."""
         metadata = self.manifest["metadata"]
