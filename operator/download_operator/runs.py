@@ -42,7 +42,7 @@ def result_is_missing(job: Job, pods: Iterable[Pod]) -> bool:
     """
     if job.outcome is None or job.outcome.reason in _STOPPED_FROM_OUTSIDE or not job.attempts:
         return False
-    ended = [pod.exit_code for pod in pods if pod.exit_code is not None]
+    ended = [pod.exit_code for pod in pods if pod.exit_code is not None or pod.fate[0]]
     return EXIT_DONE not in ended if job.outcome.completed else not ended
 
 
@@ -76,7 +76,7 @@ def _trouble(job: Job, attempts: list[Pod]) -> dict[str, str]:
     """Reason and message of the last attempt that failed, or of what stopped the run."""
     if job.outcome and job.outcome.reason in _STOPPED_FROM_OUTSIDE:
         return _words(job.outcome.reason, job.outcome.message)
-    failed = [pod for pod in attempts if pod.exit_code not in (None, EXIT_DONE)]
+    failed = [pod for pod in attempts if _has_failed(pod)]
     if failed:
         return _failure(failed[-1])
     if job.outcome:
@@ -85,10 +85,16 @@ def _trouble(job: Job, attempts: list[Pod]) -> dict[str, str]:
     return _words(waiting[-1].reason, waiting[-1].message) if waiting else {}
 
 
+def _has_failed(pod: Pod) -> bool:
+    return bool(pod.fate[0]) if pod.exit_code is None else pod.exit_code != EXIT_DONE
+
+
 def _failure(pod: Pod) -> dict[str, str]:
     result = _decoded(pod)
     if result.reason and result.reason != RESULT_UNREADABLE:
         return _words(result.reason, result.message or "")
+    if pod.fate[0]:
+        return _words(*pod.fate)
     return _words(pod.reason or "Error", f"The container ended with exit code {pod.exit_code}.")
 
 

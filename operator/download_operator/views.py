@@ -120,6 +120,9 @@ class Pod:
     """Kubernetes' word for why it waits or ended."""
     message: str
     """The termination message, or what Kubernetes says about the wait."""
+    fate: tuple[str, str]
+    """Reason and message of what Kubernetes did to the Pod as a whole, such as an eviction; two
+    empty texts where it ended by itself or goes on."""
 
 
 def schedule_of(manifest: JSON) -> Schedule:
@@ -193,6 +196,7 @@ def pod_of(manifest: JSON) -> Pod:
         exit_code=ended.get("exitCode"),
         reason=why.get("reason", ""),
         message=why.get("message", ""),
+        fate=_fate(status),
     )
 
 
@@ -238,6 +242,12 @@ def _container_state(status: JSON) -> JSON:
         if container["name"] == CONTAINER
     ]
     return states[0] if states else {}
+
+
+def _fate(status: JSON) -> tuple[str, str]:
+    if status.get("phase") != "Failed":
+        return "", ""
+    return status.get("reason", ""), status.get("message", "")
 
 
 def _unschedulable(status: JSON) -> JSON:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.runs import run_of
+from download_operator.runs import result_is_missing, run_of
 from download_operator.views import job_of, pod_of
 from download_schedule.model import Run
 from download_schedule.result import Result
@@ -79,3 +79,33 @@ def test_whatever_they_say_the_entry_is_one_that_a_status_may_have(
     entry = run_of(job_of(job), [pod_of(pod), pod_of(pod_manifest(number=2, started=False))])
     Run.model_validate_json(json.dumps(entry), strict=True)
     assert all(RFC_3339.fullmatch(entry[name]) for name in entry if name.endswith("Time"))
+
+
+FATE = {
+    "phase": "Failed",
+    "reason": "Evicted",
+    "message": "The node was low on resource: memory.",
+}
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pod_manifest(exit_code=137),
+        pod_manifest(exit_code=137, message='{"bytes": 3}'),
+        pod_manifest(started=False),
+    ],
+    ids=["killed", "killed after a word", "never begun"],
+)
+def test_what_the_node_did_to_a_pod_is_told(pod: dict[str, Any]) -> None:
+    pod["status"] |= FATE
+    job = job_of(job_manifest(ended="Failed"))
+    entry = run_of(job, [pod_of(pod)])
+    assert (entry["reason"], entry["message"]) == (FATE["reason"], FATE["message"])
+    assert not result_is_missing(job, [pod_of(pod)])
+
+
+def test_what_the_worker_said_is_told_before_what_the_node_did() -> None:
+    pod = pod_manifest(exit_code=143, message='{"reason": "Stopped", "message": "told to stop"}')
+    pod["status"] |= FATE
+    assert run_of(job_of(job_manifest()), [pod_of(pod)])["reason"] == "Stopped"
