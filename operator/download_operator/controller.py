@@ -158,7 +158,7 @@ class Controller:
         """The name is in use: take the CronJob into the picture if it is ours after all."""
         schedule = snapshot.schedule
         found = cron_job_of(await self._client.request("GET", _cron_job(schedule)))
-        if found.owner == schedule.uid:
+        if found.belongs_to(schedule):
             self._picture.put_cron_job(found)
         else:
             verdict = name_taken(found.name, found.owner_name or "nobody")

@@ -63,7 +63,7 @@ def plan(
     owned = snapshot.cron_job
     if owned is None:
         return _create(snapshot, desired, now)
-    if owned.owner != snapshot.schedule.uid:
+    if not owned.belongs_to(snapshot.schedule):
         owner = owned.owner_name or "nobody"
         return _report(snapshot, None, name_taken(owned.name, owner), now)
     if _differs(snapshot, desired) and not owned.deleting:
@@ -115,7 +115,7 @@ def _differs(snapshot: Snapshot, desired: Desired) -> bool:
     return cron_job is not None and (
         cron_job.spec_hash != desired.spec_hash
         or cron_job.generation != snapshot.expected_generation
-        or cron_job.schedule_uid != snapshot.schedule.uid
+        or {cron_job.owner, cron_job.schedule_uid} != {snapshot.schedule.uid}
     )
 
 

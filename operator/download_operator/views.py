@@ -70,6 +70,10 @@ class CronJob:
     """What its label says; it may have been edited by hand."""
     deleting: bool
 
+    def belongs_to(self, schedule: Schedule) -> bool:
+        """Whether it is the schedule's, also where somebody took its owner away."""
+        return self.owner == schedule.uid or (not self.owner and self.schedule_uid == schedule.uid)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

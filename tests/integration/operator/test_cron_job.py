@@ -72,9 +72,10 @@ def test_an_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
         ("patch", "cronjob", "report", "--patch", json.dumps({"spec": {"suspend": True}})),
         ("label", "cronjob", "report", "downloads.dev/schedule-uid-"),
         ("annotate", "cronjob", "report", "downloads.dev/spec-hash=other", "--overwrite"),
+        ("patch", "cronjob", "report", "--patch", '{"metadata": {"ownerReferences": null}}'),
         ("delete", "cronjob", "report"),
     ],
-    ids=lambda command: command[0],
+    ids=["edit", "label", "annotation", "owner", "deletion"],
 )
 def test_what_is_done_to_the_cron_job_by_hand_is_put_right(
     kubectl: Kubectl, by_hand: tuple[str, ...]
@@ -91,6 +92,7 @@ def test_what_is_done_to_the_cron_job_by_hand_is_put_right(
             and found["spec"] == right["spec"]
             and found["metadata"].get("labels", {}).get(label) == right["metadata"]["labels"][label]
             and found["metadata"]["annotations"].get(note) == right["metadata"]["annotations"][note]
+            and found["metadata"].get("ownerReferences") == right["metadata"]["ownerReferences"]
         )
 
     kubectl(*by_hand)

@@ -336,3 +336,13 @@ def test_a_job_that_somebody_failed_without_a_time_ended_when_it_was_made() -> N
     world.pod(exit_code=10)
     world.settle()
     assert world.run["completionTime"] == "2026-11-23T02:00:01Z"
+
+
+@pytest.mark.parametrize("owners", [[], [{"kind": "X", "name": "x", "uid": "x"}]])
+def test_a_cron_job_of_ours_whose_owner_was_taken_away_gets_it_back(owners: list[Any]) -> None:
+    world = World()
+    world.settle()
+    manifest = cron_job_manifest(world.next_version())
+    manifest["metadata"]["ownerReferences"] = owners
+    world.picture.put_cron_job(cron_job_of(manifest))
+    assert kinds(world.settle()) == [ReplaceCronJob]
