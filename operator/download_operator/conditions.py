@@ -18,6 +18,7 @@ SUSPENDED: Final = "Suspended"
 INVALID_SPEC: Final = "InvalidSpec"
 NAME_TAKEN: Final = "NameTaken"
 CRON_JOB_REFUSED: Final = "CronJobRefused"
+CRON_JOB_DELETING: Final = "CronJobDeleting"
 
 MAX_MESSAGE: Final = 4096
 

@@ -66,7 +66,9 @@ def plan(
     if not owned.belongs_to(snapshot.schedule):
         owner = owned.owner_name or "nobody"
         return _report(snapshot, None, name_taken(owned.name, owner), now)
-    if _differs(snapshot, desired) and not owned.deleting:
+    if owned.deleting:
+        return _report(snapshot, None, _is_going(owned.name), now)
+    if _differs(snapshot, desired):
         if refused := _refused(snapshot, desired, now):
             return refused
         return ReplaceCronJob(desired)
@@ -88,6 +90,15 @@ def name_taken(cron_job: str, owner: str) -> Verdict:
         conditions.NAME_TAKEN,
         f"CronJob {cron_job} exists and belongs to {owner}: "
         "give the schedule another name or delete that CronJob.",
+    )
+
+
+def _is_going(cron_job: str) -> Verdict:
+    return Verdict(
+        "False",
+        conditions.CRON_JOB_DELETING,
+        f"CronJob {cron_job} is being deleted and starts no runs until it is gone and made anew: "
+        "if it stays, see who has to take a finalizer off it.",
     )
 
 

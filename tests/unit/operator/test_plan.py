@@ -9,6 +9,7 @@ from download_operator.actions import (
     CreateCronJob,
     ReadPods,
     ReplaceCronJob,
+    StartRun,
     Wait,
     WriteStatus,
 )
@@ -346,3 +347,17 @@ def test_a_cron_job_of_ours_whose_owner_was_taken_away_gets_it_back(owners: list
     manifest["metadata"]["ownerReferences"] = owners
     world.picture.put_cron_job(cron_job_of(manifest))
     assert kinds(world.settle()) == [ReplaceCronJob]
+
+
+def test_a_cron_job_that_a_finalizer_keeps_starts_no_runs_and_that_is_told() -> None:
+    world = World()
+    world.settle()
+    manifest = cron_job_manifest(world.next_version(), generation=2)
+    manifest["metadata"]["deletionTimestamp"] = "2026-11-23T01:00:00Z"
+    world.picture.put_cron_job(cron_job_of(manifest))
+    world.ask_for_a_run("a")
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["reason"] == "CronJobDeleting"
+    world.picture.remove_cron_job(cron_job_of(manifest))
+    assert kinds(world.settle()) == [CreateCronJob, StartRun, WriteStatus]
+    assert world.ready()["status"] == "True"
