@@ -43,7 +43,8 @@ REMEMBERED: Final = 500
 TRUSTED: Final = {"fieldValidation": "Ignore"}
 """Our bodies have no members to warn about; looking for some costs the API server CPU."""
 METADATA_ONLY: Final = METADATA.format("")
-_REFUSALS: Final = frozenset({400, 403, 422})
+_NO_REFUSALS: Final = frozenset({404, 408, 409, 429})
+"""Answers about the moment, not about what was asked for."""
 
 
 class UnsettledError(Exception):
@@ -146,7 +147,7 @@ class Controller:
         except ApiError as error:
             if error.status == 409 and error.reason == "AlreadyExists":
                 await self._adopt(key, snapshot, desired)
-            elif error.status in _REFUSALS:
+            elif _is_refusal(error):
                 self._refuse(key, desired, conditions.CRON_JOB_REFUSED, str(error))
             else:
                 raise
@@ -176,7 +177,7 @@ class Controller:
         except ApiError as error:
             if error.status == 404 and snapshot.cron_job:
                 self._picture.remove_cron_job(snapshot.cron_job)
-            elif error.status in _REFUSALS:
+            elif _is_refusal(error):
                 self._refuse(key, desired, conditions.CRON_JOB_REFUSED, str(error))
             else:
                 raise
@@ -252,7 +253,7 @@ class Controller:
             if error.reason == "AlreadyExists":
                 name = manifest["metadata"]["name"]
                 answer = await self._client.request("GET", f"{path}/{name}")
-            elif error.status in _REFUSALS:
+            elif _is_refusal(error):
                 await self._warn(schedule, RUN_REFUSED, str(error))
                 raise
             else:
@@ -290,6 +291,16 @@ class Controller:
     def _refuse(self, key: Key, desired: Desired, reason: str, message: str) -> None:
         refusal = Refusal(desired.spec_hash, reason, message, self._clock())
         self._picture.refuse(key, refusal)
+
+
+def _is_refusal(error: ApiError) -> bool:
+    """Whether somebody has to change something first.
+
+    A webhook or a policy may answer with any status; for a webhook that is away it is 500.
+    """
+    if error.status >= 500:
+        return "webhook" in str(error)
+    return error.status not in _NO_REFUSALS
 
 
 def _seconds(until: datetime | None, now: datetime) -> float | None:

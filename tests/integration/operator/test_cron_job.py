@@ -1,6 +1,7 @@
 """A schedule becomes one CronJob, which stays what the schedule says."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -145,6 +146,105 @@ def test_a_quota_that_forbids_the_cron_job_is_told(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     ready = wait_for_reason(kubectl, "report", "CronJobRefused")
     assert "exceeded quota" in ready["message"]
+
+
+def refusing_policy(namespace: str) -> list[dict[str, Any]]:
+    """Refuse CronJobs with an answer that is none of the usual ones."""
+    name = f"none-in-{namespace}"
+    group = "admissionregistration.k8s.io"
+    place = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    rule = {
+        "apiGroups": ["batch"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["cronjobs"],
+    }
+    return [
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [rule]},
+                "validations": [
+                    {
+                        "expression": "false",
+                        "message": "not in this house",
+                        "reason": "RequestEntityTooLarge",
+                    }
+                ],
+            },
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": name},
+            "spec": {
+                "policyName": name,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": place},
+            },
+        },
+    ]
+
+
+def absent_webhook(namespace: str) -> list[dict[str, Any]]:
+    """Have CronJobs judged by a webhook where nobody answers."""
+    place = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    webhook = {
+        "name": "nobody.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:9/"},
+        "rules": [
+            {
+                "apiGroups": ["batch"],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["cronjobs"],
+            }
+        ],
+        "namespaceSelector": place,
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    return [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": f"nobody-in-{namespace}"},
+            "webhooks": [webhook],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refusing", "sentence"),
+    [(refusing_policy, "not in this house"), (absent_webhook, "failed calling webhook")],
+)
+def test_an_admission_that_refuses_the_cron_job_is_told(
+    kubectl: Kubectl, refusing: Callable[[str], list[dict[str, Any]]], sentence: str
+) -> None:
+    manifests = refusing(kubectl.namespace)
+
+    def is_in_force() -> bool:
+        try:
+            kubectl("create", "cronjob", "x", "--image=x", "--schedule=@daily", "--dry-run=server")
+        except RefusedError as error:
+            return sentence in str(error)
+        return False
+
+    kubectl.apply(*manifests)
+    try:
+        wait_for("the admission", is_in_force)
+        kubectl.apply(schedule("report"))
+        ready = wait_for_reason(kubectl, "report", "CronJobRefused")
+        assert sentence in ready["message"]
+    finally:
+        for manifest in manifests:
+            kubectl("delete", manifest["kind"], manifest["metadata"]["name"])
+    wait_for("its end", lambda: not is_in_force())
+    kubectl.patch("dls", "report", {"spec": {"backoffLimit": 1}})
+    wait_until_ready(kubectl, "report")
 
 
 def test_deleting_the_schedule_deletes_everything(kubectl: Kubectl) -> None:
