@@ -5,6 +5,8 @@ import gc
 import logging
 import sys
 
+from kubernetes.aio.config import ConfigException
+
 from download_operator.lease import LeaseLostError
 from download_operator.operator import run
 from download_operator.settings import Settings, help_text
@@ -25,6 +27,9 @@ def main() -> int:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(USAGE + help_text())
         return 0
+    if sys.argv[1:]:
+        print(f"{sys.argv[1]!r} is no argument; settings are variables: --help", file=sys.stderr)
+        return 2
     try:
         settings = Settings.from_environment()
     except ValueError as error:
@@ -43,6 +48,9 @@ def main() -> int:
     except* LeaseLostError as lost:
         logging.getLogger("download_operator").error("%s: ending", lost.exceptions[0])
         code = 1
+    except* ConfigException as unknown:
+        print(f"no cluster: {unknown.exceptions[0]}", file=sys.stderr)
+        code = 2
     return code
 
 

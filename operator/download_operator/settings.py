@@ -103,6 +103,12 @@ class Settings:
             raise ValueError(f"{PREFIX}PROXY is {self.proxy!r}: write http://host:port")
         for cidr in self.allow_cidrs:
             _check_range(cidr)
+        for namespace in self.namespaces:
+            _check_namespace("NAMESPACES", namespace)
+        _check_namespace("LEASE_NAMESPACE", self.lease_namespace)
+        if not self.identity:
+            # An empty name in the Lease stands for nobody: each replica would take it.
+            raise ValueError(f"{PREFIX}IDENTITY is empty: name this replica or leave it out")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -162,6 +168,15 @@ def _destination(name: str, text: str) -> Destination:
             f"{name}: {where} {found['msg']}: write spec.destination as JSON, for example "
             '{"volume": {"claimName": "downloads"}}'
         ) from None
+
+
+def _check_namespace(name: str, namespace: str) -> None:
+    """The API server lists a namespace of any name, as an empty one."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace):
+        raise ValueError(
+            f"{PREFIX}{name} has {namespace!r}, which no namespace is called: write for example "
+            "default"
+        )
 
 
 def _check_range(cidr: str) -> None:

@@ -36,6 +36,10 @@ def test_lists_and_numbers() -> None:
         ("HEALTH_PORT", "65536", "from 0 to 65535"),
         ("ALLOW_CIDRS", "10.0.0.1/8", "write for example"),
         ("NAMESPACE", "x", "is not a setting"),
+        ("NAMESPACES", "team-*", "no namespace is called"),
+        ("NAMESPACES", "a b", "no namespace is called"),
+        ("LEASE_NAMESPACE", "", "no namespace is called"),
+        ("IDENTITY", "", "name this replica or leave it out"),
     ],
 )
 def test_bad_values_say_what_to_write(name: str, value: str, sentence: str) -> None:
