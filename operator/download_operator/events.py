@@ -19,10 +19,11 @@ _ACTIONS: Final = {TICK_MISSED: "CountMissed", RUN_REFUSED: "StartRun"}
 
 def warning(schedule: Schedule, reason: str, note: str, now: datetime) -> dict[str, Any]:
     """Return an Event about *schedule* for one of the reasons above."""
+    prefix = schedule.name[:52].rstrip("-.")  # a part of a name must not begin with a hyphen
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": schedule.namespace, "generateName": f"{schedule.name[:52]}-"},
+        "metadata": {"namespace": schedule.namespace, "generateName": f"{prefix}-"},
         "eventTime": now.isoformat(timespec="microseconds"),
         "type": "Warning",
         "reason": reason,

@@ -10,8 +10,8 @@ from tests.operator_process import Operator
 from tests.schedules import schedule
 
 
-def ask(kubectl: Kubectl, token: str) -> None:
-    kubectl("annotate", "dls/report", f"downloads.dev/run-requested={token}", "--overwrite")
+def ask(kubectl: Kubectl, token: str, name: str = "report") -> None:
+    kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
 
 
 def history(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -96,3 +96,14 @@ def test_while_one_is_refused_the_ends_of_others_are_recorded(
     end_pod(kubectl, "now")
     recorded(kubectl, "report", "now", "Completed")
     assert [run["job"] for run in history(kubectl)] == ["now"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_event_of_a_long_name_that_is_cut_at_a_dot_is_admitted(kubectl: Kubectl) -> None:
+    name = "n" * 51 + ".n"
+    kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
+    wait_for("the quota", lambda: kubectl.get("quota", "none").get("status", {}).get("used"))
+    kubectl.apply(schedule(name))
+    kubectl("wait", "--for=condition=Ready", f"dls/{name}")
+    ask(kubectl, "first", name)
+    wait_for("the Event", lambda: "RunRefused" in [e["reason"] for e in kubectl.list("events")])
