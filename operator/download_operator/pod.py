@@ -12,11 +12,17 @@ WORKER_USER: Final = 65532
 DATA_PATH: Final = "/data"
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
+MAX_VARIABLE: Final = 128 * 1024 - len("DOWNLOAD_SPEC=") - 1
+"""Linux starts no process with a longer variable, name, sign and final zero counted."""
 
 
 def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
     """Return a Pod that Pod Security's "restricted" level admits, with nothing of the user's but
-    data."""
+    data.
+
+    Raises:
+        ValueError: that is more than a process can be given.
+    """
     volume = _destination(spec, settings).volume
     container: dict[str, Any] = {
         "name": CONTAINER,
@@ -92,6 +98,11 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
         "destination": destination.to_resource() or {"discard": {}},
     }
     text = json.dumps(download, separators=(",", ":"))
+    if len(text) > MAX_VARIABLE:
+        raise ValueError(
+            f"spec.request: headers and body make {len(text)} characters of JSON in ASCII, and "
+            f"{MAX_VARIABLE} can be given to a download; shorten them"
+        )
     variables = {"DOWNLOAD_SPEC": _without_expansion(text)}
     if settings.allow_cidrs:
         variables["DOWNLOAD_WORKER_ALLOW_CIDRS"] = ",".join(settings.allow_cidrs)

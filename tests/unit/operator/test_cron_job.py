@@ -1,8 +1,13 @@
 """What a schedule's containers are told, and where secrets come from."""
 
 import json
+import os
+import subprocess
 from typing import Any
 
+import pytest
+
+from download_operator.pod import MAX_VARIABLE
 from tests.unit.operator.objects import desired
 
 VALUE = {"name": "Accept", "value": "text/csv"}
@@ -75,3 +80,26 @@ def test_files_on_a_volume_are_of_the_workers_group() -> None:
     kept = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
     assert kept["fsGroup"] == kept["runAsGroup"]
     assert "fsGroup" not in pod_spec()["securityContext"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": [{"name": f"X-{n}", "value": "x" * 4096} for n in range(32)]},
+        {"method": "POST", "body": "\U0001f4c8" * 16_384},
+    ],
+    ids=["headers", "body"],
+)
+def test_more_than_a_process_can_be_given_is_refused(request_: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="can be given to a download; shorten them"):
+        desired(request=request_)
+
+
+def test_that_is_what_linux_takes() -> None:
+    def start(length: int) -> int:
+        given = {**os.environ, "DOWNLOAD_SPEC": "x" * length}
+        return subprocess.run(["true"], env=given, check=False).returncode
+
+    assert start(MAX_VARIABLE) == 0
+    with pytest.raises(OSError, match="Argument list too long"):
+        start(MAX_VARIABLE + 1)
