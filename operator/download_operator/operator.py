@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
 from typing import Any, Final
 
 import kopf
@@ -23,6 +23,8 @@ from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE: Final = ""
+"""The place that is all namespaces."""
 _FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
 """Failures of a reconcile that need no traceback in the log."""
 
@@ -45,10 +47,15 @@ class _Operator:
         clock = _now
         self._settings = settings
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, _FORESEEN)
-        self._picture = Picture(self._queue.add, clock)
+        self._picture = Picture(self._changed, clock)
         self._lease = Lease(client, settings.lease_namespace, settings.identity)
         self._controller = Controller(client, self._lease, self._picture, settings, clock)
-        self._reflectors = _reflectors(client, self._picture, settings.namespaces)
+        self._places = {
+            place: _reflectors(client, self._picture, place)
+            for place in settings.namespaces or (EVERYWHERE,)
+        }
+        self._reflectors = list(chain.from_iterable(self._places.values()))
+        self._served: set[str] = set()
         self._monitor = Monitor(client, self._lease, self._picture, self._queue, self._reflectors)
 
     async def run(self) -> None:
@@ -60,7 +67,8 @@ class _Operator:
         async with asyncio.TaskGroup() as tasks:
             # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
-            parts += [tasks.create_task(self._work()) for _ in range(self._settings.workers)]
+            parts += [tasks.create_task(self._queue.work()) for _ in range(self._settings.workers)]
+            parts += [tasks.create_task(self._serve(place)) for place in self._places]
             parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
             await kopf.operator(
                 registry=self._registry(),
@@ -75,23 +83,28 @@ class _Operator:
             for part in parts:
                 part.cancel()
 
-    async def _work(self) -> None:
-        """Begin only when the picture is complete: a Job not yet heard of is not a Job deleted."""
-        await self._complete()
+    async def _serve(self, place: str) -> None:
+        """Begin only when its picture is complete: a Job not yet heard of is not a Job deleted.
+
+        A place to which we have no right is not to keep the others waiting.
+        """
+        await _complete(self._places[place])
         await self._lease.acquired.wait()
         self._picture.begin()
-        await self._queue.work()
+        self._served.add(place)
+        for schedule in self._picture.schedules():
+            self._changed((schedule.namespace, schedule.name))
+
+    def _changed(self, key: Key) -> None:
+        if not self._served.isdisjoint((key[0], EVERYWHERE)):
+            self._queue.add(key)
 
     async def _announce(self) -> None:
-        await self._complete()
+        await _complete(self._reflectors)
         if not self._lease.acquired.is_set():
             log.info("the picture is complete, standing by for the Lease")
         await self._lease.acquired.wait()
         log.info("the picture is complete and the Lease ours: working")
-
-    async def _complete(self) -> None:
-        for reflector in self._reflectors:
-            await reflector.synced.wait()
 
     async def _reconcile(self, key: Key) -> float | None:
         delay = await self._controller.reconcile(key)
@@ -105,10 +118,13 @@ class _Operator:
         return registry
 
 
-def _reflectors(
-    client: KubeClient, picture: Picture, namespaces: Sequence[str]
-) -> list[Reflector[Any]]:
-    places = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+async def _complete(reflectors: Iterable[Reflector[Any]]) -> None:
+    for reflector in reflectors:
+        await reflector.synced.wait()
+
+
+def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflector[Any]]:
+    part = "" if place == EVERYWHERE else f"/namespaces/{place}"
 
     def mirror(
         api: str,
@@ -118,18 +134,14 @@ def _reflectors(
         put: Callable[[Any], None],
         remove: Callable[[Any], None],
         metadata_only: bool = False,
-    ) -> list[Reflector[Any]]:
-        return [
-            Reflector(
-                client, f"{api}{place}/{plural}", selector, project, put, remove, metadata_only
-            )
-            for place in places
-        ]
+    ) -> Reflector[Any]:
+        path = f"{api}{part}/{plural}"
+        return Reflector(client, path, selector, project, put, remove, metadata_only)
 
     ours, batch = SCHEDULE_UID_LABEL, "/apis/batch/v1"
     sinks = picture
     return [
-        *mirror(
+        mirror(
             f"/apis/{API_VERSION}",
             PLURAL,
             "",
@@ -137,7 +149,7 @@ def _reflectors(
             sinks.put_schedule,
             sinks.remove_schedule,
         ),
-        *mirror(
+        mirror(
             batch,
             "cronjobs",
             ours,
@@ -146,8 +158,8 @@ def _reflectors(
             sinks.remove_cron_job,
             True,
         ),
-        *mirror(batch, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
-        *mirror("/api/v1", "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
+        mirror(batch, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
+        mirror("/api/v1", "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
     ]
 
 

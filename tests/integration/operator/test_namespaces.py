@@ -1,0 +1,57 @@
+"""An operator that serves some namespaces, with the rights that the chart gives it there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster import LocalCluster
+from tests.integration.operator.test_trouble import ask
+from tests.kubectl import Kubectl
+from tests.operator_process import Operator
+from tests.schedules import schedule
+
+INSTALL = Path(__file__).parents[3] / "manifests/install.yaml"
+ACCOUNT = "download-operator"
+
+
+@pytest.fixture
+def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Iterator[Path]:
+    """Of an account with the operator's rights in the test's namespace and nowhere else."""
+    role = next(
+        manifest
+        for manifest in yaml.safe_load_all(INSTALL.read_text())
+        if manifest["kind"] == "ClusterRole" and manifest["metadata"]["name"] == ACCOUNT
+    )
+    role["metadata"]["name"] = kubectl.namespace
+    kubectl.apply(role)
+    kubectl("create", "serviceaccount", ACCOUNT)
+    kubectl("create", "role", "lease", "--verb=get,create,update", "--resource=leases")
+    whose = f"--serviceaccount={kubectl.namespace}:{ACCOUNT}"
+    kubectl("create", "rolebinding", "lease", "--role=lease", whose)
+    kubectl("create", "rolebinding", "all", f"--clusterrole={kubectl.namespace}", whose)
+    content = yaml.safe_load(cluster.kubeconfig.read_text())
+    content["users"][0]["user"] = {"token": kubectl("create", "token", ACCOUNT).strip()}
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    yield path
+    kubectl("delete", "clusterrole", kubectl.namespace)
+
+
+def test_a_namespace_to_which_it_has_no_right_keeps_no_other_waiting(
+    kubectl: Kubectl, kubeconfig: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "operator.log"
+    log.touch()
+    kubectl.apply(schedule("before"))
+    home = kubectl.namespace
+    operator = Operator(kubeconfig, log, namespaces=f"nowhere,{home}", lease_namespace=home)
+    try:
+        kubectl("wait", "--for=condition=Ready", "dls/before", "--timeout=30s")
+        kubectl.apply(schedule("after"))
+        kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=30s")
+        assert "namespaces/nowhere/jobs failed" in log.read_text()
+        assert ask(operator, "/healthz").status_code == 200
+    finally:
+        assert operator.stop() == 0
