@@ -224,3 +224,31 @@ def test_nothing_names_a_registry_or_this_machine() -> None:
         path = REPOSITORY / name
         if path.is_file() and path != Path(__file__):
             assert not forbidden.search(path.read_text(errors="replace")), name
+
+
+def test_names_that_yaml_would_take_for_something_else_stay_text() -> None:
+    values = {
+        "image.pullSecrets[0]": "1e3",
+        "operator.namespaces[0]": "on",
+        "api.existingSecret": "007",
+        "api.content.volumes[0].claimName": "12",
+    }
+    settings = [f"--set-string={name}={value}" for name, value in values.items()]
+    settings.append("--set=crd.install=false")
+    done = helm("template", "123", str(CHART), "--namespace=no", *settings)
+    assert done.returncode == 0, done.stderr
+    items = [item for item in yaml.safe_load_all(done.stdout) if item]
+    names = [name for item in items for name in names_in(item)]
+    assert {"no", "on", "123", "1e3", "007", "12"} <= set(names)
+    assert all(isinstance(name, str) for name in names)
+
+
+def names_in(value: Any) -> list[Any]:
+    """What stands for the name of something, wherever it is."""
+    keys = {"namespace", "name", "secretName", "claimName", "app.kubernetes.io/instance"}
+    if isinstance(value, list):
+        return [name for each in value for name in names_in(each)]
+    if not isinstance(value, dict):
+        return []
+    inner = [name for each in value.values() for name in names_in(each)]
+    return inner + [each for key, each in value.items() if key in keys]
