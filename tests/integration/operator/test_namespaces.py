@@ -8,7 +8,7 @@ import yaml
 
 from tests.cluster import LocalCluster
 from tests.integration.operator.test_trouble import ask
-from tests.kubectl import Kubectl
+from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
 
@@ -53,5 +53,23 @@ def test_a_namespace_to_which_it_has_no_right_keeps_no_other_waiting(
         kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=30s")
         assert "namespaces/nowhere/jobs failed" in log.read_text()
         assert ask(operator, "/healthz").status_code == 200
+    finally:
+        assert operator.stop() == 0
+
+
+def test_a_run_starts_where_owner_references_need_a_right(
+    kubectl: Kubectl, kubeconfig: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "operator.log"
+    log.touch()
+    home = kubectl.namespace
+    operator = Operator(kubeconfig, log, namespaces=home, lease_namespace=home)
+    try:
+        kubectl.apply(schedule("report"))
+        kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
+        kubectl("annotate", "dls/report", "downloads.dev/run-requested=now")
+        (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
+        assert job["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
+        assert "forbidden" not in log.read_text()
     finally:
         assert operator.stop() == 0
