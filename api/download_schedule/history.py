@@ -16,6 +16,8 @@ from download_schedule.model import MAX_HISTORY, State
 JSON = dict[str, Any]
 
 JOB_DELETED: Final = "JobDeleted"
+NO_POD: Final = "NoPod"
+"""Reason of a run that has waited long without a Pod; what a Pod then says is more."""
 
 _NOT_YET: Final = "~"
 """Sorts after every time."""
@@ -77,8 +79,10 @@ def _settled(stored: JSON | None, run: JSON) -> JSON:
     if stored is None or is_terminal(run):
         return run
     moves_on = stored["state"] == State.PENDING and run["state"] == State.RUNNING
-    explains = stored["state"] == run["state"] == State.PENDING and not stored.get("reason")
-    return run if moves_on or (explains and run.get("reason")) else stored
+    waits = stored["state"] == run["state"] == State.PENDING
+    before, after = stored.get("reason"), run.get("reason")
+    explains = waits and after not in (None, before) and before in (None, NO_POD)
+    return run if moves_on or explains else stored
 
 
 def _vanished(run: JSON, now: str) -> JSON:

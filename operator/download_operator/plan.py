@@ -21,7 +21,7 @@ from download_operator.conditions import Verdict
 from download_operator.cron_job import JOURNAL_SPAN, Desired
 from download_operator.picture import Run, Snapshot
 from download_operator.run_requests import requested_run, run_requests
-from download_operator.runs import result_is_missing, run_of
+from download_operator.runs import result_is_missing, run_of, without_pod
 from download_operator.ticks import NEWS_GRACE, judge
 from download_operator.views import Job, Pod, moment
 from download_schedule import history
@@ -213,8 +213,13 @@ def _runs(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list
         ready_at = _ready_at(run, pods, entry, stored)
         if ready_at > now and not _clock_was_set_back(run, now):
             look_again.append(ready_at)
-        else:
+        elif entry["state"] != State.PENDING or entry["attempts"]:
             entries.append(entry)
+        elif now < _end_of_patience(run):
+            entries.append(entry)
+            look_again.append(_end_of_patience(run))
+        else:
+            entries.append(without_pod(entry))
     return entries, {run.job.uid for run, _ in snapshot.runs}, look_again
 
 
@@ -263,6 +268,10 @@ def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> dat
         return run.appeared  # somebody asked for it and is looking
     if "reason" in entry:
         return run.appeared + PENDING_GRACE
+    return _end_of_patience(run)
+
+
+def _end_of_patience(run: Run) -> datetime:
     share = crc32(run.job.uid.encode()) / 2**32
     return run.appeared + PENDING_PATIENCE + PENDING_SPREAD * share
 

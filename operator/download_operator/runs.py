@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from download_operator.views import Job, Pod
-from download_schedule.history import JOB_DELETED, JSON
+from download_schedule.history import JOB_DELETED, JSON, NO_POD
 from download_schedule.model import State, Trigger
 from download_schedule.result import EXIT_DONE, MAX_CHARACTERS, Result, decode
 
@@ -33,6 +33,18 @@ def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
         **_trouble(job, attempts),
     }
     return {name: value for name, value in entry.items() if value is not None}
+
+
+def without_pod(entry: JSON) -> JSON:
+    """Return the entry of a run that has waited long without a Pod, and why that may be.
+
+    Why Kubernetes makes none is not in the Job but in Events about it, which we do not read.
+    """
+    message = (
+        "Kubernetes has made no Pod: a quota, a limit range, Pod Security or a webhook may refuse "
+        f"it, or the Job is suspended. kubectl describe job {entry['job']} says more."
+    )
+    return {**entry, **_words(NO_POD, message)}
 
 
 def result_is_missing(job: Job, pods: Iterable[Pod]) -> bool:

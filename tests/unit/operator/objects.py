@@ -50,11 +50,12 @@ def job_manifest(
     version: int = 10,
     ended: str | None = None,
     tick: datetime | None = TICK,
+    active: int = 1,
 ) -> dict[str, Any]:
     """A Job; `ended` is Complete, Failed or None."""
     status: dict[str, Any] = {"startTime": f"2026-11-23T02:00:{number:02d}Z"}
     if ended is None:
-        status["active"] = 1
+        status["active"] = active
     else:
         status["succeeded" if ended == "Complete" else "failed"] = 1
         status["conditions"] = [

@@ -15,7 +15,7 @@ from download_operator.actions import (
 )
 from download_operator.picture import Refusal
 from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
-from tests.unit.operator.objects import cron_job_manifest, job_manifest, pod_manifest
+from tests.unit.operator.objects import TICK, cron_job_manifest, job_manifest, pod_manifest
 from tests.unit.operator.world import DOCUMENT, KEY, START, World
 
 
@@ -96,6 +96,23 @@ def test_a_run_that_somebody_asked_for_is_told_at_once() -> None:
     world.job(tick=None)
     world.settle()
     assert (world.run["state"], world.run["trigger"]) == ("Pending", "Manual")
+
+
+@pytest.mark.parametrize("tick", [TICK, None])
+def test_a_run_that_gets_no_pod_is_told_and_then_what_its_pod_says(tick: datetime | None) -> None:
+    world = World()
+    world.settle()
+    world.job(tick=tick, active=0)
+    world.settle()
+    world.now += timedelta(seconds=40)
+    assert kinds(world.settle()) == [WriteStatus]
+    assert (world.run["state"], world.run["reason"]) == ("Pending", "NoPod")
+    assert "kubectl describe job report-1" in world.run["message"]
+    world.now += timedelta(seconds=40)
+    assert world.settle() == []
+    world.pod(waiting={"reason": "ImagePullBackOff", "message": "no such image"})
+    world.settle()
+    assert world.run["reason"] == "ImagePullBackOff"
 
 
 def test_the_jobs_end_may_be_known_before_the_pods_last_word() -> None:
