@@ -9,6 +9,8 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "download-operator"
 SPEC_HASH_ANNOTATION: Final = "downloads.dev/spec-hash"
 """On the CronJob: digest of what the operator asked for."""
+STOPPED: Final = "stopped"
+"""In its place: the operator suspended the CronJob, and could ask for nothing else."""
 SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """Set by the CronJob controller on the Jobs it makes (Kubernetes 1.32 and later)."""
 

@@ -25,6 +25,11 @@ class ReplaceCronJob:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspendCronJob:
+    """PUT the CronJob as it is, suspended: of a spec that is no good only that can be obeyed."""
+
+
+@dataclass(frozen=True, slots=True)
 class WriteStatus:
     """PUT the status, and then tell of ticks that it counts as missed."""
 
@@ -60,5 +65,5 @@ class Wait:
     until: datetime | None
 
 
-Deed = CreateCronJob | ReplaceCronJob | WriteStatus | ReadPods | StartRun | StopRun
+Deed = CreateCronJob | ReplaceCronJob | SuspendCronJob | WriteStatus | ReadPods | StartRun | StopRun
 Action = Deed | Wait

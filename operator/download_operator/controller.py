@@ -14,6 +14,7 @@ from download_operator.actions import (
     ReplaceCronJob,
     StartRun,
     StopRun,
+    SuspendCronJob,
     Wait,
     WriteStatus,
 )
@@ -27,7 +28,12 @@ from download_operator.settings import Settings
 from download_operator.ticks import explain
 from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
-from download_schedule.names import JOB_UID_LABEL, cron_job_name
+from download_schedule.names import (
+    JOB_UID_LABEL,
+    SPEC_HASH_ANNOTATION,
+    STOPPED,
+    cron_job_name,
+)
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +118,8 @@ class Controller:
                 await self._create(key, snapshot, desired)
             case ReplaceCronJob(desired):
                 await self._replace(key, snapshot, desired)
+            case SuspendCronJob():
+                await self._suspend(key, snapshot.schedule)
             case WriteStatus(status, missed):
                 if await self._write_status(snapshot.schedule, status) and missed:
                     why = explain(missed, status.get("history", ()))
@@ -184,6 +192,13 @@ class Controller:
         else:
             log.info("%s/%s: replaced CronJob", *key)
             self._picture.wrote_cron_job(key, cron_job_of(answer))
+
+    async def _suspend(self, key: Key, schedule: Schedule) -> None:
+        path = _cron_job(schedule)
+        current = await self._client.request("GET", path)
+        answer = await self._write("PUT", path, _suspended(current), METADATA_ONLY)
+        log.info("%s/%s: suspended CronJob", *key)
+        self._picture.wrote_cron_job(key, cron_job_of(answer))
 
     def _anew(self, cron_job: JSON) -> JSON:
         """Have the ticks of the past count as done: else the latest of them would fire at once.
@@ -325,6 +340,15 @@ def _jobs(namespace: str) -> str:
 
 def _fires_otherwise(current: JSON, wanted: JSON) -> bool:
     return any(current.get(part) != wanted[part] for part in ("schedule", "timeZone", "suspend"))
+
+
+def _suspended(current: JSON) -> JSON:
+    annotations = {**current["metadata"].get("annotations", {}), SPEC_HASH_ANNOTATION: STOPPED}
+    return {
+        **current,
+        "metadata": {**current["metadata"], "annotations": annotations},
+        "spec": {**current["spec"], "suspend": True},
+    }
 
 
 def _merged(current: JSON, manifest: JSON) -> JSON:

@@ -14,6 +14,7 @@ from download_operator.actions import (
     CreateCronJob,
     ReadPods,
     ReplaceCronJob,
+    SuspendCronJob,
     Wait,
     WriteStatus,
 )
@@ -26,6 +27,7 @@ from download_operator.ticks import NEWS_GRACE, judge
 from download_operator.views import Job, Pod, moment
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY, State
+from download_schedule.names import STOPPED
 
 JSON = dict[str, Any]
 
@@ -58,8 +60,7 @@ def plan(
     if snapshot.schedule.deleting:
         return Wait(None)
     if isinstance(desired, ValueError):
-        ready = Verdict("False", conditions.INVALID_SPEC, str(desired))
-        return _report(snapshot, None, ready, now)
+        return _obey_invalid(snapshot, desired, now)
     owned = snapshot.cron_job
     if owned is None:
         return _create(snapshot, desired, now)
@@ -100,6 +101,19 @@ def _is_going(cron_job: str) -> Verdict:
         f"CronJob {cron_job} is being deleted and starts no runs until it is gone and made anew: "
         "if it stays, see who has to take a finalizer off it.",
     )
+
+
+def _obey_invalid(snapshot: Snapshot, error: ValueError, now: datetime) -> Action:
+    """Say what is wrong with the spec; a CronJob of an earlier one goes on unless suspended."""
+    schedule, cron_job, message = snapshot.schedule, snapshot.cron_job, str(error)
+    if cron_job and cron_job.belongs_to(schedule):
+        stopped = cron_job.spec_hash == STOPPED
+        if schedule.spec.get("suspend") and not stopped and not cron_job.deleting:
+            return SuspendCronJob()
+        does = "is suspended" if stopped else "goes on by the spec before"
+        message += f"; until then CronJob {cron_job.name} {does}"
+    ready = Verdict("False", conditions.INVALID_SPEC, message)
+    return _report(snapshot, None, ready, now)
 
 
 def _create(snapshot: Snapshot, desired: Desired, now: datetime) -> Action:

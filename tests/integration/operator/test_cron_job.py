@@ -384,3 +384,20 @@ def test_a_restart_with_nothing_changed_writes_nothing(
     kubectl("delete", "dls/last")
     wait_for("the last one's end", lambda: kubectl.get("cronjob", "last") is None)
     assert versions() == before
+
+
+def test_suspending_works_though_the_rest_of_the_spec_is_no_good(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    kubectl.patch("dls", "report", {"spec": {"schedule": "0 0 31 2 *"}})
+    ready = wait_for_reason(kubectl, "report", "InvalidSpec")
+    assert "CronJob report goes on by the spec before" in ready["message"]
+    kubectl.patch("dls", "report", {"spec": {"suspend": True}})
+    wait_for("the suspension", lambda: kubectl.get("cronjob", "report")["spec"]["suspend"])
+    wait_for(
+        "the word of it",
+        lambda: "is suspended" in condition(kubectl.get("dls", "report"), "Ready")["message"],
+    )
+    kubectl.patch("dls", "report", {"spec": {"schedule": "0 0 1 1 *", "suspend": False}})
+    wait_until_ready(kubectl, "report")
+    assert not kubectl.get("cronjob", "report")["spec"]["suspend"]

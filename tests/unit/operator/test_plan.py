@@ -10,6 +10,7 @@ from download_operator.actions import (
     ReadPods,
     ReplaceCronJob,
     StartRun,
+    SuspendCronJob,
     Wait,
     WriteStatus,
 )
@@ -378,3 +379,20 @@ def test_a_cron_job_that_a_finalizer_keeps_starts_no_runs_and_that_is_told() -> 
     world.picture.remove_cron_job(cron_job_of(manifest))
     assert kinds(world.settle()) == [CreateCronJob, StartRun, WriteStatus]
     assert world.ready()["status"] == "True"
+
+
+def test_of_a_bad_spec_only_its_suspension_is_obeyed() -> None:
+    world = World()
+    world.settle()
+    world.edit(schedule="0 0 31 2 *")
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["message"].endswith("CronJob report goes on by the spec before")
+    world.edit(suspend=True)
+    assert isinstance(world.decide(), SuspendCronJob)
+    manifest = cron_job_manifest(world.next_version(), generation=2)
+    manifest["metadata"]["annotations"] = {"downloads.dev/spec-hash": "stopped"}
+    world.picture.put_cron_job(cron_job_of(manifest))
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.ready()["message"].endswith("CronJob report is suspended")
+    world.edit(schedule="0 2 * * *", suspend=False)
+    assert kinds(world.settle()) == [ReplaceCronJob, WriteStatus]
