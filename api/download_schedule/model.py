@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from download_schedule import cron, rules
 from download_schedule.cron import MAX_LENGTH
-from download_schedule.names import MAX_TOKEN
+from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
 from download_schedule.result import MAX_CHARACTERS
 
 GROUP: Final = "downloads.dev"
@@ -259,7 +259,7 @@ class Run(Model):
 
     id: Annotated[str, Field(max_length=64)]
     """UID of the Job."""
-    job: Annotated[str, Field(max_length=63)]
+    job: Annotated[str, Field(max_length=MAX_JOB_NAME)]
     trigger: Trigger
     token: Annotated[str | None, Field(max_length=MAX_TOKEN)] = None
     """What asked for a manual run: the annotation ``downloads.dev/run-requested``."""

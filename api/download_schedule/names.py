@@ -26,6 +26,9 @@ JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 MAX_CRON_JOB_NAME: Final = 52
 """The CronJob controller appends up to 11 characters, and a Job's name ends at 63."""
 
+MAX_JOB_NAME: Final = 63
+"""Of every Job but one made by hand with ``manualSelector``, which need not be a label's value."""
+
 _HASH_DIGITS: Final = 8
 _TOKEN_DIGITS: Final = 10
 

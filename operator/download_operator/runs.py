@@ -6,6 +6,7 @@ from typing import Any, Final
 from download_operator.views import Job, Pod
 from download_schedule.history import JOB_DELETED, JSON, NO_POD
 from download_schedule.model import State, Trigger
+from download_schedule.names import MAX_JOB_NAME
 from download_schedule.result import EXIT_DONE, MAX_CHARACTERS, Result, decode
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
@@ -21,7 +22,7 @@ def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
     attempts = sorted(pods, key=lambda pod: (pod.created, pod.uid))
     entry = {
         "id": job.uid,
-        "job": job.name,
+        "job": job.name[:MAX_JOB_NAME],
         "trigger": (Trigger.SCHEDULE if job.scheduled_time else Trigger.MANUAL).value,
         "token": job.token,
         "state": _state(job, attempts).value,

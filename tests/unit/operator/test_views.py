@@ -81,6 +81,12 @@ def test_whatever_they_say_the_entry_is_one_that_a_status_may_have(
     assert all(RFC_3339.fullmatch(entry[name]) for name in entry if name.endswith("Time"))
 
 
+def test_a_job_by_hand_may_have_a_longer_name_than_the_status() -> None:
+    manifest = job_manifest()
+    manifest["metadata"]["name"] = "j" * 100
+    assert run_of(job_of(manifest), [])["job"] == "j" * 63
+
+
 FATE = {
     "phase": "Failed",
     "reason": "Evicted",
