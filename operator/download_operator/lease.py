@@ -25,6 +25,8 @@ RENEW_DEADLINE: Final = 7.0
 """Seconds after its last renewal was sent for which the holder writes; then it has lost."""
 RETRY: Final = 2.0
 """Seconds between renewals, and between looks at somebody else's Lease."""
+MOST_TRANSITIONS: Final = 2**31 - 1
+"""What the API server can count; nobody could take a Lease of one more."""
 REQUEST_SECONDS: Final = 4.0
 """Longest time that a request about the Lease may take: one that fails leaves time for another."""
 
@@ -167,5 +169,5 @@ class Lease:
             "leaseDurationSeconds": DURATION,
             "acquireTime": before.get("acquireTime", now) if same else now,
             "renewTime": now,
-            "leaseTransitions": transitions if same else transitions + 1,
+            "leaseTransitions": transitions if same else min(transitions + 1, MOST_TRANSITIONS),
         }

@@ -114,3 +114,17 @@ def test_a_holder_that_cannot_reach_the_api_server_ends(kubectl: Kubectl, kubeco
             await lease.hold()
 
     play(kubeconfig, scene)
+
+
+def test_a_lease_that_changed_hands_more_often_than_can_be_counted_is_taken(
+    kubectl: Kubectl, kubeconfig: Path
+) -> None:
+    async def scene(client: KubeClient) -> None:
+        first = Lease(client, kubectl.namespace, "first")
+        assert await holds(first)
+        await first.release()
+        many = {"spec": {"leaseTransitions": 2**31 - 1}}
+        await asyncio.to_thread(kubectl.patch, "lease", NAME, many)
+        assert await holds(Lease(client, kubectl.namespace, "second"))
+
+    play(kubeconfig, scene)
