@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from download_operator import conditions
+from download_operator import conditions, paths
 from download_operator.actions import (
     CreateCronJob,
     Deed,
@@ -20,6 +20,7 @@ from download_operator.actions import (
 )
 from download_operator.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
 from download_operator.cron_job import Desired, desire
+from download_operator.cron_job_edits import anew, fires_otherwise, merged, suspended
 from download_operator.events import RUN_REFUSED, TICK_MISSED, warning
 from download_operator.lease import Lease
 from download_operator.picture import Key, Picture, Refusal, Snapshot
@@ -27,13 +28,8 @@ from download_operator.plan import name_taken, plan
 from download_operator.settings import Settings
 from download_operator.ticks import explain
 from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
-from download_schedule.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
-from download_schedule.names import (
-    JOB_UID_LABEL,
-    SPEC_HASH_ANNOTATION,
-    STOPPED,
-    cron_job_name,
-)
+from download_schedule.model import API_VERSION, KIND
+from download_schedule.names import JOB_UID_LABEL
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +145,7 @@ class Controller:
             await self._refresh(snapshot.schedule)
             if self._picture.snapshot(key) is None:
                 return
-        path = _cron_jobs(snapshot.schedule.namespace)
+        path = paths.of_cron_jobs(snapshot.schedule.namespace)
         try:
             answer = await self._write("POST", path, desired.manifest, METADATA_ONLY)
         except ApiError as error:
@@ -166,7 +162,7 @@ class Controller:
     async def _adopt(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         """The name is in use: take the CronJob into the picture if it is ours after all."""
         schedule = snapshot.schedule
-        found = cron_job_of(await self._client.request("GET", _cron_job(schedule)))
+        found = cron_job_of(await self._client.request("GET", paths.of_cron_job(schedule)))
         if found.belongs_to(schedule):
             self._picture.put_cron_job(found)
         else:
@@ -175,13 +171,13 @@ class Controller:
 
     async def _replace(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         """GET, merge, PUT: what others put beside ours stays, what they did to ours does not."""
-        path = _cron_job(snapshot.schedule)
+        path = paths.of_cron_job(snapshot.schedule)
         try:
             current = await self._client.request("GET", path)
-            if _fires_otherwise(current["spec"], desired.manifest["spec"]):
-                current = await self._write("PUT", f"{path}/status", self._anew(current))
-            merged = _merged(current, desired.manifest)
-            answer = await self._write("PUT", path, merged, METADATA_ONLY)
+            if fires_otherwise(current["spec"], desired.manifest["spec"]):
+                current = await self._write("PUT", f"{path}/status", anew(current, self._clock()))
+            body = merged(current, desired.manifest)
+            answer = await self._write("PUT", path, body, METADATA_ONLY)
         except ApiError as error:
             if error.status == 404 and snapshot.cron_job:
                 self._picture.remove_cron_job(snapshot.cron_job)
@@ -194,19 +190,11 @@ class Controller:
             self._picture.wrote_cron_job(key, cron_job_of(answer))
 
     async def _suspend(self, key: Key, schedule: Schedule) -> None:
-        path = _cron_job(schedule)
+        path = paths.of_cron_job(schedule)
         current = await self._client.request("GET", path)
-        answer = await self._write("PUT", path, _suspended(current), METADATA_ONLY)
+        answer = await self._write("PUT", path, suspended(current), METADATA_ONLY)
         log.info("%s/%s: suspended CronJob", *key)
         self._picture.wrote_cron_job(key, cron_job_of(answer))
-
-    def _anew(self, cron_job: JSON) -> JSON:
-        """Have the ticks of the past count as done: else the latest of them would fire at once.
-
-        The CronJob controller looks for ticks since ``lastScheduleTime``, by the new expression.
-        """
-        now = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {**cron_job, "status": {**cron_job.get("status", {}), "lastScheduleTime": now}}
 
     async def _write_status(self, schedule: Schedule, status: JSON) -> bool:
         """Return whether it was written; if not, the picture is up to date again.
@@ -214,7 +202,7 @@ class Controller:
         The answer need not repeat what was sent: the version that it had to have says that nothing
         else has changed, and nothing in the status has a default of the API server's.
         """
-        path = _schedule(schedule)
+        path = paths.of_schedule(schedule)
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -242,7 +230,7 @@ class Controller:
 
     async def _warn(self, schedule: Schedule, reason: str, note: str) -> None:
         """Tell people by an Event; nothing depends on it."""
-        path = f"/apis/events.k8s.io/v1/namespaces/{schedule.namespace}/events"
+        path = paths.of_events(schedule.namespace)
         event = warning(schedule, reason, note, self._clock())
         try:
             await self._write("POST", path, event)
@@ -256,12 +244,12 @@ class Controller:
 
     async def _read_pods(self, schedule: Schedule, job: Job) -> None:
         query = {"labelSelector": f"{JOB_UID_LABEL}={job.uid}"}
-        path = f"/api/v1/namespaces/{schedule.namespace}/pods"
+        path = paths.of_pods(schedule.namespace)
         answer = await self._client.request("GET", path, query=query)
         self._picture.read_pods(job, map(pod_of, answer["items"]))
 
     async def _start_run(self, key: Key, schedule: Schedule, manifest: JSON) -> None:
-        path = _jobs(schedule.namespace)
+        path = paths.of_jobs(schedule.namespace)
         try:
             answer = await self._write("POST", path, manifest)
         except ApiError as error:
@@ -286,7 +274,7 @@ class Controller:
             "preconditions": {"uid": job.uid},
         }
         try:
-            await self._write("DELETE", f"{_jobs(schedule.namespace)}/{job.name}", body)
+            await self._write("DELETE", f"{paths.of_jobs(schedule.namespace)}/{job.name}", body)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -295,7 +283,7 @@ class Controller:
     async def _refresh(self, schedule: Schedule) -> None:
         """Somebody was faster; read what there is now instead of waiting for the event."""
         try:
-            answer = await self._client.request("GET", _schedule(schedule))
+            answer = await self._client.request("GET", paths.of_schedule(schedule))
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -320,44 +308,3 @@ def _is_refusal(error: ApiError) -> bool:
 
 def _seconds(until: datetime | None, now: datetime) -> float | None:
     return min((until - now).total_seconds(), LOOK_AGAIN) if until else None
-
-
-def _schedule(schedule: Schedule) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{schedule.namespace}/{PLURAL}/{schedule.name}"
-
-
-def _cron_jobs(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{namespace}/cronjobs"
-
-
-def _cron_job(schedule: Schedule) -> str:
-    return f"{_cron_jobs(schedule.namespace)}/{cron_job_name(schedule.name)}"
-
-
-def _jobs(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
-
-
-def _fires_otherwise(current: JSON, wanted: JSON) -> bool:
-    return any(current.get(part) != wanted[part] for part in ("schedule", "timeZone", "suspend"))
-
-
-def _suspended(current: JSON) -> JSON:
-    annotations = {**current["metadata"].get("annotations", {}), SPEC_HASH_ANNOTATION: STOPPED}
-    return {
-        **current,
-        "metadata": {**current["metadata"], "annotations": annotations},
-        "spec": {**current["spec"], "suspend": True},
-    }
-
-
-def _merged(current: JSON, manifest: JSON) -> JSON:
-    """Ours over theirs; the spec is ours alone."""
-    theirs, ours = current["metadata"], manifest["metadata"]
-    metadata = {
-        **theirs,
-        "labels": {**theirs.get("labels", {}), **ours["labels"]},
-        "annotations": {**theirs.get("annotations", {}), **ours["annotations"]},
-        "ownerReferences": ours["ownerReferences"],
-    }
-    return {**current, "metadata": metadata, "spec": manifest["spec"]}
