@@ -33,6 +33,8 @@ MAX_REDIRECTS: Final = 5
 NOT_MODIFIED: Final = 304
 HTTP_STATUSES: Final = range(100, 600)
 """All that a result can tell; servers make up others, such as 999."""
+PACKING_BYTES: Final = 1024**2
+"""What a packing may add, beside a thousandth, to a body that it cannot make smaller."""
 MAX_CONVERTED: Final = 64 * 1024**2
 """Bytes of a body that is kept in another form; it is in memory as a whole."""
 
@@ -107,6 +109,8 @@ class _Download:
         self._body = bytearray()
         self._before = 0
         """Bytes that an earlier attempt fetched."""
+        self._received = 0
+        """Bytes of this response's body, as sent."""
         self._expected: int | None = None
         """Bytes of the whole file, where only its end is asked for."""
         self._bytes = 0
@@ -172,6 +176,8 @@ class _Download:
         if response.status in STATUSES and "location" in response.headers:
             return False  # what people would read if their browser did not follow
         writer = self._begin(response)
+        self._received += len(chunk)
+        self._check_sent(response, self._received)
         for piece in self._decoder.pieces(chunk) if self._decoder else (chunk,):
             self._bytes += len(piece)
             if self._bytes > self._order.max_bytes:
@@ -192,11 +198,15 @@ class _Download:
         before = leftover.size if leftover else 0
         check_type(response, self._order.content_types)
         self._decoder = decoder_of(response) if self._order.compressed else None
-        announced = 0 if self._decoder else response.announced or 0  # a packing may add some
-        if before + announced > self._order.max_bytes:
-            raise too_large(response, self._order.max_bytes)
+        self._check_sent(response, before + (response.announced or 0))
         self._begun = True
         return None if self._around.convert else self._open(response, leftover)
+
+    def _check_sent(self, response: Response, size: int) -> None:
+        """Judge the bytes as sent: packings can go on without end and hold nothing."""
+        most = self._order.max_bytes
+        if size > (most + most // 1000 + PACKING_BYTES if self._decoder else most):
+            raise too_large(response, most)
 
     def _open(self, response: Response, leftover: Leftover | None) -> Writer:
         if self._leftover and not leftover:

@@ -89,6 +89,20 @@ def test_max_bytes_are_those_of_the_decoded_body(
     assert len(packed) > max_bytes
 
 
+@pytest.mark.parametrize("more", [["Content-Length: 2000000"], []])
+def test_packings_that_hold_nothing_stop_too(
+    pod: Pod, server: FaultServer, more: list[str]
+) -> None:
+    endless = gzip.compress(b"") * 100_000
+    assert len(endless) == 2_000_000
+
+    def send(exchange: Exchange) -> None:
+        exchange.send(head(200, "Content-Encoding: gzip", *more) + endless)
+
+    url = server.on("/x", send)
+    gave_up(pod.run(url, request={"compressed": True}, verify={"maxBytes": 100}), Reason.TOO_LARGE)
+
+
 def test_a_bomb_stops_at_max_bytes(pod: Pod, server: FaultServer) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     assert len(bomb) < 100_000
