@@ -76,16 +76,21 @@ class Reflector(Generic[V]):
         self._known: dict[str, V] = {}
 
     async def run(self) -> None:
-        """Mirror until cancelled; every failure is retried, with a growing, jittered pause."""
+        """Mirror until cancelled; every failure is retried, with a growing, jittered pause.
+
+        So is a watch that ends without a word: something on the way may end each of them at once.
+        """
         version, pause = "", FIRST_PAUSE
         while True:
+            told = False
             try:
                 if not version:
                     version = await self._list()
                     self.synced.set()
                 async for seen in self._watch(version):
-                    version, pause = seen, FIRST_PAUSE
-                continue
+                    version, pause, told = seen, FIRST_PAUSE, True
+                if told:
+                    continue
             except ExpiredError:
                 log.info("watch of %s expired, listing again", self.path)
                 version = ""

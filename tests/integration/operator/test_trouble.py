@@ -1,12 +1,15 @@
 """The API server is away, frozen or silent: what the operator does, and what it says of itself."""
 
 import asyncio
+import random
 import re
 import signal
+import ssl
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from aiohttp import ClientResponse, web
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -15,6 +18,7 @@ from download_operator.client import KubeClient
 from download_operator.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
 from download_schedule.model import API_VERSION, PLURAL
+from tests.chaos.trouble import Trouble
 from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod, recorded, start_run
@@ -108,6 +112,16 @@ def test_the_numbers_explain_what_became_of_the_schedules(
     assert ask(operator, "/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
+async def configuration_of(cluster: LocalCluster) -> Configuration:
+    configuration = Configuration()
+    await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
+    return configuration
+
+
+def path_of(kubectl: Kubectl) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{kubectl.namespace}/{PLURAL}"
+
+
 def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
     kubectl: Kubectl, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,11 +133,8 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
         seen.add(view.name)
 
     async def scene() -> None:
-        configuration = Configuration()
-        await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
-        client = KubeClient(ApiClient(configuration))
-        path = f"/apis/{API_VERSION}/namespaces/{kubectl.namespace}/{PLURAL}"
-        mirror = Reflector(client, path, "", schedule_of, put, put)
+        client = KubeClient(ApiClient(await configuration_of(cluster)))
+        mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put)
         running = asyncio.create_task(mirror.run())
         try:
             async with asyncio.timeout(30):
@@ -141,3 +152,40 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
             await client.close()
 
     asyncio.run(scene())
+
+
+class EndsWatches(Trouble):
+    """Spoils nothing but watches, which it ends at once."""
+
+    def _strikes(self, _kind: str) -> bool:
+        return False
+
+    async def _watch(self, _request: web.Request, _answer: ClientResponse) -> web.StreamResponse:
+        self.made["end"] += 1
+        return web.Response(content_type="application/json")
+
+
+def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
+    kubectl: Kubectl, cluster: LocalCluster
+) -> None:
+    async def scene() -> int:
+        configuration = await configuration_of(cluster)
+        credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
+        way = EndsWatches(configuration.host, credentials, random.Random(1))
+        configuration.host = f"http://127.0.0.1:{await way.start()}"
+        client = KubeClient(ApiClient(configuration))
+        mirror = Reflector(client, path_of(kubectl), "", schedule_of, print, print)
+        running = asyncio.create_task(mirror.run())
+        try:
+            async with asyncio.timeout(30):
+                await mirror.synced.wait()
+            await asyncio.sleep(5)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await client.close()
+            await way.stop()
+        return way.made["end"]
+
+    assert 2 <= asyncio.run(scene()) <= 20
