@@ -99,8 +99,7 @@ def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
 
 def is_asked_for(resource: Mapping[str, Any], token: str) -> bool:
     """Whether the run that *token* asks for was asked for before."""
-    asked = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
-    return token == asked or _is_taken_up(resource, token)
+    return token == _asked(resource) or _is_taken_up(resource, token)
 
 
 def is_waiting(resource: Mapping[str, Any]) -> bool:
@@ -108,8 +107,13 @@ def is_waiting(resource: Mapping[str, Any]) -> bool:
 
     There is room for one such request only: a later one would take its place.
     """
-    asked = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION)
+    asked = _asked(resource)
     return bool(asked) and not _is_taken_up(resource, asked)
+
+
+def _asked(resource: Mapping[str, Any]) -> str:
+    asked: str = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, "")
+    return asked
 
 
 def _is_taken_up(resource: Mapping[str, Any], token: str) -> bool:

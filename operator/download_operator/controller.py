@@ -145,7 +145,7 @@ class Controller:
             await self._refresh(snapshot.schedule)
             if self._picture.snapshot(key) is None:
                 return
-        path = paths.of_cron_jobs(snapshot.schedule.namespace)
+        path = paths.collection(paths.BATCH, snapshot.schedule.namespace, "cronjobs")
         try:
             answer = await self._write("POST", path, desired.manifest, METADATA_ONLY)
         except ApiError as error:
@@ -230,7 +230,7 @@ class Controller:
 
     async def _warn(self, schedule: Schedule, reason: str, note: str) -> None:
         """Tell people by an Event; nothing depends on it."""
-        path = paths.of_events(schedule.namespace)
+        path = paths.collection(paths.EVENTS, schedule.namespace, "events")
         event = warning(schedule, reason, note, self._clock())
         try:
             await self._write("POST", path, event)
@@ -244,12 +244,12 @@ class Controller:
 
     async def _read_pods(self, schedule: Schedule, job: Job) -> None:
         query = {"labelSelector": f"{JOB_UID_LABEL}={job.uid}"}
-        path = paths.of_pods(schedule.namespace)
+        path = paths.collection(paths.CORE, schedule.namespace, "pods")
         answer = await self._client.request("GET", path, query=query)
         self._picture.read_pods(job, map(pod_of, answer["items"]))
 
     async def _start_run(self, key: Key, schedule: Schedule, manifest: JSON) -> None:
-        path = paths.of_jobs(schedule.namespace)
+        path = paths.collection(paths.BATCH, schedule.namespace, "jobs")
         try:
             answer = await self._write("POST", path, manifest)
         except ApiError as error:
@@ -273,8 +273,9 @@ class Controller:
             "propagationPolicy": "Background",
             "preconditions": {"uid": job.uid},
         }
+        jobs = paths.collection(paths.BATCH, schedule.namespace, "jobs")
         try:
-            await self._write("DELETE", f"{paths.of_jobs(schedule.namespace)}/{job.name}", body)
+            await self._write("DELETE", f"{jobs}/{job.name}", body)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise

@@ -9,22 +9,21 @@ from typing import Any, Final
 
 import kopf
 
-from download_operator import views
+from download_operator import paths, views
 from download_operator.client import UNREACHABLE, ApiError, KubeClient
 from download_operator.controller import Controller
 from download_operator.lease import Lease, LeaseLostError
 from download_operator.monitor import Monitor
+from download_operator.paths import EVERYWHERE
 from download_operator.picture import Key, Picture
 from download_operator.reflector import Reflector
 from download_operator.settings import Settings
 from download_operator.work_queue import WorkQueue, retry_delay
-from download_schedule.model import API_VERSION, PLURAL
+from download_schedule.model import PLURAL
 from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
-EVERYWHERE: Final = ""
-"""The place that is all namespaces."""
 _FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
 """Failures of a reconcile that need no traceback in the log."""
 
@@ -124,8 +123,6 @@ async def _complete(reflectors: Iterable[Reflector[Any]]) -> None:
 
 
 def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflector[Any]]:
-    part = "" if place == EVERYWHERE else f"/namespaces/{place}"
-
     def mirror(
         api: str,
         plural: str,
@@ -135,14 +132,14 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
         remove: Callable[[Any], None],
         metadata_only: bool = False,
     ) -> Reflector[Any]:
-        path = f"{api}{part}/{plural}"
+        path = paths.collection(api, place, plural)
         return Reflector(client, path, selector, project, put, remove, metadata_only)
 
-    ours, batch = SCHEDULE_UID_LABEL, "/apis/batch/v1"
+    ours = SCHEDULE_UID_LABEL
     sinks = picture
     return [
         mirror(
-            f"/apis/{API_VERSION}",
+            paths.SCHEDULES,
             PLURAL,
             "",
             views.schedule_of,
@@ -150,7 +147,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             sinks.remove_schedule,
         ),
         mirror(
-            batch,
+            paths.BATCH,
             "cronjobs",
             ours,
             views.cron_job_of,
@@ -158,8 +155,8 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             sinks.remove_cron_job,
             True,
         ),
-        mirror(batch, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
-        mirror("/api/v1", "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
+        mirror(paths.BATCH, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
+        mirror(paths.CORE, "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
     ]
 
 

@@ -1,35 +1,30 @@
 """Where resources are in the API server's paths."""
 
+from typing import Final
+
 from download_operator.views import Schedule
-from download_schedule.model import GROUP, PLURAL, VERSION
+from download_schedule.model import API_VERSION, PLURAL
 from download_schedule.names import cron_job_name
+
+BATCH: Final = "/apis/batch/v1"
+CORE: Final = "/api/v1"
+EVENTS: Final = "/apis/events.k8s.io/v1"
+SCHEDULES: Final = f"/apis/{API_VERSION}"
+
+EVERYWHERE: Final = ""
+"""The place that is all namespaces."""
+
+
+def collection(api: str, namespace: str, plural: str) -> str:
+    """Return the path of a namespace's resources of one kind, or of those :data:`EVERYWHERE`."""
+    return f"{api}/namespaces/{namespace}/{plural}" if namespace else f"{api}/{plural}"
 
 
 def of_schedule(schedule: Schedule) -> str:
     """Return the path of a schedule."""
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{schedule.namespace}/{PLURAL}/{schedule.name}"
-
-
-def of_cron_jobs(namespace: str) -> str:
-    """Return the path of a namespace's CronJobs."""
-    return f"/apis/batch/v1/namespaces/{namespace}/cronjobs"
+    return f"{collection(SCHEDULES, schedule.namespace, PLURAL)}/{schedule.name}"
 
 
 def of_cron_job(schedule: Schedule) -> str:
     """Return the path of a schedule's CronJob."""
-    return f"{of_cron_jobs(schedule.namespace)}/{cron_job_name(schedule.name)}"
-
-
-def of_jobs(namespace: str) -> str:
-    """Return the path of a namespace's Jobs."""
-    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
-
-
-def of_pods(namespace: str) -> str:
-    """Return the path of a namespace's Pods."""
-    return f"/api/v1/namespaces/{namespace}/pods"
-
-
-def of_events(namespace: str) -> str:
-    """Return the path of a namespace's Events."""
-    return f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+    return f"{collection(BATCH, schedule.namespace, 'cronjobs')}/{cron_job_name(schedule.name)}"

@@ -33,7 +33,8 @@ class File:
         origin: what the server said of the whole file; None: a later attempt cannot go on.
         size: bytes of the part that stay.
         sha256: of those.
-        check: asked just before the file gets its name; raises if it must not have it.
+        check: asked just before the file gets its name; raises if it must not have it. None: it
+            may replace anything.
 
     Attributes:
         inode: of the file; where there is another at its path, another run was faster.
@@ -51,7 +52,7 @@ class File:
         origin: Origin | None = None,
         size: int = 0,
         sha256: str = "",
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[], None] | None = None,
     ) -> None:
         try:
             self._target, self._name = open_folder(root, path)
@@ -97,7 +98,8 @@ class File:
         del sha256
         part = self._part
         self._flush()
-        self._check()
+        if self._check:
+            self._check()
         os.rename(part.name, self._name, src_dir_fd=part.folder, dst_dir_fd=self._target)
         os.fsync(self._target)
         remove(part.folder, part.name + SUFFIX)
