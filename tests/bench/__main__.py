@@ -133,6 +133,8 @@ def _take(row: dict[str, Any], figures: Figures) -> None:
     key = (row["scenario"], row["n"], row.get("rate", 0), row["op"])
     for name, value in row["v"].items():
         figures[key][name].append(value)
+    for process, seconds in row.get("cpu", {}).items():
+        figures[key][f"{process}_cpu_s"].append(seconds)
 
 
 def _print(figures: Figures) -> None:
@@ -140,7 +142,16 @@ def _print(figures: Figures) -> None:
         "rawlive": ["objects_per_s"],
         "raw": ["writes_per_s"],
         "live": ["objects_per_s", "op_cpu_ms_each", "lat_p50_ms", "rss_mib"],
-        "backlog": ["objects_per_s", "objects_per_s_after_first", "first_s", "op_cpu_ms_each"],
+        "backlog": [
+            "objects_per_s",
+            "objects_per_s_after_first",
+            "first_s",
+            "op_cpu_ms_each",
+            "operator_cpu_s",
+            "apiserver_cpu_s",
+            "etcd_cpu_s",
+            "kcm_cpu_s",
+        ],
         "restart": ["op_writes", "steady_s", "rss_mib"],
         "complete": [
             "completions_per_s",

@@ -119,7 +119,6 @@ class Schedule:
         return tick if tick is not None and tick < before else None
 
 
-@lru_cache(maxsize=16_384)
 def parse(expression: str, time_zone: str = "Etc/UTC", *, uid: str | None = None) -> Schedule:
     """Read *expression* exactly as Kubernetes would in the IANA zone *time_zone*.
 
@@ -137,6 +136,16 @@ def parse(expression: str, time_zone: str = "Etc/UTC", *, uid: str | None = None
         if uid is None:
             raise CronError(f"{expression!r} has an H, which needs a UID; write a value instead")
         expression = hashed.render(expression, uid)
+    return parse_rendered(expression, time_zone)
+
+
+@lru_cache(maxsize=16_384)
+def parse_rendered(expression: str, time_zone: str) -> Schedule:
+    """Do :func:`parse` for an expression without ``H``, which most schedules share with others.
+
+    Raises:
+        CronError: as for :func:`parse`.
+    """
     zone = zones.load(time_zone)
     bits = _read(expression)
     _refuse_if_never(expression, bits)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from download_schedule.cron import CronError, Schedule, parse
+from download_schedule.cron.schedule import parse_rendered
 from download_schedule.cron.zones import names
 from tests.differential.cases import Case, expression, generate
 
@@ -223,7 +224,7 @@ def untraced() -> Iterator[None]:
 
 def processor_seconds(case: Case) -> float:
     """Verdict, next, previous and period of *case*."""
-    parse.cache_clear()
+    parse_rendered.cache_clear()
     started = time.thread_time()
     schedule = read(case)
     if schedule is not None:
