@@ -68,6 +68,10 @@ def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, An
         pod["securityContext"] |= {"fsGroup": WORKER_USER, "fsGroupChangePolicy": "OnRootMismatch"}
     if volumes:
         pod["volumes"] = volumes
+    if settings.worker_image_pull_secrets:
+        # One that a namespace has not is passed by: the kubelet pulls with those that are there.
+        names = settings.worker_image_pull_secrets
+        pod["imagePullSecrets"] = [{"name": name} for name in names]
     return pod
 
 

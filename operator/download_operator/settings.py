@@ -43,6 +43,10 @@ class Settings:
     worker_image_pull_policy: str = field(
         default="IfNotPresent", metadata={"help": "Always, IfNotPresent or Never"}
     )
+    worker_image_pull_secrets: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "Secrets to pull it with, in each schedule's namespace, comma-separated"},
+    )
     pdf_image: str = field(
         default="", metadata={"help": "image for format pdf; empty: that format is refused"}
     )

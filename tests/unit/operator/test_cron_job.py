@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from download_operator.cron_job import desire
 from download_operator.pod import MAX_VARIABLE
-from tests.unit.operator.objects import desired
+from tests.unit.operator.objects import SETTINGS, desired, schedule_view
 
 VALUE = {"name": "Accept", "value": "text/csv"}
 SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
@@ -80,6 +82,13 @@ def test_files_on_a_volume_are_of_the_workers_group() -> None:
     kept = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
     assert kept["fsGroup"] == kept["runAsGroup"]
     assert "fsGroup" not in pod_spec()["securityContext"]
+
+
+def test_the_image_is_pulled_with_what_the_registry_asks_for() -> None:
+    settings = replace(SETTINGS, worker_image_pull_secrets=("registry", "mirror"))
+    template = desire(schedule_view(), settings).manifest["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+    assert "imagePullSecrets" not in pod_spec()
 
 
 @pytest.mark.parametrize(

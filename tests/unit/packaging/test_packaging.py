@@ -121,6 +121,7 @@ def test_the_values_of_the_operator_are_its_settings() -> None:
         "operator.caConfigMap=authorities",
         "operator.logFormat=json",
         "operator.allowCidrs={10.0.0.0/8}",
+        "image.pullSecrets={registry,mirror}",
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -132,6 +133,7 @@ def test_the_values_of_the_operator_are_its_settings() -> None:
     assert settings.proxy == "http://proxy.example:3128"
     assert settings.ca_config_map == "authorities"
     assert (settings.log_format, settings.allow_cidrs) == ("json", ("10.0.0.0/8",))
+    assert settings.worker_image_pull_secrets == ("registry", "mirror")
 
 
 def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
