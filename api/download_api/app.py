@@ -182,11 +182,15 @@ async def replace_schedule(
 @routes.delete("/schedules/{schedule_id}", responses=openapi.answers(403, 404, 409, 412))
 @needs("delete")
 async def delete_schedule(
-    schedule_id: ScheduleId, schedules: Store, if_match: IfMatch = None
+    schedule_id: ScheduleId,
+    schedules: Store,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> shapes.Deleted:
     """Delete a schedule, its history, and the run under way, if any."""
-    await schedules.delete(schedule_id, if_match)
-    return shapes.Deleted(success=True, message=f"Schedule {schedule_id} deleted")
+    await schedules.delete(schedule_id, if_match, dry_run=dry_run)
+    done = "would be deleted" if dry_run else "deleted"
+    return shapes.Deleted(success=True, message=f"Schedule {schedule_id} {done}")
 
 
 @routes.post("/schedules/{schedule_id}/suspend", responses=openapi.answers(403, 404, 409))

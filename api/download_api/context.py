@@ -45,7 +45,7 @@ ScheduleId = Annotated[
     str, Path(description="Namespace and name, with a dot between", examples=["team.daily-report"])
 ]
 DryRun = Annotated[
-    bool, Query(description="Check everything, as for real, and keep nothing of it.")
+    bool, Query(description="Check everything, as for real, and leave everything as it is.")
 ]
 Namespace = Annotated[str, Query(pattern=shapes.NAMESPACE)] | None
 LabelSelector = Annotated[

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from download_api import idempotency
@@ -88,24 +88,30 @@ class Schedules:
         """
         return await self._request("GET", schedule_id)
 
-    async def delete(self, schedule_id: str, expected: str | None) -> None:
+    async def delete(self, schedule_id: str, expected: str | None, *, dry_run: bool) -> None:
         """Delete one schedule; its CronJob, Jobs and Pods follow.
 
         Args:
             schedule_id: which one.
             expected: the ETags of which it must have one (If-Match); None: any.
+            dry_run: have the API server check it, and delete nothing.
 
         Raises:
             ProblemError: 404, there is none; 412, it has another ETag.
         """
         if expected is None:
-            await self._request("DELETE", schedule_id)
+            await self._request("DELETE", schedule_id, query=_kept(dry_run))
             return
 
         async def delete(resource: JSON) -> JSON:
             metadata = resource["metadata"]
             only = {name: metadata[name] for name in ("uid", "resourceVersion")}
-            options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": only}
+            options = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "preconditions": only,
+                "dryRun": ["All"] if dry_run else [],  # with a body, the query is not looked at
+            }
             return await self._cluster.request("DELETE", _path(resource), options)
 
         await self._newest(schedule_id, expected, delete)
@@ -259,12 +265,18 @@ class Schedules:
             "The schedule has changed since: GET it again and repeat the change.",
         )
 
-    async def _request(self, method: str, schedule_id: str, patch: JSON | None = None) -> JSON:
+    async def _request(
+        self,
+        method: str,
+        schedule_id: str,
+        patch: JSON | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> JSON:
         where = split_id(schedule_id)
         try:
             if where:
                 return await self._cluster.request(
-                    method, collection(*where), patch, content_type=MERGE_PATCH
+                    method, collection(*where), patch, query, MERGE_PATCH
                 )
         except ClusterError as error:
             if error.status != 404:

@@ -194,6 +194,11 @@ def test_a_dry_run_keeps_nothing(api: httpx.Client, kubectl: Kubectl) -> None:
         answer = method(f"{where}?dry_run=true", json={**body, "backoff_limit": 7})
         assert (answer.status_code, answer.json()["backoff_limit"]) == (200, 7)
         assert "etag" not in answer.headers
+    for condition in ({}, {"If-Match": api.get(where).headers["etag"]}):
+        deleted = api.delete(f"{where}?dry_run=true", headers=condition)
+        assert (deleted.status_code, "would be deleted" in deleted.text) == (200, True)
+    assert api.delete(f"{where}?dry_run=true", headers={"If-Match": '"x"'}).status_code == 412
+    assert api.delete(f"{where}x?dry_run=true").status_code == 404
     assert api.get(where).json() == made
     bad = api.post("/schedules?dry_run=true", json={**body, "cron_expression": "x"})
     assert bad.status_code == 400
