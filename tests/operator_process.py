@@ -2,21 +2,19 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.kubectl import wait_for
+from tests.ports import free_ports
 
 
 class Operator:
     """One `python -m download_operator`."""
 
     def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.health_port = free.getsockname()[1]
+        (self.health_port,) = free_ports(1)
         self.log = log
         self._environment = {
             **os.environ,

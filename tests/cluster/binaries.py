@@ -182,7 +182,7 @@ def _compile(family: str, name: str, program: Path) -> None:
 
 def go() -> str:
     """A Go toolchain new enough for every go.mod: from PATH, else from its Python package."""
-    wanted = _minimumgo()
+    wanted = _minimum_go()
     on_path = shutil.which("go")
     if on_path and _go_version(on_path) >= wanted:
         return on_path
@@ -196,7 +196,7 @@ def go() -> str:
     return str(program)
 
 
-def _minimumgo() -> tuple[int, ...]:
+def _minimum_go() -> tuple[int, ...]:
     declared = [
         re.search(r"^go (\S+)", (TOOLS / family / "go.mod").read_text(), re.MULTILINE)
         for family in FAMILIES

@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 from tests.cluster import archive, binaries, components, furnishing, network, supervisor, system
 from tests.cluster.certificates import Authority, write_signing_key
 from tests.cluster.layout import API_SERVICE, NODE_ADDRESS, PAUSE_IMAGE, Layout
+from tests.ports import free_ports
 
 CLUSTERS = binaries.CACHE / "clusters"
 READY_SECONDS = 120.0
@@ -151,8 +151,8 @@ def _enter(name: str, folder: Path) -> Layout:
     (folder / "pid").write_text(str(pid))
     _wait("supervisor", (folder / "supervisor.sock").exists, None)
     if not isolated:
-        ports = _free_ports(3)
-        return Layout(name, folder, "127.0.0.1", ports[0], ports[1], isolated=False)
+        api_port, etcd_port = free_ports(2)
+        return Layout(name, folder, "127.0.0.1", api_port, etcd_port, isolated=False)
     child = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
     with binaries.only_one(CLUSTERS / ".lock"):
         number = network.free_number()
@@ -377,16 +377,6 @@ def _remove_cgroups(layout: Layout) -> None:
     for folder in _cgroups(layout):
         for path, _, _ in os.walk(folder, topdown=False):
             Path(path).rmdir()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 @contextmanager

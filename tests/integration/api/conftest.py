@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from tests.cluster import LocalCluster
 from tests.integration.api.people import People, people
 from tests.kubectl import Kubectl, wait_for
+from tests.ports import free_ports
 
 KEY = "a-key-for-tests"
 _numbers = itertools.count(1)
@@ -37,9 +37,7 @@ def servers(administrator: Path, folder: Path) -> Iterator[StartApi]:
     clients: list[httpx.Client] = []
 
     def start(*, kubeconfig: Path = administrator, **settings: str) -> httpx.Client:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
