@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from tests.kubectl import wait_for
 from tests.ports import free_ports
 
@@ -42,6 +44,10 @@ class Operator:
             f"the operator's start, log: {self.log.read_text()[-2000:]}",
             lambda: self.log.read_text().count("Lease ours: working") >= times,
         )
+
+    def ask(self, path: str) -> httpx.Response:
+        """Send a GET to the port of its health and numbers."""
+        return httpx.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=10)
 
     def kill(self) -> None:
         """End the process as a crash would."""

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from tests.cluster import LocalCluster
-from tests.integration.operator.test_trouble import ask
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -52,7 +51,7 @@ def test_a_namespace_to_which_it_has_no_right_keeps_no_other_waiting(
         kubectl.apply(schedule("after"))
         kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=30s")
         assert "namespaces/nowhere/jobs failed" in log.read_text()
-        assert ask(operator, "/healthz").status_code == 200
+        assert operator.ask("/healthz").status_code == 200
     finally:
         assert operator.stop() == 0
 

@@ -29,13 +29,9 @@ from tests.schedules import schedule
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
-def ask(operator: Operator, path: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{operator.health_port}{path}", timeout=10)
-
-
 def metrics(operator: Operator) -> dict[tuple[str, str], float]:
     """All samples by name and labels."""
-    found = SAMPLE.findall(ask(operator, "/metrics").text)
+    found = SAMPLE.findall(operator.ask("/metrics").text)
     return {
         (name.removeprefix("download_operator_"), labels): float(number)
         for name, labels, number in found
@@ -50,7 +46,7 @@ def thaw(cluster: LocalCluster) -> Iterator[None]:
 
 def is_up(operator: Operator) -> bool:
     try:
-        return ask(operator, "/healthz").status_code == 200
+        return operator.ask("/healthz").status_code == 200
     except httpx.TransportError:
         return False
 
@@ -68,7 +64,7 @@ def test_it_starts_while_the_api_server_is_frozen_and_works_when_it_is_back(
     operator = start_operator(wait=False)
     wait_for("its port", lambda: is_up(operator))
     wait_for("two requests given up", lambda: unanswered(operator) >= 2)
-    assert ask(operator, "/healthz").status_code == 200
+    assert operator.ask("/healthz").status_code == 200
     assert metrics(operator)["leader", ""] == 0
     assert operator.process.poll() is None
     cluster.signal("kube-apiserver", signal.SIGCONT)
@@ -109,7 +105,7 @@ def test_the_numbers_explain_what_became_of_the_schedules(
     assert found["reconciles_total", 'result="error"'] == 0
     assert found["api_requests_total", 'method="POST",code="201"'] == 1
     assert found["api_requests_total", 'method="PUT",code="200"'] >= 2
-    assert ask(operator, "/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert operator.ask("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
 async def configuration_of(cluster: LocalCluster) -> Configuration:
