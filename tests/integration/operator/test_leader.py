@@ -3,10 +3,9 @@
 import signal
 import time
 from collections import Counter
-from typing import Any
 
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import end_pod, start_run
+from tests.integration.operator.runs import end_pod, history, start_run
 from tests.integration.operator.writes import Writes, writes
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
@@ -26,13 +25,8 @@ def two(start_operator: StartOperator, kubectl: Kubectl) -> tuple[Operator, Oper
     return leader, standby
 
 
-def history(kubectl: Kubectl) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = kubectl.get("dls", "report")["status"].get("history", [])
-    return runs
-
-
 def over(kubectl: Kubectl) -> list[str]:
-    return [run["job"] for run in history(kubectl) if run["state"] == "Completed"]
+    return [run["job"] for run in history(kubectl, "report") if run["state"] == "Completed"]
 
 
 def by_the_operator(kubectl: Kubectl) -> Writes:
@@ -65,7 +59,7 @@ def test_the_standby_takes_over_what_ends_while_the_leader_dies(
     )
     status = kubectl.get("dls", "report")["status"]
     assert status["counts"] == {"completed": RUNS, "failed": 0, "missed": 0}
-    assert len(history(kubectl)) == RUNS
+    assert len(history(kubectl, "report")) == RUNS
     assert "Lease ours" in standby.log.read_text()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.operator.runs import end_pod, recorded, start_run
+from tests.integration.operator.runs import end_pod, history, recorded, start_run
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -12,11 +12,6 @@ from tests.schedules import schedule
 
 def ask(kubectl: Kubectl, token: str, name: str = "report") -> None:
     kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
-
-
-def history(kubectl: Kubectl) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = kubectl.get("dls", "report")["status"].get("history", [])
-    return runs
 
 
 @pytest.fixture
@@ -32,14 +27,16 @@ def test_one_token_is_one_run_even_when_its_job_is_gone(kubectl: Kubectl, ready:
     name = job["metadata"]["name"]
     wait_for("its Pod", lambda: kubectl.list("pods"))
     end_pod(kubectl, name)
-    (run,) = wait_for("its end", lambda: [r for r in history(kubectl) if r["state"] == "Completed"])
+    (run,) = wait_for(
+        "its end", lambda: [r for r in history(kubectl, "report") if r["state"] == "Completed"]
+    )
     assert (run["trigger"], run["token"], run["job"]) == ("Manual", "first", name)
     kubectl("delete", "job", name)
     ready.kill()
     ready.start_again()
     ask(kubectl, "second")
-    wait_for("the other run", lambda: len(history(kubectl)) == 2)
-    assert [run["token"] for run in history(kubectl)] == ["second", "first"]
+    wait_for("the other run", lambda: len(history(kubectl, "report")) == 2)
+    assert [run["token"] for run in history(kubectl, "report")] == ["second", "first"]
     assert len(kubectl.list("jobs")) == 1
 
 
@@ -57,7 +54,7 @@ def test_forbid_waits_and_replace_does_not(kubectl: Kubectl, ready: Operator) ->
     assert other["metadata"]["annotations"]["downloads.dev/run-token"] == "second"
 
     def ends() -> list[tuple[str | None, str | None]]:
-        return [(run.get("token"), run.get("reason")) for run in history(kubectl)]
+        return [(run.get("token"), run.get("reason")) for run in history(kubectl, "report")]
 
     wait_for("the first's end", lambda: ("first", "JobDeleted") in ends())
     wait_for("the second", lambda: [token for token, _ in ends()] == ["second", "first"])
@@ -95,7 +92,7 @@ def test_while_one_is_refused_the_ends_of_others_are_recorded(
     wait_for("the refusal", lambda: "exceeded quota" in ready.log.read_text())
     end_pod(kubectl, "now")
     recorded(kubectl, "report", "now", "Completed")
-    assert [run["job"] for run in history(kubectl)] == ["now"]
+    assert [run["job"] for run in history(kubectl, "report")] == ["now"]
 
 
 @pytest.mark.usefixtures("operator")
