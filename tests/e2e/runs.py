@@ -1,9 +1,10 @@
-"""What the tests of runs wait for."""
+"""Runs with real Pods: asked for, and waited for."""
 
 from typing import Any
 
 from tests.kubectl import Kubectl, wait_for
 
+START_SECONDS = 60.0
 END_SECONDS = 150.0
 
 
@@ -12,9 +13,14 @@ def secret(name: str, **values: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
 
 
+def runs(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = kubectl.get("dls", name).get("status", {}).get("history", [])
+    return found
+
+
 def run_of(kubectl: Kubectl, name: str, *states: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
-        found = kubectl.get("dls", name).get("status", {}).get("history", [])
+        found = runs(kubectl, name)
         return found[0] if found and found[0]["state"] in states else None
 
     return wait_for(f"{name} to be {states}", look, END_SECONDS, every=1)
@@ -22,3 +28,25 @@ def run_of(kubectl: Kubectl, name: str, *states: str) -> dict[str, Any]:
 
 def ended(kubectl: Kubectl, name: str) -> dict[str, Any]:
     return run_of(kubectl, name, "Completed", "Failed")
+
+
+def ask(kubectl: Kubectl, name: str, token: str) -> None:
+    kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
+
+
+def wait_for_run(
+    kubectl: Kubectl, name: str, token: str, timeout: float = START_SECONDS, **members: Any
+) -> dict[str, Any]:
+    """Wait until the run for *token* has these members."""
+
+    def look() -> dict[str, Any] | None:
+        return next(
+            (
+                run
+                for run in runs(kubectl, name)
+                if run.get("token") == token and members.items() <= run.items()
+            ),
+            None,
+        )
+
+    return wait_for(f"{name}'s run {token} with {members}", look, timeout, every=0.5)

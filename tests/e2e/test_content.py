@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 
 from tests.cluster import Cluster
-from tests.e2e.test_runs import START_SECONDS, ask, wait_for_run
+from tests.e2e.runs import START_SECONDS, ask, wait_for_run
 from tests.schedules import schedule
 from tests.stage import install
 from tests.stage.webserver import content

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.cluster import Cluster
-from tests.e2e.test_runs import ask, wait_for_run
+from tests.e2e.runs import ask, wait_for_run
 from tests.integration.api.conftest import servers
 from tests.integration.api.people import AUDIENCE, account, bearer, binding, role
 from tests.kubectl import Kubectl, wait_for

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster, LocalCluster
+from tests.e2e.runs import ask, runs, wait_for_run
 from tests.kubectl import Kubectl, wait_for
 from tests.schedules import schedule
 from tests.stage import install
@@ -16,36 +17,8 @@ pytestmark = [
 ]
 
 SLOW = f"{install.WEB_URL}/slow/25"
-START_SECONDS = 60.0
 EXPLAIN_SECONDS = 60.0
 """Within it, a run that cannot start says why."""
-
-
-def ask(kubectl: Kubectl, name: str, token: str) -> None:
-    kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
-
-
-def runs(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = kubectl.get("dls", name).get("status", {}).get("history", [])
-    return found
-
-
-def wait_for_run(
-    kubectl: Kubectl, name: str, token: str, timeout: float = START_SECONDS, **members: Any
-) -> dict[str, Any]:
-    """Wait until the run for *token* has these members."""
-
-    def look() -> dict[str, Any] | None:
-        return next(
-            (
-                run
-                for run in runs(kubectl, name)
-                if run.get("token") == token and members.items() <= run.items()
-            ),
-            None,
-        )
-
-    return wait_for(f"{name}'s run {token} with {members}", look, timeout, every=0.5)
 
 
 @pytest.fixture

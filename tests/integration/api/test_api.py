@@ -13,17 +13,9 @@ import pytest
 
 from tests.cluster import LocalCluster
 from tests.integration.api.conftest import StartApi
+from tests.integration.api.reports import REPORT, create
 from tests.kubectl import Kubectl
 from tests.schedules import schedule
-
-REPORT = {"name": "Daily report", "url": "https://example.com/x", "cron_expression": "0 2 * * *"}
-
-
-def create(api: httpx.Client, **members: Any) -> dict[str, Any]:
-    answer = api.post("/schedules", json={**REPORT, **members})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 def test_a_schedule_from_birth_to_death(api: httpx.Client, kubectl: Kubectl) -> None:

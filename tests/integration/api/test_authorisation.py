@@ -32,7 +32,7 @@ from tests.integration.api.people import (
     kubeconfig_of,
     role,
 )
-from tests.integration.api.test_api import REPORT
+from tests.integration.api.reports import REPORT
 from tests.kubectl import Kubectl, RefusedError, wait_for
 from tests.schedules import schedule
 

@@ -8,7 +8,7 @@ import pytest
 
 from download_api.shapes import NewSchedule
 from download_schedule.model import Spec
-from tests.integration.api.test_api import REPORT, create
+from tests.integration.api.reports import REPORT, create
 from tests.kubectl import Kubectl
 from tests.schedules import schedule
 

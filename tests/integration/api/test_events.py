@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import pid_of
-from tests.integration.api.test_api import create
+from tests.integration.api.reports import create
 from tests.kubectl import Kubectl, wait_for
 from tests.schedules import schedule
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import KEY, pid_of
-from tests.integration.api.test_api import create
+from tests.integration.api.reports import create
 from tests.kubectl import wait_for
 
 SEED: Final = 20261125

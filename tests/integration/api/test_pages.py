@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from tests.cluster import LocalCluster
-from tests.integration.api.test_api import create
-from tests.integration.api.test_seed import make, record, run
+from tests.integration.api.reports import create, record, run
 from tests.kubectl import Kubectl
 from tests.schedules import schedule
 
@@ -159,7 +158,7 @@ def ids(page: dict[str, Any]) -> list[str]:
 
 
 def test_the_history_in_pages_in_either_order(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = make(api)
+    made = create(api)
     record(kubectl, made, *(run(number, "Completed") for number in range(7)))
     where = f"/schedules/{made['id']}/history"
     newest_first = [f"run-{number}" for number in range(6, -1, -1)]
@@ -173,7 +172,7 @@ def test_the_history_in_pages_in_either_order(api: httpx.Client, kubectl: Kubect
 
 
 def test_runs_that_come_and_go_between_pages(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = make(api)
+    made = create(api)
     record(kubectl, made, *(run(number, "Completed") for number in range(6)))
     following = pages(api, f"/schedules/{made['id']}/history", limit=2)
     assert ids(next(following)) == ["run-5", "run-4"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration.api.test_api import create
+from tests.integration.api.reports import create
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod
 from tests.kubectl import Kubectl, wait_for

@@ -18,6 +18,7 @@ import pytest
 
 from tests.cluster import LocalCluster
 from tests.integration.api.conftest import KEY, StartApi
+from tests.integration.api.reports import START, record, run
 from tests.kubectl import Kubectl, wait_for
 
 NEW = {"name": "nightly", "url": "https://example.com/a", "cron_expression": "30 2 * * 1-5"}
@@ -44,7 +45,6 @@ EXECUTION_FIELDS = {
     "attempt",
     "error_message",
 }
-START = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
 
 
 def make(api: httpx.Client, **members: Any) -> dict[str, Any]:
@@ -66,26 +66,6 @@ def detail(answer: httpx.Response) -> dict[str, Any]:
     assert isinstance(found["error"], str)
     assert found["error"]
     return found
-
-
-def run(number: int, state: str, **more: Any) -> dict[str, Any]:
-    start = START + timedelta(days=number)
-    return {
-        "id": f"run-{number}",
-        "job": f"nightly-{number}",
-        "trigger": "Schedule",
-        "state": state,
-        "startTime": f"{start:%Y-%m-%dT%H:%M:%SZ}",
-        "attempts": 1,
-        **more,
-    }
-
-
-def record(kubectl: Kubectl, made: dict[str, Any], *runs: dict[str, Any]) -> None:
-    """Write a history as the operator does: newest first."""
-    newest = sorted(runs, key=lambda entry: str(entry["startTime"]), reverse=True)
-    status = {"status": {"history": newest}}
-    kubectl.patch("dls", made["resource"], status, "--subresource=status")
 
 
 def test_post_takes_every_member_and_returns_it(api: httpx.Client) -> None:

@@ -18,7 +18,7 @@ from tests.cluster.certificates import Authority
 from tests.cluster.system import require_program
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, answer, head
-from tests.integration.worker.test_resume import ETAG, ranged, ranges
+from tests.integration.worker.ranges import ETAG, ranged, ranges
 from tests.kubectl import wait_for
 from tests.ports import free_ports
 

@@ -17,7 +17,7 @@ from download_schedule.result import EXIT_DONE, EXIT_RETRY
 from tests.cluster.system import is_root, require_program
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, head
-from tests.integration.worker.test_resume import ETAG, ranged, ranges
+from tests.integration.worker.ranges import ETAG, ranged, ranges
 from tests.kubectl import wait_for
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="mounts a file system, which needs root")
