@@ -13,7 +13,7 @@ import pytest
 from download_api.access import AT_ONCE, Access
 from download_api.authentication import Authentication, Kubernetes
 from download_api.cache import Expiring
-from download_api.guard import Gate, GuardedRoute, Rule
+from download_api.guard import Gate, GuardedRoute
 from download_api.keys import HashedKeys, bearer, parse_keys
 from download_api.problems import ProblemError
 from download_api.references import Reference, references, to_be_granted
@@ -361,4 +361,3 @@ def test_the_gate_that_the_settings_ask_for(tmp_path: Path) -> None:
     assert authentication(key_file=tmp_path, auth="kubernetes") == "Kubernetes"
     assert authentication(auth="kubernetes") == "Kubernetes"
     assert asyncio.run(AllRights().allow(ANN, GET, fresh=True))
-    assert Rule("get") == Rule("get", "")

@@ -16,7 +16,7 @@ from download_operator.plan import PENDING_PATIENCE, PENDING_SPREAD
 from download_operator.views import job_of, pod_of
 from download_schedule.history import counted
 from tests.unit.operator.objects import job_manifest, pod_manifest
-from tests.unit.operator.world import World
+from tests.unit.operator.world import KEY, World
 
 MAX_JOBS = 6
 UNTIL_WRITTEN = PENDING_PATIENCE + PENDING_SPREAD + timedelta(seconds=1)
@@ -140,7 +140,7 @@ class Cluster(RuleBasedStateMachine):
         return all(manifest or f"job-{n}" in done for n, manifest in self.jobs.items())
 
     def lists_anew(self) -> None:
-        cron_job = self.world.picture.snapshot(("team", "report"))
+        cron_job = self.world.picture.snapshot(KEY)
         assert cron_job
         assert cron_job.cron_job
         self.world.forget()

@@ -1,3 +1,5 @@
+"""How kopf is set up."""
+
 from itertools import islice
 
 from download_operator.operator import Pauses

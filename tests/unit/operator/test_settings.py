@@ -1,3 +1,5 @@
+"""What whoever installs the operator decides, and what is told of a bad value."""
+
 import pytest
 
 from download_operator.settings import Settings, help_text

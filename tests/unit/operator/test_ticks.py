@@ -1,3 +1,5 @@
+"""Which ticks brought a run, and which are missed for good."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +126,7 @@ def test_a_tick_is_missed_at_the_end_of_the_longest_deadline_too() -> None:
 def test_what_lies_more_than_six_hours_before_the_start_is_not_judged() -> None:
     world = World(schedule="0 * * * *", startingDeadlineSeconds=60)
     world.settle()
-    manifest = world.desired.manifest  # type: ignore[union-attr]
+    manifest = world.wanted
     world.now = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
     world.forget()
     world.apply_cron_job(manifest)

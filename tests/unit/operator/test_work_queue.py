@@ -1,3 +1,5 @@
+"""Keys, workers and retries, with handlers of the test's own."""
+
 import asyncio
 from collections.abc import Awaitable, Callable
 

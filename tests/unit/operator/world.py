@@ -143,6 +143,12 @@ class World:
         self.picture.put_pod(pod_of(pod_manifest(version=self.next_version(), **pod)))
 
     @property
+    def wanted(self) -> dict[str, Any]:
+        """The CronJob that the schedule asks for."""
+        assert isinstance(self.desired, Desired)
+        return self.desired.manifest
+
+    @property
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = self.manifest["status"]
         return status

@@ -11,7 +11,7 @@ import pytest
 from download_worker.errors import DownloadError, Reason
 from download_worker.file import File
 from download_worker.parts import Parts
-from download_worker.store import MAX_PART, Nowhere
+from download_worker.store import MAX_PART
 
 
 def test_the_name_appears_with_the_commit(tmp_path: Path) -> None:
@@ -162,14 +162,6 @@ def test_attempts_at_the_same_moment_make_the_same_folders(tmp_path: Path) -> No
         thread.join()
     assert errors == []
     assert names(tmp_path / "a/b/c/d/e/f/g/h") == list("01234567")
-
-
-def test_nowhere_takes_everything() -> None:
-    nowhere = Nowhere()
-    nowhere.write(b"x")
-    nowhere.checkpoint("")
-    nowhere.commit("")
-    nowhere.abandon(resumable=False)
 
 
 def new(root: Path, path: str) -> File:
