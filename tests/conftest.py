@@ -7,9 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster import LocalCluster, binaries, local
 from tests.kubectl import Kubectl
+
+# An example that takes long says that the machine is busy, and nothing of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 ROOT = Path(__file__).parents[1]
 _numbers = itertools.count(1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from download_schedule.cron import CronError, Schedule, parse
@@ -182,7 +182,6 @@ def test_next_is_what_a_search_minute_by_minute_finds(
     assert parse(text).next(start) == minute
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_previous_is_before_in_any_zone(seed: int) -> None:
     (case,) = generate(seed, 1)

@@ -224,6 +224,5 @@ TestInterleavings = pytest.mark.timeout(1800)(Cluster.TestCase)
 TestInterleavings.settings = settings(
     max_examples=10_000,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
