@@ -78,7 +78,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "CronPreview": {
         "cron_expression": "0 2 * * *",
         "time_zone": "Etc/UTC",
-        "description": "at 02:00 every day",
+        "description": "at 02:00 every day, Etc/UTC time",
         "next_run_times": ["2026-11-24T02:00:00Z"],
     },
     "Deleted": {"success": True, "message": "Schedule team.daily-report deleted"},

@@ -5,6 +5,7 @@ from typing import Any
 from download_api.app import build_app
 from download_api.cluster import Cluster
 from download_api.settings import Settings
+from download_schedule import cron
 
 DESCRIPTION = build_app(Settings(), Cluster.connect).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -20,6 +21,12 @@ def test_every_route_says_how_it_refuses() -> None:
         assert answers.keys() >= {"401", "422", "429", "503"}
         assert ("413" in answers) == ("requestBody" in operation)
         assert answers["429"]["headers"].keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+
+
+def test_the_example_of_a_preview_is_what_it_says() -> None:
+    (example,) = DESCRIPTION["components"]["schemas"]["CronPreview"]["examples"]
+    ticks = cron.parse(example["cron_expression"], example["time_zone"])
+    assert example["description"] == ticks.describe()
 
 
 def test_who_names_a_version_is_told_it() -> None:
