@@ -22,7 +22,7 @@ from download_api import (
     translate,
 )
 from download_api.buckets import Buckets
-from download_api.changes import patched, replaced
+from download_api.changes import MERGE_PATCH, patched, replaced
 from download_api.cluster import Cluster, ClusterError, UnreachableError
 from download_api.context import DryRun, ScheduleId, Sender, Store, guarded_router, now
 from download_api.feed import Feed
@@ -146,10 +146,7 @@ async def get_schedule(
 @needs("patch")
 async def change_schedule(
     schedule_id: ScheduleId,
-    changes: Annotated[
-        dict[str, Any],
-        Body(media_type=openapi.MERGE_PATCH),
-    ],
+    changes: Annotated[dict[str, Any], Body(media_type=MERGE_PATCH)],
     response: Response,
     schedules: Store,
     sender: Sender,

@@ -13,6 +13,7 @@ from download_api.translate import DISPLAY_NAME, MEMBERS, wishes
 from download_schedule.model import API_VERSION, KIND, Spec
 
 JSON = dict[str, Any]
+MERGE_PATCH: Final = "application/merge-patch+json"
 Checked = TypeVar("Checked", bound=BaseModel)
 
 

@@ -22,7 +22,8 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 STRANGERS_LIMIT: Final = 300
 """Failed sign-ins a minute from one address; beyond, nobody there is asked who he is."""
-READING: Final = frozenset({"GET", "HEAD"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Gate:
         Raises:
             ProblemError: he may not come in, or not do what the route does, or not so often.
         """
-        fresh = request.method not in READING
+        fresh = request.method not in SAFE_METHODS
         caller = await self._caller(request, fresh)
         access = Access(caller, self._rights, fresh=fresh)
         request.state.access = access  # also of who is refused: the audit names him

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from download_api import tracing
+from download_api.guard import SAFE_METHODS
 from download_api.problems import ProblemError
 from download_api.rates import Standing
 from download_api.traffic import Traffic
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 audit = logging.getLogger("download_api.audit")
 
@@ -53,7 +53,7 @@ class Envelope:
         finally:
             tracing.current.reset(token)
             answer.end()
-            if scope["method"] not in READING:
+            if scope["method"] not in SAFE_METHODS:
                 audit.info(json.dumps(answer.line()))
 
 

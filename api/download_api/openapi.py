@@ -7,13 +7,12 @@ from typing import Any, Final, get_args
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from download_api.changes import MERGE_PATCH
 from download_api.examples import EXAMPLES, PROBLEMS
 from download_api.problems import ErrorType
 
 JSON = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]
-
-MERGE_PATCH: Final = "application/merge-patch+json"
 
 _LINKED: Final = (
     "get_schedule",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from download_api import idempotency
 from download_api.access import Access
-from download_api.changes import manifest, merge
+from download_api.changes import MERGE_PATCH, manifest, merge
 from download_api.cluster import Cluster, ClusterError
 from download_api.paging import bad_cursor
 from download_api.problems import ProblemError, no_schedule
@@ -23,7 +23,6 @@ JSON = dict[str, Any]
 
 OWNER: Final = "downloads.dev/owner"
 """Annotation: who made it here. Label of the same name: that in a form that can be asked for."""
-MERGE_PATCH: Final = "application/merge-patch+json"
 PAGE: Final = 500
 """Schedules that the API server is asked for at once."""
 NAME_ATTEMPTS: Final = 5
