@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
 from download_api.cluster import Cluster, ClusterError
 from download_api.problems import ProblemError
-from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL
+from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL
 
 JSON = Mapping[str, Any]
-
-CONTAINER: Final = "download"
-"""Name of the container that downloads."""
 
 
 class Logs:

@@ -20,6 +20,8 @@ RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, 
 """On the Job made for it: that token, at most 128 characters of it."""
 MAX_TOKEN: Final = 128
 
+CONTAINER: Final = "download"
+"""Name of the container that downloads; a Pod's other containers say nothing about a run."""
 JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 """Set by the Job controller on its Pods."""
 

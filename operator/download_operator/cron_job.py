@@ -13,10 +13,11 @@ from pydantic_core import ErrorDetails
 
 from download_operator.pod import pod_spec
 from download_operator.settings import Settings
-from download_operator.views import CONTAINER, CronJob, Schedule
+from download_operator.views import CronJob, Schedule
 from download_schedule import cron
 from download_schedule.model import API_VERSION, KIND, Format, Spec
 from download_schedule.names import (
+    CONTAINER,
     MANAGED_BY_LABEL,
     MANAGER,
     MAX_TOKEN,

@@ -4,9 +4,9 @@ import json
 from typing import Any, Final
 
 from download_operator.settings import Settings
-from download_operator.views import CONTAINER, Schedule
+from download_operator.views import Schedule
 from download_schedule.model import Destination, Format, Spec
-from download_schedule.names import JOB_UID_LABEL
+from download_schedule.names import CONTAINER, JOB_UID_LABEL
 
 WORKER_USER: Final = 65532
 DATA_PATH: Final = "/data"

@@ -6,9 +6,10 @@ Ten thousand schedules have to fit into memory, and whole objects would not.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from download_schedule.names import (
+    CONTAINER,
     MAX_TOKEN,
     RUN_REQUESTED_ANNOTATION,
     RUN_TOKEN_ANNOTATION,
@@ -18,9 +19,6 @@ from download_schedule.names import (
 )
 
 JSON = Mapping[str, Any]
-
-CONTAINER: Final = "download"
-"""Name of the container that downloads; a Pod's other containers say nothing about a run."""
 
 
 class View(Protocol):
