@@ -4,9 +4,9 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 PREFIX: Final = "DOWNLOAD_API_"
 LOOPBACK: Final = "127.0.0.1"
@@ -106,25 +106,22 @@ class Settings:
             for name, text in environment.items()
             if name.startswith(PREFIX)
         }
-        known = {spec.name for spec in fields(cls)}
-        if unknown := sorted(given.keys() - known):
+        known = {spec.name: spec for spec in fields(cls)}
+        if unknown := sorted(given.keys() - known.keys()):
             name = PREFIX + unknown[0].upper()
             raise ValueError(f"{name} is not a setting; see --help for the ones there are")
-        numbers = {
-            spec.name: _number(spec.name, given[spec.name])
-            for spec in fields(cls)
-            if isinstance(spec.default, int) and spec.name in given
-        }
-        return cls(
-            host=given.get("host", LOOPBACK),
-            **numbers,
-            auth=given.get("auth", ""),
-            key_file=Path(given["key_file"]) if given.get("key_file") else None,
-            audience=given.get("audience", "download-operator"),
-            namespace=given.get("namespace", "default"),
-            trusted_proxies=tuple(_parts(given, "trusted_proxies")),
-            content_volumes=tuple(map(_mounted, _parts(given, "content_volumes"))),
-        )
+        return cls(**{name: _value(known[name], text) for name, text in given.items()})
+
+
+def _value(spec: Field[Any], text: str) -> Any:
+    match spec.name:
+        case "key_file":
+            return Path(text) if text else None
+        case "trusted_proxies":
+            return _parts(text)
+        case "content_volumes":
+            return tuple(map(_mounted, _parts(text)))
+    return _number(spec.name, text) if isinstance(spec.default, int) else text
 
 
 def _number(name: str, text: str) -> int:
@@ -133,8 +130,8 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
-def _parts(given: Mapping[str, str], name: str) -> list[str]:
-    return [part for text in given.get(name, "").split(",") if (part := text.strip())]
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _check_range(text: str) -> None:
