@@ -13,14 +13,12 @@ from urllib.parse import urlsplit
 
 from download_schedule.result import EXIT_DONE, Result, encode
 from download_worker.addresses import Network
-from download_worker.download import MAX_BYTES, Order, Progress, Surroundings
+from download_worker.download import MAX_BYTES, Order, Progress, Surroundings, discard
 from download_worker.keep import Place, keep, owner_name
-from download_worker.parts import Leftover
 from download_worker.progress import JSONFormatter, ProgressBar
 from download_worker.redirects import Header, Request, encoded
 from download_worker.run import StopFlag, outcome, run
-from download_worker.store import Nowhere, Sink
-from download_worker.transfer import Limits, Response
+from download_worker.transfer import Limits
 
 EPILOG = """exit codes: 0 done; 10 no retry can help; 20 worth a retry; 143 stopped"""
 
@@ -69,12 +67,8 @@ def _kept(arguments: argparse.Namespace, progress: Progress) -> Result:
         only_if_changed=arguments.only_if_changed,
         remember=arguments.only_if_changed,
     )
-    result, _ = keep(order, place, Surroundings(_nothing, progress, stopped))
+    result, _ = keep(order, place, Surroundings(discard, progress, stopped))
     return replace(result, location=output.absolute().as_uri())
-
-
-def _nothing(_response: Response, _leftover: Leftover | None) -> Sink:
-    return Nowhere()
 
 
 def _hide(_received: int, _expected: int) -> None:

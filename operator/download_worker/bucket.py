@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,10 @@ MAX_PARTS: Final = 9_000
 """Amazon's limit is 10,000 parts to an object."""
 UPLOADS: Final = 2
 """Parts under way at the same time: what an upload costs in memory."""
+MAX_WAITING: Final = 2
+"""Pieces of the body that the upload has not taken yet."""
+POLL_SECONDS: Final = 0.2
+"""Between two looks whether the upload has ended, where it takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Upload:
         self._object = wanted
         self._part_bytes = max(PART_BYTES, wanted.length // MAX_PARTS)
         self._first = bytearray()
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(2)
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._aborted = False
@@ -165,10 +170,8 @@ class Upload:
 
     def _hand_over(self, chunk: bytes | None) -> None:
         while not self._over.is_set():
-            try:
-                return self._waiting.put(chunk, timeout=0.2)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                self._waiting.put(chunk, timeout=POLL_SECONDS)
+                return
         if self._error and chunk is not None:
             raise self._service.explained(self._error)
-        return None

@@ -16,7 +16,7 @@ from download_worker.errors import (
 )
 from download_worker.parts import Leftover
 from download_worker.redirects import STATUSES, Header, Request, follow
-from download_worker.store import Sink
+from download_worker.store import Nowhere, Sink
 from download_worker.transfer import Limits, Response, transfer
 from download_worker.validators import Known
 from download_worker.verdicts import (
@@ -67,6 +67,7 @@ Raises:
     DownloadError: it cannot be made from that.
 """
 Progress = Callable[[int, int], None]
+"""Called again and again with the bytes that have come and those expected; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class Surroundings:
     """What an earlier attempt left."""
     convert: Convert | None = None
     """None: the body is kept as it came."""
+
+
+def discard(_response: Response, _leftover: Leftover | None) -> Sink:
+    """Open a sink that keeps nothing."""
+    return Nowhere()
 
 
 def download(order: Order, surroundings: Surroundings) -> Result:

@@ -192,9 +192,8 @@ def _usable(part: Part, url: str) -> Leftover | None:
         if not read < size <= longest:
             break
         _update(digest, part, read, size - 1)
-        before = (
-            digest.copy()
-        )  # without the last byte, so that there is always something to ask for
+        # Without the last byte, so that there is always something to ask for.
+        before = digest.copy()
         _update(digest, part, size - 1, size)
         if digest.hexdigest() != sha256:
             break

@@ -19,13 +19,13 @@ from download_schedule.result import (
 from download_worker import formats
 from download_worker import spec as specs
 from download_worker.bucket import Object, Upload
-from download_worker.download import Surroundings, download, failed
+from download_worker.download import Surroundings, discard, download, failed
 from download_worker.errors import DownloadError, Reason, StoppedError, of_file_system
 from download_worker.filenames import filename
 from download_worker.keep import Place, keep, owner_name
 from download_worker.parts import Leftover
 from download_worker.progress import ProgressLog
-from download_worker.store import Nowhere, Sink
+from download_worker.store import Sink
 from download_worker.transfer import Response
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def outcome(error: Exception) -> tuple[Result, int]:
 def _attempt(spec: specs.Spec, data: Path, stopped: Callable[[], bool]) -> Result:
     log.info("%s %s", spec.order.request.method, spec.order.request.url)
     convert = formats.converter(spec.format, spec.order, stopped)
-    around = Surroundings(_discard, ProgressLog(), stopped, convert=convert)
+    around = Surroundings(discard, ProgressLog(), stopped, convert=convert)
     if spec.volume:
         result = _to_volume(spec, spec.volume, data, around)
     elif spec.s3:
@@ -99,10 +99,6 @@ def _attempt(spec: specs.Spec, data: Path, stopped: Callable[[], bool]) -> Resul
     what = "unchanged" if result.unchanged else result.location or "discarded"
     log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, what)
     return result
-
-
-def _discard(_response: Response, _leftover: Leftover | None) -> Sink:
-    return Nowhere()
 
 
 def _to_volume(spec: specs.Spec, volume: specs.Volume, data: Path, around: Surroundings) -> Result:
