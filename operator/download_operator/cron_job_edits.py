@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from download_operator.views import rfc3339
 from download_schedule.names import SPEC_HASH_ANNOTATION, STOPPED
 
 JSON = dict[str, Any]
@@ -18,8 +19,8 @@ def anew(cron_job: JSON, now: datetime) -> JSON:
 
     The CronJob controller looks for ticks since ``lastScheduleTime``, by the new expression.
     """
-    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {**cron_job, "status": {**cron_job.get("status", {}), "lastScheduleTime": time}}
+    status = {**cron_job.get("status", {}), "lastScheduleTime": rfc3339(now)}
+    return {**cron_job, "status": status}
 
 
 def suspended(current: JSON) -> JSON:

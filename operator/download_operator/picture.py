@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View
+from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View, rfc3339
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
 
@@ -300,7 +300,7 @@ def _says_the_same(known: Seen | None, seen: Seen) -> bool:
 def _deleted(now: datetime) -> Outcome:
     return Outcome(
         completed=False,
-        time=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        time=rfc3339(now),
         reason=JOB_DELETED,
         message="The Job was deleted before it was over.",
     )

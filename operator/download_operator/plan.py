@@ -4,6 +4,7 @@ The caller carries the action out, takes the answer into the picture and asks ag
 nothing left to do but wait.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
@@ -24,7 +25,7 @@ from download_operator.picture import Run, Snapshot
 from download_operator.run_requests import requested_run, run_requests
 from download_operator.runs import result_is_missing, run_of, without_pod
 from download_operator.ticks import NEWS_GRACE, judge
-from download_operator.views import Job, Pod, moment
+from download_operator.views import Job, Pod, moment, rfc3339
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY, State
 from download_schedule.names import STOPPED
@@ -149,14 +150,14 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
     if overdue := _overdue(snapshot, now):
         return ReadPods(overdue)
     entries, existing, look_again = _runs(snapshot, now)
-    schedule, moment = snapshot.schedule, _text(now)
+    schedule, time = snapshot.schedule, rfc3339(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
-    recorded = history.record(schedule.status, entries, existing, limit, moment)
+    recorded = history.record(schedule.status, entries, existing, limit, time)
     verdicts = {"Ready": ready, **conditions.healthy(recorded["history"])}
     stored_conditions = schedule.status.get("conditions", ())
     status: JSON = {
         "observedGeneration": schedule.generation,
-        "conditions": conditions.merge(stored_conditions, verdicts, schedule.generation, moment),
+        "conditions": conditions.merge(stored_conditions, verdicts, schedule.generation, time),
         **recorded,
         "runRequests": run_requests(snapshot),
     }
@@ -179,9 +180,9 @@ def _add_ticks(
     """Add to *status* what the ticks are about; return those that turn out to be missed."""
     if desired.spec.suspend:
         return ()
-    status["settledUntil"] = _text(now)
+    status["settledUntil"] = rfc3339(now)
     if upcoming := desired.ticks.next(now):
-        status["nextRunTime"] = _text(upcoming)
+        status["nextRunTime"] = rfc3339(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status
     settled_until = moment(stored.get("settledUntil", ""))
@@ -196,7 +197,7 @@ def _add_ticks(
         timedelta(seconds=desired.spec.starting_deadline_seconds),
         _started(snapshot, status),
     )
-    status["settledUntil"] = _text(judgement.settled_until)
+    status["settledUntil"] = rfc3339(judgement.settled_until)
     status["counts"]["missed"] += len(judgement.missed)
     if judgement.open_tick:
         deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
@@ -295,7 +296,7 @@ def _is_nothing(value: Any) -> bool:
     return not (any(value.values()) if isinstance(value, dict) else value)
 
 
-def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
+def _says_more(status: JSON, stored: Mapping[str, Any], now: datetime) -> bool:
     """Whether *status* is worth a write.
 
     What Kubernetes' clean-up alone changes (``recorded``) is not, nor ticks that merely went by,
@@ -303,14 +304,10 @@ def _says_more(status: JSON, stored: Any, now: datetime) -> bool:
     """
     ignored = {"recorded", "settledUntil"}
     before, after = stored.get("nextRunTime"), status.get("nextRunTime")
-    if before and after and _text(now - NEXT_RUN_GRACE) < before <= after:
+    if before and after and rfc3339(now - NEXT_RUN_GRACE) < before <= after:
         ignored.add("nextRunTime")
     return _without(status, ignored) != _without(stored, ignored)
 
 
-def _without(status: Any, ignored: set[str]) -> JSON:
+def _without(status: Mapping[str, Any], ignored: set[str]) -> JSON:
     return {name: value for name, value in status.items() if name not in ignored}
-
-
-def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from download_operator.views import moment
+from download_operator.views import moment, rfc3339
 from download_schedule.cron import Schedule
 
 NEWS_GRACE: Final = timedelta(seconds=15)
@@ -61,7 +61,7 @@ def judge(
 def explain(missed: Collection[datetime], history: Collection[Mapping[str, Any]]) -> str:
     """Return why the last of *missed* brought no run, as one sentence for people."""
     last = max(missed)
-    time = last.strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = rfc3339(last)
     count = f"{len(missed)} ticks up to {time}" if len(missed) > 1 else f"The tick {time}"
     busy = next((run["job"] for run in history if _was_going(run, last)), None)
     if busy:

@@ -166,6 +166,7 @@ def job_of(manifest: JSON) -> Job:
     """Project a Job."""
     metadata, status = manifest["metadata"], manifest.get("status", {})
     annotations = metadata.get("annotations", {})
+    tick = moment(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))
     return Job(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -173,7 +174,7 @@ def job_of(manifest: JSON) -> Job:
         resource_version=int(metadata["resourceVersion"]),
         schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
         created=metadata["creationTimestamp"],
-        scheduled_time=_spelt(moment(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))),
+        scheduled_time=rfc3339(tick) if tick else None,
         token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
         start_time=status.get("startTime"),
         attempts=sum(status.get(count, 0) for count in ("active", "succeeded", "failed")),
@@ -211,9 +212,9 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def _spelt(time: datetime | None) -> str | None:
-    """Spell a time as the status does: Python reads more forms than that may have."""
-    return time.isoformat("T", "seconds")[:19] + "Z" if time else None
+def rfc3339(time: datetime) -> str:
+    """Spell a time in UTC as Kubernetes and the status do: in whole seconds, which sort as text."""
+    return time.isoformat("T", "seconds")[:19] + "Z"
 
 
 def _controller(metadata: JSON) -> JSON:
