@@ -136,27 +136,26 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
         return Reflector(client, path, selector, project, put, remove, metadata_only)
 
     ours = SCHEDULE_UID_LABEL
-    sinks = picture
     return [
         mirror(
             paths.SCHEDULES,
             PLURAL,
             "",
             views.schedule_of,
-            sinks.put_schedule,
-            sinks.remove_schedule,
+            picture.put_schedule,
+            picture.remove_schedule,
         ),
         mirror(
             paths.BATCH,
             "cronjobs",
             ours,
             views.cron_job_of,
-            sinks.put_cron_job,
-            sinks.remove_cron_job,
-            True,
+            picture.put_cron_job,
+            picture.remove_cron_job,
+            metadata_only=True,
         ),
-        mirror(paths.BATCH, "jobs", ours, views.job_of, sinks.put_job, sinks.remove_job),
-        mirror(paths.CORE, "pods", ours, views.pod_of, sinks.put_pod, sinks.remove_pod),
+        mirror(paths.BATCH, "jobs", ours, views.job_of, picture.put_job, picture.remove_job),
+        mirror(paths.CORE, "pods", ours, views.pod_of, picture.put_pod, picture.remove_pod),
     ]
 
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -130,7 +130,7 @@ class Reflector(Generic[V]):
         version: str = page["metadata"]["resourceVersion"]
         return version
 
-    async def _watch(self, version: str) -> Any:
+    async def _watch(self, version: str) -> AsyncIterator[str]:
         """Follow the changes since *version*; yield the version of each."""
         query = {
             "labelSelector": self._selector,
