@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
+import pycurl
 from obstore.store import S3Store
 
 from tests.kubectl import wait_for
@@ -101,8 +102,6 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
 
 def make_bucket(server: S3Server) -> bool:
     """Make its bucket, which obstore has no call for; False if the server does not answer yet."""
-    import pycurl  # noqa: PLC0415
-
     curl = pycurl.Curl()
     curl.setopt(pycurl.URL, f"{server.endpoint}/{server.bucket}")
     curl.setopt(pycurl.CUSTOMREQUEST, "PUT")

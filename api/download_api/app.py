@@ -72,6 +72,7 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         redirect_slashes=False,  # see the middleware
         generate_unique_id_function=lambda route: route.name,
     )
+    # FastAPI's own way to extend the description.
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Envelope, traffic=traffic)
     problems.install(app)

@@ -30,7 +30,13 @@ class Authentication(Protocol):
 class Anyone:
     """Whoever can reach us: for loopback only."""
 
-    async def caller(self, _: str | None, __: str | None, *, fresh: bool) -> Caller:  # noqa: ARG002
+    async def caller(
+        self,
+        _: str | None,
+        __: str | None,
+        *,
+        fresh: bool,  # noqa: ARG002 - the protocol's
+    ) -> Caller:
         """Return the only caller there is."""
         return Caller(user="local")
 
@@ -46,7 +52,7 @@ class OneKey:
         authorization: str | None,
         x_api_key: str | None,
         *,
-        fresh: bool,  # noqa: ARG002
+        fresh: bool,  # noqa: ARG002 - the protocol's
     ) -> Caller:
         """Return the only caller there is.
 

@@ -35,7 +35,7 @@ class PunctualProtocol(H11Protocol):
         elif self._deadline is None:
             self._wait()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's
         """Answer what is no HTTP as every other error, unless an answer has begun already."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = ProblemError(400, "bad_request", _NO_HTTP, {"Connection": "close"}).response()

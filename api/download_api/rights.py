@@ -22,7 +22,7 @@ class Rights(Protocol):
 class AllRights:
     """Everybody who is let in may do everything."""
 
-    async def allow(self, caller: Caller, right: Right, *, fresh: bool) -> bool:  # noqa: ARG002
+    async def allow(self, _: Caller, __: Right, *, fresh: bool) -> bool:  # noqa: ARG002 - see Rights
         """Return True."""
         return True
 

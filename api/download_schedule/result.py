@@ -43,13 +43,13 @@ class Result:
     """Digest of the stored body, 64 lower-case hexadecimal digits."""
     httpStatus: int | None = None  # noqa: N815 - the resource's own spelling
     """Status of the last response, 100 to 599."""
-    contentType: str | None = None  # noqa: N815
+    contentType: str | None = None  # noqa: N815 - as above
     etag: str | None = None
     location: str | None = None
     """Where the file is now, such as ``volume://claim/path``."""
     unchanged: bool | None = None
     """True where the server said that nothing is new; then no file was written."""
-    lengthUnverified: bool | None = None  # noqa: N815
+    lengthUnverified: bool | None = None  # noqa: N815 - as above
     """True where nothing told how long the body was to be, so that a cut would not have shown."""
     reason: str | None = None
     """CamelCase word for a failure, such as ``HTTPStatus``; absent after success."""

@@ -117,7 +117,7 @@ class Upload:
 
     def _is_ours(self, error: Exception) -> bool:
         """Whether a request that was repeated came upon what it had itself put there."""
-        from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415
+        from obstore.exceptions import AlreadyExistsError
 
         if not isinstance(error, AlreadyExistsError):
             return False
@@ -130,7 +130,7 @@ class Upload:
         return {name: value for name, value in told.items() if value}
 
     def _send_whole(self, sha256: str) -> None:
-        import obstore  # noqa: PLC0415
+        import obstore
 
         try:
             obstore.put(
@@ -145,7 +145,7 @@ class Upload:
             self._error = error
 
     def _send_parts(self) -> None:
-        import obstore  # noqa: PLC0415
+        import obstore
 
         try:
             obstore.put(

@@ -125,7 +125,7 @@ class _Brotli:
     unused_data = b""
 
     def __init__(self) -> None:
-        import brotli  # noqa: PLC0415
+        import brotli
 
         self._brotli: Any = brotli.Decompressor()
         self.needs_input = True
@@ -142,9 +142,9 @@ class _Brotli:
 
 def _zstd() -> _Decompressor:
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415
+        from compression import zstd
     else:
-        from backports import zstd  # noqa: PLC0415
+        from backports import zstd
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
 
 

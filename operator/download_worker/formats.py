@@ -109,7 +109,7 @@ def converter(form: str, order: Order, stopped: Callable[[], bool]) -> Convert |
         case "json":
             return _document
         case "pdf":
-            from download_worker.page import Rendering, printer  # noqa: PLC0415
+            from download_worker.page import Rendering, printer
 
             return printer(order, Rendering(), stopped)
     raise ValueError(f"format {form}")
@@ -139,7 +139,7 @@ def _document(response: Response, body: bytes) -> bytes:
 
 def _article(response: Response, body: bytes, form: str) -> bytes:
     """The main article, without navigation, advertisements and scripts."""
-    import trafilatura  # noqa: PLC0415
+    import trafilatura
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     page = _in_utf8(response, body)

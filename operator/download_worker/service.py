@@ -69,8 +69,8 @@ class Service:
         Raises:
             DownloadError: the service does not answer.
         """
-        import obstore  # noqa: PLC0415
-        from obstore import exceptions as refused  # noqa: PLC0415
+        import obstore
+        from obstore import exceptions as refused
 
         try:
             found = obstore.get(self.store, key, options={"head": True})
@@ -89,13 +89,13 @@ class Service:
 
 def _gate(opened: ExitStack, limits: Limits) -> "Passed":
     """Judge each connection to the service when it is made: a look-up may change its answer."""
-    from download_worker.gate import gate  # noqa: PLC0415
+    from download_worker.gate import gate
 
     return opened.enter_context(gate(limits.allowed, sys.maxsize, limits.connect_seconds))
 
 
 def _store(bucket: Bucket, proxy: str) -> "S3Store":
-    from obstore.store import S3Store  # noqa: PLC0415
+    from obstore.store import S3Store
 
     config: S3Config = {
         "bucket": bucket.name,
@@ -144,7 +144,7 @@ def _refused(where: str, address: str) -> DownloadError:
 
 
 def _of_service(error: Exception, bucket: Bucket) -> DownloadError:
-    from obstore import exceptions  # noqa: PLC0415
+    from obstore import exceptions
 
     words = _first_line(error)
     if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):

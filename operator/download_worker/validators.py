@@ -84,7 +84,7 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     etag = headers.get("etag", "")
     if etag:
         return etag if etag.startswith('"') and _ETAG.fullmatch(etag) else None
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+    from email.utils import parsedate_to_datetime
 
     date, modified = headers.get("date"), headers.get("last-modified")
     try:

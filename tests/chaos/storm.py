@@ -126,7 +126,7 @@ class _Storm:
         for name in self._names:
             await self._client.request("POST", self._path(), _schedule(name))
         for name in self._names:
-            while not (await self._status(name)).get("cronJobName"):  # noqa: ASYNC110
+            while not (await self._status(name)).get("cronJobName"):
                 await asyncio.sleep(0.1)
 
     async def _run_all(self) -> None:
@@ -163,7 +163,7 @@ class _Storm:
             self._restarted += 1
 
     async def _wait_for(self, share: float) -> None:
-        while self._done < share * self._plan.runs:  # noqa: ASYNC110 - a hundred times is enough
+        while self._done < share * self._plan.runs:
             await asyncio.sleep(0.01)
 
     async def _settle(self) -> list[str]:

@@ -207,7 +207,7 @@ async def _throw(kubeconfig: str, namespace: str) -> tuple[Door, list[JSON]]:
         edits = [(name, _spec(dice)) for name in list(door.accepted)[::3]]
         await asyncio.gather(*(door.edit(name, spec) for name, spec in edits))
         async with asyncio.timeout(120):
-            while not all(map(_is_judged, items := await door.all())):  # noqa: ASYNC110
+            while not all(map(_is_judged, items := await door.all())):
                 await asyncio.sleep(0.5)
         return door, items
     finally:

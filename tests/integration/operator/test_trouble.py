@@ -137,10 +137,10 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
                 await mirror.synced.wait()
                 for name in ("one", "two"):
                     failures = mirror.failures
-                    while mirror.failures == failures:  # noqa: ASYNC110
+                    while mirror.failures == failures:
                         await asyncio.sleep(0.05)
                     await asyncio.to_thread(kubectl.apply, schedule(name))
-                    while name not in seen:  # noqa: ASYNC110
+                    while name not in seen:
                         await asyncio.sleep(0.05)
         finally:
             running.cancel()
