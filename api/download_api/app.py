@@ -1,4 +1,4 @@
-"""The routes."""
+"""The application, and the routes that have no module of their own (``routes_*``)."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,1 +1,1 @@
-"""The operator's speed, beside a tuned Go controller and the bare API server, in one run."""
+"""The speed of operator, worker and API, each in one run with what it is held beside."""
