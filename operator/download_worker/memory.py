@@ -68,6 +68,13 @@ def _checked(item: Any) -> Written:
     return written
 
 
+def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return ETag and Last-Modified where :func:`_checked` takes them."""
+    told = headers.get("etag"), headers.get("last-modified")
+    etag, modified = (text if text and text.isprintable() else None for text in told)
+    return etag, modified
+
+
 def _reduced(written: Written) -> Written:
     """Forget what only matters of the last file: thousands of them have to fit into the memory."""
     return replace(written, source="", etag=None, last_modified=None)
@@ -183,8 +190,7 @@ class Memory:
         found, modified = self.stat(path)
         if found != inode:
             raise FileNotFoundError(errno.ENOENT, "another file is there", path)
-        etag, last_modified = headers.get("etag"), headers.get("last-modified")
-        return Written(path, inode, modified, source, sha256, etag, last_modified)
+        return Written(path, inode, modified, source, sha256, *_validators(headers))
 
     def stat(self, path: str) -> tuple[int, int]:
         """Return inode and time of modification of a file.
