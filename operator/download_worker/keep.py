@@ -93,7 +93,8 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
         dataclasses.replace(order, known=known),
         dataclasses.replace(around, open_sink=open_sink, leftover=leftover),
     )
-    if last and result.unchanged:
+    if memory and last and result.unchanged:
+        memory.renew(last, opened[-1][2].headers if opened else None, place.keep_last)
         return result, last.path
     file, path, response = opened[-1]
     if memory:

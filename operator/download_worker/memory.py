@@ -139,9 +139,29 @@ class Memory:
         except (OSError, DownloadError) as error:
             log.warning("what was written is not remembered, or not tidied up: %s", error)
 
+    def renew(
+        self, last: Written, headers: Mapping[str, str] | None, keep_last: int | None
+    ) -> None:
+        """Remember what its server says now of the *last* file, which is still the same.
+
+        Args:
+            last: as it was remembered.
+            headers: of the answer that brought it again; None: it was not sent.
+            keep_last: as for :meth:`add`.
+        """
+        if headers is None:
+            return self.add(last, keep_last)
+        etag, modified = _validators(headers)
+        return self.add(replace(last, etag=etag, last_modified=modified), keep_last)
+
     def _add(self, written: Written, keep_last: int | None) -> None:
+        this = written.path, written.inode, written.modified
+        if any((each.path, each.inode, each.modified) == this for each in self.files[:-1]):
+            return  # it is not new, and another run wrote a later one
         old = [_reduced(each) for each in self.files if each.path != written.path]
         excess = max(len(old) + 1 - (keep_last or MAX_FILES), 0)
+        if not excess and self.files[-1:] == [written]:
+            return
         stuck = [each for each in old[:excess] if keep_last and not self._remove(each)]
         self.files = [*stuck, *old[excess:], written][-MAX_FILES:]
         document = json.dumps([asdict(each) for each in self.files])

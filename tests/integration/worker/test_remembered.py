@@ -1,10 +1,15 @@
 """What stays remembered when servers say odd things, and when nothing is new."""
 
+from pathlib import Path
+
 import pytest
 
+from download_worker.file import File
+from download_worker.memory import Memory
+from download_worker.parts import Parts
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import BODY, FaultServer, answer
-from tests.integration.worker.test_memory import names
+from tests.integration.worker.test_memory import RECORD, names
 
 JOBS = [f"nightly-{29923320 + minute}" for minute in range(4)]
 
@@ -19,3 +24,48 @@ def test_a_field_that_is_not_to_be_seen_costs_no_memory(
     assert ended[1].result.unchanged
     assert pod.run(url, keep_last=1, DOWNLOAD_JOB=JOBS[2]).code == 0
     assert names(pod) == ["20261123T020200Z-x"]
+
+
+def test_what_comes_again_under_another_etag_is_asked_for_by_that(
+    pod: Pod, server: FaultServer
+) -> None:
+    url = server.on("/x", answer(200, BODY, 'ETag: "1"'), answer(200, BODY, 'ETag: "2"'))
+    ended = [pod.run(url, only_if_changed=True, DOWNLOAD_JOB=job) for job in JOBS[:3]]
+    assert [each.result.unchanged for each in ended] == [None, True, True]
+    assert 'If-None-Match: "1"' in server.heads[1]
+    assert 'If-None-Match: "2"' in server.heads[2]
+    assert names(pod) == ["20261123T020000Z-x"]
+
+
+def test_keep_last_holds_where_nothing_is_new_too(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", *(answer(200, b"%d" % i, f'ETag: "{i}"') for i in range(3)))
+    for job in JOBS[:3]:
+        pod.run(url, only_if_changed=True, keep_last=9, DOWNLOAD_JOB=job)
+    server.on("/x", answer(304, b""))
+    ended = pod.run(url, only_if_changed=True, keep_last=2, DOWNLOAD_JOB=JOBS[3])
+    assert ended.result.unchanged
+    assert names(pod) == ["20261123T020100Z-x", "20261123T020200Z-x"]
+    again = pod.run(url, only_if_changed=True, keep_last=1, DOWNLOAD_JOB=JOBS[3])
+    assert again.result.unchanged
+    assert names(pod) == ["20261123T020200Z-x"]
+
+
+def test_where_nothing_is_new_nothing_is_written(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", answer(200, BODY, 'ETag: "1"'), answer(304, b""))
+    pod.run(url, only_if_changed=True, keep_last=1)
+    before = (pod.data / RECORD).stat()
+    assert pod.run(url, only_if_changed=True, keep_last=1).result.unchanged
+    assert (pod.data / RECORD).stat().st_ino == before.st_ino
+
+
+def test_a_file_that_is_not_the_last_one_any_more_does_not_become_it(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, "team.nightly")
+    for name in ("one", "two"):
+        file = File(Parts(tmp_path, "parts", "x").new(), tmp_path, name)
+        file.commit("")
+        memory.add(memory.note(name, file.inode, "u", "0" * 64, {}), None)
+        if name == "one":
+            one = memory.files[-1]
+    memory.renew(one, {"etag": '"late"'}, None)  # of a slower run
+    files = Memory.read(tmp_path, "team.nightly").files
+    assert [(each.path, each.etag) for each in files] == [("one", None), ("two", None)]
