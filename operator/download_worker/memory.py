@@ -218,7 +218,7 @@ class Memory:
         Raises:
             OSError: it is not there.
         """
-        with inside(self.root, path) as (folder, name):
+        with inside(self.root, path, make=False) as (folder, name):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         return found.st_ino, found.st_mtime_ns
 
@@ -232,7 +232,7 @@ class Memory:
         if not self._is_there(old):
             return True
         try:
-            with inside(self.root, old.path) as (folder, name):
+            with inside(self.root, old.path, make=False) as (folder, name):
                 os.unlink(name, dir_fd=folder)
         except OSError as error:
             log.warning("%s, beyond keepLast, cannot be removed: %s", old.path, error)

@@ -142,29 +142,34 @@ def remove(folder: int, name: str) -> None:
 
 
 @contextmanager
-def inside(root: Path, path: str) -> Iterator[tuple[int, str]]:
+def inside(root: Path, path: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
     """Open the folder of *path* below *root* and yield it, with the file's name.
+
+    Args:
+        root: folder that exists.
+        path: below it.
+        make: whether to make what is missing of the folder; else that is an OSError.
 
     Raises:
         DownloadError: the path is not one below *root*.
         OSError: the file system refuses.
     """
-    folder, name = open_folder(root, path)
+    folder, name = open_folder(root, path, make=make)
     try:
         yield folder, name
     finally:
         os.close(folder)
 
 
-def open_folder(root: Path, path: str) -> tuple[int, str]:
-    """Open the folder of *path*, made where it is missing; return it and the file's name.
+def open_folder(root: Path, path: str, *, make: bool = True) -> tuple[int, str]:
+    """Open the folder of *path* as :func:`inside` does; return it and the file's name.
 
     Raises:
         DownloadError: the path is not one below *root*.
         OSError: the file system refuses.
     """
     *folders, name = _parts(path)
-    return _descend(root, folders), name
+    return _descend(root, folders, make), name
 
 
 def _parts(path: str) -> list[str]:
@@ -181,20 +186,23 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _descend(root: Path, folders: list[str]) -> int:
+def _descend(root: Path, folders: list[str], make: bool) -> int:
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for name in folders:
         try:
-            below = _enter(here, name)
+            below = _enter(here, name, make)
         finally:
             os.close(here)
         here = below
     return here
 
 
-def _enter(folder: int, name: str) -> int:
-    with suppress(FileNotFoundError):
+def _enter(folder: int, name: str, make: bool) -> int:
+    try:
         return os.open(name, _FOLDER, dir_fd=folder)
+    except FileNotFoundError:
+        if not make:
+            raise
     with suppress(FileExistsError):  # another run of the same moment was faster
         os.mkdir(name, 0o755, dir_fd=folder)
         os.fsync(folder)

@@ -1,11 +1,12 @@
 """What stays remembered when servers say odd things, and when nothing is new."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from download_worker.file import File
-from download_worker.memory import Memory
+from download_worker.memory import FOLDER, Memory
 from download_worker.parts import Parts
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import BODY, FaultServer, answer
@@ -69,3 +70,15 @@ def test_a_file_that_is_not_the_last_one_any_more_does_not_become_it(tmp_path: P
     memory.renew(one, {"etag": '"late"'}, None)  # of a slower run
     files = Memory.read(tmp_path, "team.nightly").files
     assert [(each.path, each.etag) for each in files] == [("one", None), ("two", None)]
+
+
+@pytest.mark.parametrize("keep_last", [1, None])
+def test_a_folder_that_was_removed_does_not_come_again(
+    pod: Pod, server: FaultServer, keep_last: int | None
+) -> None:
+    url = server.on("/x", answer(200, BODY))
+    path = "{scheduled}/{filename}"
+    pod.run(url, path=path, keep_last=keep_last, only_if_changed=True, DOWNLOAD_JOB=JOBS[0])
+    shutil.rmtree(pod.data / "20261123T020000Z")
+    pod.run(url, path=path, keep_last=keep_last, only_if_changed=True, DOWNLOAD_JOB=JOBS[1])
+    assert sorted(each.name for each in pod.data.iterdir()) == [FOLDER, "20261123T020100Z"]
