@@ -47,7 +47,8 @@ def encoded(url: str) -> str:
     """
     parts = urlsplit(url)
     if not parts.netloc.isascii():
-        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
+        host, colon, port = parts.netloc.partition(":")
+        parts = parts._replace(netloc=host.encode("idna").decode() + colon + port)
     return quote(parts.geturl(), safe=string.punctuation)
 
 

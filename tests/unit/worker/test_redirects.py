@@ -77,8 +77,18 @@ def test_other_targets_are_refused_for_good(location: str, sentence: str) -> Non
     assert "secret" not in str(caught.value)
 
 
-def test_host_names_are_written_in_idna() -> None:
-    assert encoded("https://bücher.example:8443/ü") == "https://xn--bcher-kva.example:8443/%C3%BC"
+@pytest.mark.parametrize(
+    ("url", "ascii_url"),
+    [
+        ("https://bücher.example:8443/ü", "https://xn--bcher-kva.example:8443/%C3%BC"),
+        ("https://пример.рф/", "https://xn--e1afmkfd.xn--p1ai/"),
+        ("https://пример.рф:8443/", "https://xn--e1afmkfd.xn--p1ai:8443/"),
+        ("https://example。中国:8443/", "https://example.xn--fiqs8s:8443/"),
+        ("http://bücher:80/", "http://xn--bcher-kva:80/"),
+    ],
+)
+def test_host_names_are_written_in_idna(url: str, ascii_url: str) -> None:
+    assert encoded(url) == ascii_url
 
 
 @given(st.text(max_size=40))
