@@ -16,6 +16,10 @@ _PARAMETER: Final = re.compile(
 )
 _EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _HARMFUL: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_DEVICE: Final = re.compile(
+    r"(?:con|prn|aux|nul|clock\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE
+)
+"""Names that no file can have on a share of Windows, whatever comes after their first dot."""
 
 
 def filename(url: str, disposition: str | None) -> str:
@@ -53,8 +57,9 @@ def _safe(name: str) -> str:
         for c in unicodedata.normalize("NFC", name)
         if unicodedata.category(c) not in _INVISIBLE
     )
-    cleaned = _HARMFUL.sub("_", _last(visible)).strip(" .").lstrip("-")
-    return cleaned.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .")
+    cleaned = _HARMFUL.sub("_", _last(visible)).lstrip(" .-")
+    named = f"_{cleaned}" if _DEVICE.fullmatch(cleaned) else cleaned
+    return named.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .")
 
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
