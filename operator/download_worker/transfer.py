@@ -30,6 +30,8 @@ MAX_DIGITS: Final = 20
 """Of a length: what is longer is too large, however large it is."""
 
 _STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
+_WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+"""libcurl takes more for one, such as a host alone, from which no redirect could be followed."""
 _AUTHORITIES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
@@ -155,6 +157,9 @@ class _Transfer:
         self._heard = time.monotonic()
 
     def perform(self) -> Response:
+        if not _WEB_ADDRESS.match(self._request.url):
+            advice = _ADVICE[Reason.INVALID_URL]
+            raise DownloadError(Reason.INVALID_URL, f"The url is no web address{advice}.")
         curl = pycurl.Curl()
         try:
             self._configure(curl)

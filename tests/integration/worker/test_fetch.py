@@ -122,7 +122,13 @@ def test_credentials_in_the_url_are_refused_and_not_repeated(tmp_path: Path) -> 
     assert "secret" not in ended.err
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc/passwd", "http://", "x:y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://127.0.0.1/x", "file:///etc/passwd", "http://", "x:y", ""),
+        *("127.0.0.1:1/x", "http:127.0.0.1:1/x", "http:/127.0.0.1:1/x", "http:///127.0.0.1:1/x"),
+    ],
+)
 def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
     ended = fetch(url, tmp_path / "x")
     assert verdict(ended) == (EXIT_PERMANENT, "InvalidURL")
