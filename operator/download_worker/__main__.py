@@ -111,9 +111,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _url(text: str) -> str:
-    if "@" in urlsplit(text).netloc:
-        raise argparse.ArgumentTypeError("leave out user name and password; send them in --header")
-    return encoded(text)
+    try:
+        if "@" not in urlsplit(text).netloc:
+            return encoded(text)
+    except ValueError:  # its words may repeat a password
+        raise argparse.ArgumentTypeError(
+            "this is no address: write one such as https://example.com/report.csv"
+        ) from None
+    raise argparse.ArgumentTypeError("leave out user name and password; send them in --header")
 
 
 def _output(text: str) -> Path:
@@ -124,6 +129,10 @@ def _output(text: str) -> Path:
 
 
 def _file(text: str) -> Path:
+    if text == "-":
+        raise argparse.ArgumentTypeError(
+            "the body is not written to standard output: write a file's path"
+        )
     path = Path(text)
     if not path.name or text.endswith("/") or path.name == ".." or "\0" in text or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder: write a file's path")

@@ -100,6 +100,7 @@ def test_a_terminal_shows_a_line_that_moves(server: FaultServer, tmp_path: Path)
         (("--max-bytes", "10MB"), "write a number of bytes, 1 or more, in digits"),
         (("--max-bytes", "0"), "write a number of bytes, 1 or more, in digits"),
         (("--max-bytes=-1",), "write a number of bytes, 1 or more, in digits"),
+        (("-o", "-"), "the body is not written to standard output: write a file's path"),
         (("-o", "."), "'.' is a folder: write a file's path"),
         (("-o", "/tmp/x/"), "is a folder: write a file's path"),
         (("-o", "/dev/null"), "/dev/null is no file and is not replaced"),
@@ -119,6 +120,16 @@ def test_credentials_in_the_url_are_refused_and_not_repeated(tmp_path: Path) -> 
     ended = fetch("http://user:secret@127.0.0.1:1/", tmp_path / "x")
     assert ended.code == EXIT_USAGE
     assert "send them in --header" in ended.err
+    assert "secret" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:secret@[::1", "http://u:secret@a\u2100b/", f"http://{'ü' * 70}/?secret"]
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    ended = fetch(url, tmp_path / "x")
+    assert ended.code == EXIT_USAGE
+    assert "write one such as https://example.com/report.csv" in ended.err
     assert "secret" not in ended.err
 
 
