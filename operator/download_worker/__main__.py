@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from download_schedule.result import EXIT_DONE, Result, encode
+from download_schedule.result import EXIT_DONE, EXIT_RETRY, Result, encode
 from download_worker.addresses import Network
 from download_worker.download import MAX_BYTES, Order, Progress, Surroundings, discard
 from download_worker.keep import Place, keep, owner_name
@@ -36,16 +36,27 @@ def main() -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    bar = ProgressBar() if sys.stderr.isatty() else None
+    bar = ProgressBar() if sys.stderr and sys.stderr.isatty() else None
     try:
         result, code = _kept(arguments, bar or _hide), EXIT_DONE
     except Exception as error:
         result, code = outcome(error)
     if bar:
         bar.clear()
-    print(encode(result) if arguments.json else _sentence(result, arguments.output),
-          file=sys.stdout if arguments.json else sys.stderr)  # fmt: skip
-    return code
+    if not arguments.json:
+        print(_sentence(result, arguments.output), file=sys.stderr)
+        return code
+    return code if _printed(encode(result)) else code or EXIT_RETRY
+
+
+def _printed(document: str) -> bool:
+    try:
+        print(document, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # flushed at the end again
+        print(f"The result could not be printed: {error.strerror}.", file=sys.stderr)
+        return False
+    return True
 
 
 def _kept(arguments: argparse.Namespace, progress: Progress) -> Result:

@@ -222,6 +222,24 @@ def test_a_file_size_limit_is_told_and_leaves_nothing(server: FaultServer, tmp_p
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ('"$@" | true; exit ${PIPESTATUS[0]}', EXIT_RETRY, "could not be printed: Broken pipe.\n"),
+        ('"$@" >/dev/full', EXIT_RETRY, "could not be printed: No space left on device.\n"),
+        ('"$@" >&-', EXIT_DONE, ""),
+        ('"$@" 2>&-', EXIT_DONE, ""),
+    ],
+)
+def test_a_result_that_nobody_can_read_is_said_to_be_so(
+    server: FaultServer, tmp_path: Path, shell: str, code: int, said: str
+) -> None:
+    url = server.on("/x", answer(200))
+    ended = fetch(url, tmp_path / "x", wrapper=("bash", "-c", shell, "bash"))
+    assert (ended.code, ended.err.removeprefix("The result ")) == (code, said)
+    assert (tmp_path / "x").read_bytes() == BODY
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_fetch_leaves_nothing(
     server: FaultServer, tmp_path: Path, number: signal.Signals
