@@ -115,6 +115,12 @@ def journal_limit(ticks: cron.Schedule) -> int:
     return min(max(needed, MIN_JOURNAL), MAX_JOURNAL)
 
 
+@lru_cache(maxsize=4096)
+def journal_span(ticks: cron.Schedule) -> timedelta:
+    """Return how far back the Job of every tick that brought one is still there."""
+    return min(JOURNAL_SPAN, ticks.period(_A_LEAP_YEAR) * (MAX_JOURNAL - 1))
+
+
 def _manifest(
     schedule: Schedule, spec: Spec, ticks: cron.Schedule, settings: Settings
 ) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from download_operator.actions import (
     WriteStatus,
 )
 from download_operator.conditions import Verdict
-from download_operator.cron_job import JOURNAL_SPAN, Desired
+from download_operator.cron_job import Desired, journal_span
 from download_operator.picture import Run, Snapshot
 from download_operator.run_requests import requested_run, run_requests
 from download_operator.runs import result_is_missing, run_of, without_pod
@@ -192,7 +192,7 @@ def _add_ticks(
         return ()
     judgement = judge(
         desired.ticks,
-        min(max(settled_until, snapshot.working_since - JOURNAL_SPAN), now),
+        min(max(settled_until, snapshot.working_since - journal_span(desired.ticks)), now),
         now,
         timedelta(seconds=desired.spec.starting_deadline_seconds),
         _started(snapshot, status),

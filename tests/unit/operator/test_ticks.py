@@ -134,6 +134,25 @@ def test_what_lies_more_than_six_hours_before_the_start_is_not_judged() -> None:
     assert world.counts["missed"] == 6
 
 
+def test_a_run_whose_job_was_cleaned_up_while_no_operator_ran_is_not_called_missed() -> None:
+    """Kubernetes keeps a hundred Jobs: of a run a minute, those of less than two hours."""
+    world = World(schedule="* * * * *", startingDeadlineSeconds=60)
+    world.settle()
+    manifest = world.desired.manifest  # type: ignore[union-attr]
+    world.forget()
+    world.apply_cron_job(manifest)
+    for number in range(201, 301):
+        world.job(number=number, ended="Complete", tick=START + timedelta(minutes=number))
+        world.pod(job=number, exit_code=0)
+    world.now = START + timedelta(minutes=300, seconds=30)
+    world.picture.begin()
+    world.settle()
+    assert world.counts["missed"] == 0
+    world.now += timedelta(minutes=3)
+    world.settle()
+    assert world.counts["missed"] == 2
+
+
 def test_a_job_by_hand_of_a_tick_to_come_says_nothing_of_those_before_it() -> None:
     world = World(schedule="0 * * * *")
     world.settle()
