@@ -148,8 +148,13 @@ class Picture:
         return True
 
     def remove_schedule(self, schedule: Schedule) -> None:
-        """Forget a schedule; its CronJob, Jobs and Pods follow by events of their own."""
+        """Forget a schedule; its CronJob, Jobs and Pods follow by events of their own.
+
+        Those that came before it, as at a foreground deletion, have nobody to wait for any more.
+        """
         self._remember_deletion(schedule)
+        for uid in [uid for uid, run in self._runs.get(schedule.uid, {}).items() if run.deleted]:
+            self._drop_run(schedule.uid, uid)
         key = self._keys.pop(schedule.uid, None)
         if key and self._entries[key].schedule.uid == schedule.uid:
             del self._entries[key]

@@ -317,6 +317,18 @@ def test_a_schedule_on_its_way_out_is_left_alone() -> None:
     assert world.decide() == Wait(None)
 
 
+def test_nothing_of_a_schedule_that_is_gone_is_remembered() -> None:
+    """In a foreground deletion, and in that of a namespace, the news of its Jobs may come first."""
+    world = World()
+    world.settle()
+    world.job()
+    world.pod()
+    world.settle()
+    world.delete_job()
+    world.picture.remove_schedule(schedule_of(world.manifest))
+    assert "job-1" not in repr(world.picture)
+
+
 def test_what_fires_at_one_tick_is_not_written_in_one_moment() -> None:
     world = World()
     world.settle()
