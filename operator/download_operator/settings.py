@@ -103,8 +103,8 @@ class Settings:
             )
         if self.log_format not in LOG_FORMATS:
             raise ValueError(f"{PREFIX}LOG_FORMAT is {self.log_format!r}: write text or json")
-        if self.proxy and not re.fullmatch(r"http://[^/@\s]+:\d{1,5}", self.proxy):
-            raise ValueError(f"{PREFIX}PROXY is {self.proxy!r}: write http://host:port")
+        if self.proxy:
+            _check_proxy(self.proxy)
         for cidr in self.allow_cidrs:
             _check_range(cidr)
         for namespace in self.namespaces:
@@ -181,6 +181,16 @@ def _check_namespace(name: str, namespace: str) -> None:
             f"{PREFIX}{name} has {namespace!r}, which no namespace is called: write for example "
             "default"
         )
+
+
+def _check_proxy(proxy: str) -> None:
+    if "@" in proxy:  # what is refused is logged
+        raise ValueError(
+            f"{PREFIX}PROXY must hold no user name or password: write http://host:port"
+        )
+    found = re.fullmatch(r"http://[^/\s]+:(\d{1,5})", proxy)
+    if not found or not 1 <= int(found[1]) <= 65535:
+        raise ValueError(f"{PREFIX}PROXY is {proxy!r}: write http://host:port")
 
 
 def _check_range(cidr: str) -> None:

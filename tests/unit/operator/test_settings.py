@@ -42,11 +42,21 @@ def test_lists_and_numbers() -> None:
         ("NAMESPACES", "a b", "no namespace is called"),
         ("LEASE_NAMESPACE", "", "no namespace is called"),
         ("IDENTITY", "", "name this replica or leave it out"),
+        ("PROXY", "http://proxy:0", "write http://host:port"),
+        ("PROXY", "http://proxy:65536", "write http://host:port"),
+        ("PROXY", "https://proxy:443", "write http://host:port"),
     ],
 )
 def test_bad_values_say_what_to_write(name: str, value: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", f"{P}{name}": value})
+
+
+def test_the_password_of_a_proxy_is_refused_and_not_repeated() -> None:
+    proxy = "http://somebody:secret@proxy:3128"
+    with pytest.raises(ValueError, match="no user name or password") as refusal:
+        Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", f"{P}PROXY": proxy})
+    assert "secret" not in str(refusal.value)
 
 
 def test_help_names_every_setting() -> None:
