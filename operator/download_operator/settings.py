@@ -7,10 +7,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from download_schedule import rules
 from download_schedule.model import Destination
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
@@ -19,6 +20,7 @@ NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/name
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 LOG_FORMATS: Final = ("text", "json")
+_DESTINATION: Final = TypeAdapter(Annotated[Destination, rules.ONE_DESTINATION])
 
 
 def own_namespace() -> str:
@@ -164,12 +166,12 @@ def _value(name: str, kind: Any, text: str) -> Any:
 
 def _destination(name: str, text: str) -> Destination:
     try:
-        return Destination.model_validate_json(text or "{}")
+        return _DESTINATION.validate_json(text or "{}")
     except ValidationError as error:
         found = error.errors()[0]
-        where = ".".join(map(str, found["loc"]))
+        words = ": ".join(filter(None, [".".join(map(str, found["loc"])), found["msg"]]))
         raise ValueError(
-            f"{name}: {where} {found['msg']}: write spec.destination as JSON, for example "
+            f"{name}: {words}: write spec.destination as JSON, for example "
             '{"volume": {"claimName": "downloads"}}'
         ) from None
 

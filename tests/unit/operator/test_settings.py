@@ -42,6 +42,8 @@ def test_lists_and_numbers() -> None:
         ("NAMESPACES", "a b", "no namespace is called"),
         ("LEASE_NAMESPACE", "", "no namespace is called"),
         ("IDENTITY", "", "name this replica or leave it out"),
+        ("DEFAULT_DESTINATION", '{"volume": {"claimName": "d"}, "discard": {}}', "one member"),
+        ("DEFAULT_DESTINATION", '{"volume": {}}', "volume.claimName: Field required"),
         ("PROXY", "http://proxy:0", "write http://host:port"),
         ("PROXY", "http://proxy:65536", "write http://host:port"),
         ("PROXY", "https://proxy:443", "write http://host:port"),
