@@ -10,7 +10,7 @@ TICK_MISSED: Final = "TickMissed"
 RUN_REFUSED: Final = "RunRefused"
 REPORTER: Final = "downloads.dev/download-operator"
 MAX_NOTE: Final = 1024
-"""Of events.k8s.io/v1 Event."""
+"""Bytes, of events.k8s.io/v1 Event."""
 
 
 _ACTIONS: Final = {TICK_MISSED: "CountMissed", RUN_REFUSED: "StartRun"}
@@ -28,7 +28,7 @@ def warning(schedule: Schedule, reason: str, note: str, now: datetime) -> dict[s
         "type": "Warning",
         "reason": reason,
         "action": _ACTIONS[reason],
-        "note": note[:MAX_NOTE],
+        "note": note.encode()[:MAX_NOTE].decode(errors="ignore"),
         "reportingController": REPORTER,
         "reportingInstance": "download-operator",
         "regarding": {

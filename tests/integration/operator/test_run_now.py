@@ -1,9 +1,12 @@
 """A run asked for by annotation, on the control plane."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from download_operator.events import RUN_REFUSED, warning
+from download_operator.views import schedule_of
 from tests.integration.operator.runs import end_pod, history, recorded, start_run
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
@@ -104,3 +107,12 @@ def test_the_event_of_a_long_name_that_is_cut_at_a_dot_is_admitted(kubectl: Kube
     kubectl("wait", "--for=condition=Ready", f"dls/{name}")
     ask(kubectl, "first", name)
     wait_for("the Event", lambda: "RunRefused" in [e["reason"] for e in kubectl.list("events")])
+
+
+@pytest.mark.parametrize("note", ["x" * 2000, "\N{SNOWMAN}" * 1000])
+def test_an_event_with_whatever_a_webhook_said_is_admitted(kubectl: Kubectl, note: str) -> None:
+    kubectl.apply(schedule("report"))
+    event = warning(schedule_of(kubectl.get("dls", "report")), RUN_REFUSED, note, datetime.now(UTC))
+    event["metadata"]["name"] = "long"
+    kubectl.apply(event)
+    assert kubectl.get("event", "long")["message"].strip(note[0]) == ""
