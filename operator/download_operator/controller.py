@@ -266,18 +266,23 @@ class Controller:
         self._picture.put_job(job_of(answer))
 
     async def _stop_run(self, schedule: Schedule, job: Job) -> None:
-        """Delete the Job, but not another one of its name; its Pods go with it."""
+        """Delete the Job and its Pods, but not one that ended meanwhile or another of its name."""
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": job.uid},
+            "preconditions": {"uid": job.uid, "resourceVersion": str(job.resource_version)},
         }
-        jobs = paths.collection(paths.BATCH, schedule.namespace, "jobs")
+        path = f"{paths.collection(paths.BATCH, schedule.namespace, 'jobs')}/{job.name}"
         try:
-            await self._write("DELETE", f"{jobs}/{job.name}", body)
+            await self._write("DELETE", path, body)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status == 409:
+                found = job_of(await self._client.request("GET", path))
+                if found.uid == job.uid:
+                    self._picture.put_job(found)
+                    return
+            elif error.status != 404:
                 raise
         self._picture.remove_job(job)
 

@@ -1,12 +1,21 @@
 """A run asked for by annotation, on the control plane."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
 
+from download_operator.client import KubeClient
+from download_operator.controller import Controller
 from download_operator.events import RUN_REFUSED, warning
-from download_operator.views import schedule_of
+from download_operator.lease import Lease
+from download_operator.picture import Picture
+from download_operator.settings import Settings
+from download_operator.views import cron_job_of, job_of, schedule_of
+from tests.cluster import LocalCluster
 from tests.integration.operator.runs import end_pod, history, recorded, start_run
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
@@ -61,6 +70,43 @@ def test_forbid_waits_and_replace_does_not(kubectl: Kubectl, ready: Operator) ->
 
     wait_for("the first's end", lambda: ("first", "JobDeleted") in ends())
     wait_for("the second", lambda: [token for token, _ in ends()] == ["second", "first"])
+
+
+def test_a_run_that_ends_as_it_is_about_to_be_replaced_has_completed(
+    kubectl: Kubectl, cluster: LocalCluster, ready: Operator
+) -> None:
+    """The news of its end may be late: here is an operator that has not heard it."""
+    kubectl.patch("dls", "report", {"spec": {"concurrencyPolicy": "Replace"}})
+    kubectl("wait", "--for=jsonpath={.status.observedGeneration}=2", "dls/report")
+    start_run(kubectl, "report", "now")
+    recorded(kubectl, "report", "now", "Pending", "Running")
+    ready.stop()
+    before = job_of(kubectl.get("job", "now"))
+    end_pod(kubectl, "now")
+    kubectl("wait", "--for=condition=Complete", "job/now")
+    ask(kubectl, "first")
+
+    async def scene() -> None:
+        configuration = Configuration()
+        await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
+        client = KubeClient(ApiClient(configuration))
+        lease = Lease(client, kubectl.namespace, "late")
+        picture = Picture(lambda _: None, lambda: datetime.now(UTC))
+        picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
+        picture.put_cron_job(cron_job_of(kubectl.get("cronjob", "report")))
+        picture.put_job(before)
+        settings = Settings(worker_image="example.com/worker:1")
+        holding = asyncio.create_task(lease.hold())
+        await lease.acquired.wait()
+        controller = Controller(client, lease, picture, settings, lambda: datetime.now(UTC))
+        await controller.reconcile((kubectl.namespace, "report"))
+        holding.cancel()
+        await client.close()
+
+    asyncio.run(scene())
+    runs = {run["job"]: run["state"] for run in history(kubectl, "report")}
+    assert runs.pop("now") == "Completed"
+    assert list(runs.values()) == ["Pending"]
 
 
 def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
