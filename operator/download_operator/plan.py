@@ -190,9 +190,12 @@ def _add_ticks(
         return ()
     if stored.get("observedGeneration") != status["observedGeneration"]:
         return ()
+    since = [settled_until, snapshot.working_since - journal_span(desired.ticks)]
+    if created := moment(snapshot.schedule.created):  # a restored status may tell of older ticks
+        since.append(created)
     judgement = judge(
         desired.ticks,
-        min(max(settled_until, snapshot.working_since - journal_span(desired.ticks)), now),
+        min(max(since), now),
         now,
         timedelta(seconds=desired.spec.starting_deadline_seconds),
         _started(snapshot, status),
