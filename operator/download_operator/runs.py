@@ -51,12 +51,16 @@ def without_pod(entry: JSON) -> JSON:
 def result_is_missing(job: Job, pods: Iterable[Pod]) -> bool:
     """Whether *job* is over but the Pod that ended it has not been seen to end.
 
-    The two come by watches of their own, so the Pod's last event may be the later one.
+    The two come by watches of their own, so the Pod's last event may be the later one. Which Pod
+    ended a Job that failed is not known before all have ended.
     """
+    attempts = list(pods)
     if job.outcome is None or job.outcome.reason in _STOPPED_FROM_OUTSIDE or not job.attempts:
         return False
-    ended = [pod.exit_code for pod in pods if pod.exit_code is not None or pod.fate[0]]
-    return EXIT_DONE not in ended if job.outcome.completed else not ended
+    ended = [pod.exit_code for pod in attempts if pod.exit_code is not None or pod.fate[0]]
+    if job.outcome.completed:
+        return EXIT_DONE not in ended
+    return len(ended) < max(job.attempts, len(attempts))
 
 
 def _state(job: Job, attempts: list[Pod]) -> State:

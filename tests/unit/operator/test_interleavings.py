@@ -65,7 +65,7 @@ class Cluster(RuleBasedStateMachine):
     def an_attempt_ends(self, data: st.DataObject, code: int) -> None:
         number = data.draw(st.sampled_from(self.going()))
         document = json.dumps({"bytes": number} if code == 0 else {"reason": f"Code{code}"})
-        self.pod_becomes(number, max(len(self.pods[number]), 1), exit_code=code, message=document)
+        self.pod_becomes(number, self.under_way(number), exit_code=code, message=document)
         if code != 20:
             self.ends[number] = "Complete" if code == 0 else "Failed"
             self.job_becomes(number, self.ends[number])
@@ -162,6 +162,7 @@ class Cluster(RuleBasedStateMachine):
             run, end = runs[f"job-{number}"], self.ends[number]
             assert run["state"] == ("Completed" if end == "Complete" else "Failed")
             assert run.get("bytes") == (number if end == "Complete" else None)
+            assert end == "Complete" or run["reason"] == "Code10"
         completed = sum(end == "Complete" for end in self.ends.values())
         failed = len(self.ends) - completed
         assert self.world.counts == {"completed": completed, "failed": failed, "missed": 0}
@@ -200,8 +201,18 @@ class Cluster(RuleBasedStateMachine):
     def going(self) -> list[int]:
         return [number for number in self.jobs if number not in self.ends]
 
+    def under_way(self, number: int) -> int:
+        """The attempt that may end: one that has ended ends no other way."""
+        last = len(self.pods[number])
+        if not last:
+            return 1
+        (container,) = self.pods[number][last]["status"]["containerStatuses"]
+        return last + 1 if "terminated" in container["state"] else last
+
     def job_becomes(self, number: int, ended: str | None) -> None:
         manifest = job_manifest(number, self.world.next_version(), ended)
+        if ended == "Failed":
+            manifest["status"]["failed"] = len(self.pods[number])
         self.jobs[number] = manifest
         view = job_of(manifest)
         self.job_events += [self.event(number, lambda: self.world.picture.put_job(view))] * 2

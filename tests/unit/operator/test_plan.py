@@ -127,6 +127,23 @@ def test_the_jobs_end_may_be_known_before_the_pods_last_word() -> None:
     assert world.run["sha256"] == "a" * 64
 
 
+def test_of_several_attempts_the_last_ones_word_is_waited_for() -> None:
+    """The Job's own status tells how many there were; the watch of Pods may be behind."""
+    world = World()
+    world.settle()
+    first = pod_manifest(exit_code=20, message='{"reason": "ConnectionLost"}')
+    last = pod_manifest(number=2, exit_code=10, message='{"reason": "HTTPStatus"}')
+    world.picture.put_pod(pod_of(first))
+    manifest = job_manifest(ended="Failed", version=world.next_version())
+    manifest["status"]["failed"] = 2
+    world.picture.put_job(job_of(manifest))
+    assert world.decide() == Wait(START + timedelta(seconds=5))
+    world.pods_in_cluster = lambda _: [first, last]  # type: ignore[method-assign,assignment]
+    world.now += timedelta(seconds=5)
+    world.settle()
+    assert (world.run["reason"], world.run["attempts"]) == ("HTTPStatus", 2)
+
+
 def test_a_last_word_that_never_comes_is_not_waited_for_long() -> None:
     world = World()
     world.settle()
