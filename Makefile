@@ -24,7 +24,7 @@ $(STAMP):
 	@touch $@
 
 demo: $(STAMP) ## a cluster, the product on it, and a file downloaded by a real CronJob
-	@$(BIN)/python -m tests.stage.demo
+	@$(BIN)/python -m tests.stage.demo '$(CLUSTER_NAME)'
 
 test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) tests, with coverage
 	@$(BIN)/python -m tests.prepare
@@ -66,13 +66,13 @@ requirements: $(STAMP) ## pin the Python packages anew
 	@$(BIN)/python -m tests.requirements write
 
 cluster: $(STAMP) ## a Kubernetes of your own, with a node (CLUSTER=current, kind or local)
-	@$(BIN)/python -m tests.cluster up --node --name $(CLUSTER_NAME)
+	@$(BIN)/python -m tests.cluster up --node --name='$(CLUSTER_NAME)'
 
 cluster-down: $(STAMP) ## remove that cluster and every trace of it
-	@$(BIN)/python -m tests.cluster down --name $(CLUSTER_NAME)
+	@$(BIN)/python -m tests.cluster down --name='$(CLUSTER_NAME)'
 
 images: $(STAMP) ## build the three images (TARGETS=worker-pdf: the one with a browser)
 	@$(BIN)/python -m tests.images $(TARGETS)
 
 deploy: $(STAMP) ## install the chart with these images on that cluster
-	@$(BIN)/python -m tests.stage.deploy $(CLUSTER_NAME)
+	@$(BIN)/python -m tests.stage.deploy '$(CLUSTER_NAME)'

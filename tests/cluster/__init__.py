@@ -18,14 +18,15 @@ def up(name: str, *, node: bool, mode: str | None = None) -> Cluster:
     """Make the cluster exist, and return it. Twice is the same as once.
 
     Args:
-        name: Tells clusters side by side apart; letters, digits and hyphens.
+        name: Tells clusters side by side apart; small letters, digits and hyphens.
         node: Whether Pods are to run; kind and current always have nodes.
         mode: `current`, `kind` or `local`; None takes what CLUSTER says, else what the machine has.
 
     Raises:
-        ValueError: There is no such mode.
+        ValueError: There is no such mode, or the name is none.
         Exception: What is missing or broken, in words for a person.
     """
+    modes.check_name(name)
     match modes.choose(os.environ, modes.docker_answers, mode):
         case "current":
             return current.up(name)
@@ -37,6 +38,7 @@ def up(name: str, *, node: bool, mode: str | None = None) -> Cluster:
 
 def down(name: str, mode: str | None = None) -> None:
     """Remove every trace of the cluster; nothing happens if there is none."""
+    modes.check_name(name)
     match modes.choose(os.environ, modes.docker_answers, mode):
         case "kind":
             kind.down(name)
@@ -46,6 +48,7 @@ def down(name: str, mode: str | None = None) -> None:
 
 def status(name: str, mode: str | None = None) -> dict[str, str]:
     """The state of the cluster's parts; empty if there is no cluster."""
+    modes.check_name(name)
     match modes.choose(os.environ, modes.docker_answers, mode):
         case "kind":
             return kind.status(name)

@@ -74,7 +74,7 @@ def up(name: str, *, node: bool) -> LocalCluster:
     """Make the cluster exist: nothing happens if it does, and what is missing is added.
 
     Args:
-        name: Tells clusters apart; letters, digits and hyphens.
+        name: Tells clusters apart; small letters, digits and hyphens.
         node: Whether Pods can run in it. Needs Linux and root.
 
     Raises:

@@ -1,6 +1,7 @@
 """Which kind of cluster to use. Pure but for `docker_answers`."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -24,6 +25,18 @@ def choose(
             raise ValueError(f"CLUSTER is {wanted!r}: write {', '.join(MODES[:-1])} or {MODES[-1]}")
         return wanted
     return "kind" if docker() else "local"
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is none: what belongs to a cluster is removed by its name.
+
+    Raises:
+        ValueError: Says what a name is made of.
+    """
+    if not re.fullmatch("[a-z0-9][a-z0-9-]{0,39}", name):
+        raise ValueError(
+            f"no cluster is called {name!r}: write up to 40 small letters, digits and hyphens"
+        )
 
 
 def docker_answers() -> bool:

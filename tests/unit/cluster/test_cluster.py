@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import archive, binaries, components, current, modes
+from tests import cluster as clusters
+from tests.cluster import archive, binaries, components, current, local, modes
 from tests.cluster.furnishing import VOLUMES, furnishing
 from tests.cluster.layout import Layout
 from tests.cluster.system import MissingError
@@ -38,6 +39,21 @@ def test_which_cluster(
 def test_an_unknown_mode_says_which_there_are() -> None:
     with pytest.raises(ValueError, match="write current, kind or local"):
         modes.choose({"CLUSTER": "minikube"}, lambda: True)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "-x", "A", "x" * 41])
+def test_what_is_no_name_of_a_cluster(name: str) -> None:
+    with pytest.raises(ValueError, match="no cluster is called"):
+        modes.check_name(name)
+
+
+def test_no_name_removes_no_other_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(local, "CLUSTERS", tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ValueError, match="no cluster is called ''"):
+        clusters.down("", "local")
+    assert other.exists()
 
 
 def test_every_component_has_a_command_line() -> None:
