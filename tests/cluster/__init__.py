@@ -7,11 +7,15 @@ engine, `local` is made of processes compiled from pinned Go modules.
 import os
 
 from tests.cluster import current, kind, local, modes
+from tests.cluster.binaries import BuildError
 from tests.cluster.current import CurrentCluster
-from tests.cluster.kind import KindCluster
-from tests.cluster.local import LocalCluster
+from tests.cluster.kind import KindCluster, KindError
+from tests.cluster.local import ComponentError, LocalCluster
+from tests.cluster.system import MissingError
 
 Cluster = LocalCluster | KindCluster | CurrentCluster
+TROUBLE = (BuildError, ComponentError, KindError, MissingError, ValueError)
+"""What a person is told in words: something is missing, broken or not known."""
 
 
 def up(name: str, *, node: bool, mode: str | None = None) -> Cluster:
@@ -58,4 +62,13 @@ def status(name: str, mode: str | None = None) -> dict[str, str]:
             return {}
 
 
-__all__ = ["Cluster", "CurrentCluster", "KindCluster", "LocalCluster", "down", "status", "up"]
+__all__ = [
+    "TROUBLE",
+    "Cluster",
+    "CurrentCluster",
+    "KindCluster",
+    "LocalCluster",
+    "down",
+    "status",
+    "up",
+]

@@ -5,10 +5,6 @@ import sys
 from pathlib import Path
 
 from tests import cluster
-from tests.cluster.binaries import BuildError
-from tests.cluster.kind import KindError
-from tests.cluster.local import ComponentError
-from tests.cluster.system import MissingError
 
 
 def main() -> int:
@@ -16,7 +12,7 @@ def main() -> int:
     arguments = _parser().parse_intermixed_args()
     try:
         return _obey(arguments)
-    except (BuildError, ComponentError, KindError, MissingError, ValueError) as error:
+    except cluster.TROUBLE as error:
         print(error, file=sys.stderr)
         return 1
 

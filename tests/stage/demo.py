@@ -10,10 +10,7 @@ from typing import Any
 
 from tests import cluster as clusters
 from tests.cluster import Cluster
-from tests.cluster.binaries import BuildError
-from tests.cluster.kind import KindError
-from tests.cluster.local import ComponentError
-from tests.cluster.system import MissingError, say
+from tests.cluster.system import say
 from tests.images.engine import BuildFailedError
 from tests.kubectl import Kubectl, wait_for
 from tests.schedules import schedule
@@ -29,7 +26,7 @@ def main() -> int:
     """Show it; return the exit code."""
     try:
         _demo(sys.argv[1] if len(sys.argv) > 1 else NAME)
-    except (BuildError, BuildFailedError, ComponentError, KindError, MissingError) as error:
+    except (*clusters.TROUBLE, BuildFailedError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -3,12 +3,22 @@
 import sys
 
 from tests import cluster
+from tests.images.engine import BuildFailedError
 from tests.stage.install import NAMESPACE, install_by_helm, kubectl_of, load_images
 
 
 def main() -> int:
     """Deploy; return the exit code."""
-    made = cluster.up(sys.argv[1], node=True)
+    try:
+        _deploy(sys.argv[1])
+    except (*cluster.TROUBLE, BuildFailedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _deploy(name: str) -> None:
+    made = cluster.up(name, node=True)
     load_images(made)
     install_by_helm(made)
     # The tag stays while the images change, so that Helm sees nothing to do.
@@ -16,7 +26,6 @@ def main() -> int:
     kubectl("rollout", "restart", "deployment")
     kubectl("rollout", "status", "deployment", "--timeout=120s", timeout=130)
     print(f"export KUBECONFIG={made.kubeconfig}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What the cluster's processes are told, and which cluster is chosen."""
 
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -54,6 +57,20 @@ def test_no_name_removes_no_other_cluster(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(ValueError, match="no cluster is called ''"):
         clusters.down("", "local")
     assert other.exists()
+
+
+@pytest.mark.parametrize("module", ["tests.stage.demo", "tests.stage.deploy"])
+def test_what_is_wrong_is_said_in_one_line(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "x"],
+        env={**os.environ, "CLUSTER": "minikube"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("CLUSTER is 'minikube'")
+    assert "Traceback" not in done.stderr
 
 
 def test_every_component_has_a_command_line() -> None:
