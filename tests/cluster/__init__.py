@@ -6,7 +6,7 @@ engine, `local` is made of processes compiled from pinned Go modules.
 
 import os
 
-from tests.cluster import current, kind, local, modes
+from tests.cluster import current, kind, local, modes, system
 from tests.cluster.binaries import BuildError
 from tests.cluster.current import CurrentCluster
 from tests.cluster.kind import KindCluster, KindError
@@ -31,6 +31,7 @@ def up(name: str, *, node: bool, mode: str | None = None) -> Cluster:
         Exception: What is missing or broken, in words for a person.
     """
     modes.check_name(name)
+    system.reach_directly("localhost", "127.0.0.1")
     match modes.choose(os.environ, modes.docker_answers, mode):
         case "current":
             return current.up(name)

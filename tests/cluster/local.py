@@ -85,6 +85,7 @@ def up(name: str, *, node: bool) -> LocalCluster:
     folder = CLUSTERS / name
     if _is_alive(folder):
         layout = _read_layout(folder)
+        system.reach_directly(layout.address)
         _revive(layout)
     else:
         down(name)
@@ -126,6 +127,7 @@ def _begin(name: str, folder: Path) -> Layout:
         (folder / part).mkdir(parents=True)
     with _step("namespaces and certificates"):
         layout = _enter(name, folder)
+        system.reach_directly(layout.address)
         _write_layout(layout)
         _write_certificates(layout)
         layout.kubeconfig.write_text(json.dumps(_kubeconfig(layout)))
@@ -165,8 +167,9 @@ def _spawn(command: list[str], log: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     output = (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644)
     errors = (os.POSIX_SPAWN_DUP2, 1, 2)
+    environment = system.without_proxy(os.environ)
     return os.posix_spawnp(
-        command[0], command, os.environ, file_actions=[output, errors], setsid=True
+        command[0], command, environment, file_actions=[output, errors], setsid=True
     )
 
 

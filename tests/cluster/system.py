@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 
 
 class MissingError(Exception):
@@ -13,6 +14,18 @@ class MissingError(Exception):
 def say(line: str) -> None:
     """Tell the person waiting what is being done, on standard error."""
     print(f"==> {line}" if not line.startswith(" ") else line, file=sys.stderr, flush=True)
+
+
+def reach_directly(*hosts: str) -> None:
+    """Keep this process, and those it starts, from asking the person's proxy for these hosts."""
+    names = ("NO_PROXY", "no_proxy")
+    known = [host for name in names for host in os.environ.get(name, "").split(",") if host]
+    os.environ.update(dict.fromkeys(names, ",".join(dict.fromkeys([*known, *hosts]))))
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of what has no business with the person's proxy."""
+    return {key: value for key, value in environment.items() if not key.lower().endswith("_proxy")}
 
 
 def is_root() -> bool:

@@ -82,6 +82,18 @@ def test_a_component_restarted_keeps_the_data(name: str) -> None:
     assert kubectl(made).get("namespace", "kept")
 
 
+def test_the_machine_s_proxy_is_not_asked_for_the_cluster(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "")
+    made = local.up(name, node=False)
+    assert kubectl(made).get("namespace", "default")
+    wait_for("a controller's work", lambda: kubectl(made).get("serviceaccount", "default"))
+
+
 def test_by_hand(name: str) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import cluster as clusters
-from tests.cluster import archive, binaries, components, current, local, modes
+from tests.cluster import archive, binaries, components, current, local, modes, system
 from tests.cluster.furnishing import VOLUMES, furnishing
 from tests.cluster.layout import Layout
 from tests.cluster.system import MissingError
@@ -57,6 +57,13 @@ def test_no_name_removes_no_other_cluster(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(ValueError, match="no cluster is called ''"):
         clusters.down("", "local")
     assert other.exists()
+
+
+def test_hosts_are_added_to_those_that_need_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "intranet,localhost")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    system.reach_directly("localhost", "10.201.1.2")
+    assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "intranet,localhost,10.201.1.2"
 
 
 @pytest.mark.parametrize("module", ["tests.stage.demo", "tests.stage.deploy"])
