@@ -1,10 +1,12 @@
 """Build images, or take them from the cache where nothing of them has changed."""
 
+import os
 import shutil
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.binaries import CACHE, only_one
@@ -33,8 +35,18 @@ def build(*targets: str) -> dict[str, Path]:
     """
     folder = CACHE / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / ".lock"):
+    with only_one(folder / ".lock"), _files_for_everybody():
         return {target: _build(target, folder) for target in targets or TARGETS}
+
+
+@contextmanager
+def _files_for_everybody() -> Iterator[None]:
+    """What is put into an image is read there by nobody, whatever the umask of who builds it."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _build(target: str, folder: Path) -> Path:

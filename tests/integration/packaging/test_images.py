@@ -1,6 +1,8 @@
 """What the built images hold, read from their archives."""
 
+import importlib
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,3 +121,27 @@ def test_nothing_is_left_to_build_with(image: Image) -> None:
 def test_no_script_needs_the_python_of_the_machine_that_built_it(image: Image) -> None:
     interpreters = {line.split()[0].removeprefix(b"#!") for line in image.scripts.values()}
     assert interpreters <= {b"/usr/bin/env", b"/usr/bin/python3", b"/usr/bin/python"}
+
+
+def test_whoever_builds_nobody_can_read_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.import_module("tests.images.build"), "CACHE", tmp_path)
+    before = os.umask(0o077)
+    try:
+        path = images.build("worker")["worker"]
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    assert unreadable(path) == []
+
+
+def unreadable(path: Path) -> list[str]:
+    found = []
+    with tarfile.open(path) as archive:
+        (manifest,) = json.loads(content(archive, "manifest.json"))
+        for layer in manifest["Layers"]:
+            with tarfile.open(fileobj=archive.extractfile(layer)) as files:
+                for member in files:
+                    wanted = 0o005 if member.isdir() else 0o004
+                    if not member.issym() and member.mode & wanted != wanted:
+                        found.append(member.name)
+    return found
