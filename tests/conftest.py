@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.cluster import LocalCluster, binaries, local
+from tests.cluster import LocalCluster, binaries, local, system
 from tests.kubectl import Kubectl
 
 # An example that takes long says that the machine is busy, and nothing of the code.
@@ -18,6 +18,11 @@ settings.load_profile("tests")
 
 ROOT = Path(__file__).parents[1]
 _numbers = itertools.count(1)
+
+# What the person's shell says of settings and proxies is not for the processes under test.
+system.reach_directly("localhost", "127.0.0.1")
+for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
+    del os.environ[_setting]
 
 
 @pytest.fixture(scope="session")
