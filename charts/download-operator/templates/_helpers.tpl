@@ -31,6 +31,14 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{- define "download-operator.apiNamespace" -}}
+{{- $served := .Values.operator.namespaces }}
+{{- if .Values.api.namespace }}{{ .Values.api.namespace }}
+{{- else if or (not $served) (has .Release.Namespace $served) }}{{ .Release.Namespace }}
+{{- else }}{{ first $served }}
+{{- end }}
+{{- end }}
+
 {{- define "download-operator.apiSecret" -}}
 {{ .Values.api.existingSecret | default "download-operator-api-key" }}
 {{- end }}

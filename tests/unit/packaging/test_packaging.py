@@ -113,6 +113,34 @@ def test_namespaces_bind_the_operator_to_them() -> None:
     assert ("ClusterRoleBinding", "download-operator") not in kinds
 
 
+@pytest.mark.parametrize(
+    ("values", "namespace"),
+    [
+        ([], "place"),
+        (["operator.namespaces={team,place}"], "place"),
+        (["operator.namespaces={team,other}"], "team"),
+        (["operator.namespaces={team}", "api.namespace=mine"], "mine"),
+    ],
+)
+def test_the_api_makes_schedules_where_the_operator_serves_them(
+    values: list[str], namespace: str
+) -> None:
+    deployment = one(rendered(*values), "Deployment", "download-operator-api")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    assert environment["DOWNLOAD_API_NAMESPACE"] == namespace
+
+
+def test_the_notes_say_what_works() -> None:
+    values = ["--set=operator.namespaces={team}", "--set=api.service.port=80"]
+    done = helm("install", "x", str(CHART), "--dry-run=client", "--namespace=place", *values)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:")[2]
+    assert "kubectl apply --namespace team -f -" in notes
+    assert "8080:80 &" in notes
+    assert "http://localhost:8080/schedules" in notes
+
+
 def test_the_values_of_the_operator_are_its_settings() -> None:
     values = [
         "operator.defaultDestination.volume.claimName=downloads",
