@@ -61,6 +61,19 @@ def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
     assert "replica" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["--set=operator.namespaces={a,a}"],
+        [f"--set=api.content.volumes[{number}].claimName=a" for number in range(2)],
+    ],
+)
+def test_what_is_named_twice_is_refused(values: list[str]) -> None:
+    done = helm("template", "x", str(CHART), *values)
+    assert done.returncode
+    assert "are equal" in done.stderr
+
+
 def test_the_readme_lists_every_value() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     listed = re.findall(r"^\| `([a-zA-Z.]+)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
