@@ -1,12 +1,12 @@
 """From what callers want to the resource that says so. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from download_api.expressions import parsed
-from download_api.problems import ProblemError, sentences
+from download_api.problems import ProblemError, as_sent, sentences
 from download_api.shapes import NewSchedule
 from download_api.spelling import snake_case
 from download_api.translate import DISPLAY_NAME, MEMBERS, wishes
@@ -47,7 +47,7 @@ def patched(resource: JSON, changes: Mapping[str, Any]) -> JSON:
     except RecursionError:
         sentence = "body: its objects are nested too deeply; no member of a schedule needs that"
         raise ProblemError(422, "validation_error", sentence) from None
-    return replaced(resource, _checked(NewSchedule, merged))
+    return replaced(resource, _checked(NewSchedule, merged, as_sent))
 
 
 def replaced(resource: JSON, new: NewSchedule) -> JSON:
@@ -114,20 +114,29 @@ def _spec(new: NewSchedule) -> Spec:
             "suspend": not new.enabled,
             "request": {**wanted["request"], "headers": headers},
         },
+        _of_the_api,
     )
 
 
-def _checked(shape: type[Checked], value: Mapping[str, Any]) -> Checked:
+def _checked(
+    shape: type[Checked],
+    value: Mapping[str, Any],
+    where: Callable[[tuple[int | str, ...]], str],
+) -> Checked:
     try:
         return shape.model_validate(value)
     except ValidationError as error:
-        raise ProblemError(422, "validation_error", sentences(error.errors(), _field)) from None
+        raise ProblemError(422, "validation_error", sentences(error.errors(), where)) from None
 
 
-_OF_THE_API: Final = {"schedule": "cron_expression", "suspend": "enabled"}
+_OF_THE_API: Final = {
+    "schedule": "cron_expression",
+    "suspend": "enabled",
+    "request.headers": "headers and secret_headers",
+}
 
 
-def _field(location: tuple[int | str, ...]) -> str:
+def _of_the_api(location: tuple[int | str, ...]) -> str:
     """Return where a member of the resource is in the API's own shape."""
-    spelled = (snake_case(str(part)) for part in location)
-    return ".".join(_OF_THE_API.get(part, part) for part in spelled) or "body"
+    spelled = snake_case(as_sent(location))
+    return _OF_THE_API.get(spelled, spelled)

@@ -169,13 +169,18 @@ def _of_request(error: RequestValidationError) -> str:
         return _NO_TYPE
     if any(found["type"] == "json_invalid" for found in errors):
         return _NO_JSON
-    return sentences(errors, lambda location: ".".join(map(str, location)))
+    return sentences(errors, as_sent)
+
+
+def as_sent(location: tuple[int | str, ...]) -> str:
+    """Return where a member is, spelled as whoever sent it did."""
+    return ".".join(map(str, location)) or "body"
 
 
 def _said(found: Mapping[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "there is no such member; leave it out"
-    return snake_case(found["msg"])
+    return snake_case(found["msg"]).replace("request.headers", "headers or secret_headers")
 
 
 def _shorter(text: str, length: int) -> str:

@@ -54,7 +54,7 @@ BEYOND_SCHEMA: Final = (
     (422, "unable to parse requirement"),
     (422, "Idempotency-Key: it came with another request"),
     (422, "namespace: a schedule stays where it is"),
-    (422, f"request.headers: Tuple should have at most {MAX_HEADERS} items"),
+    (422, f"headers and secret_headers: Tuple should have at most {MAX_HEADERS} items"),
     *((422, re.escape(snake_case(rule.message))) for rule in WITHOUT_PATTERN),
 )
 """Status and sentence of what only words can describe."""

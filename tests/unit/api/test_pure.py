@@ -103,6 +103,7 @@ def test_a_new_schedule_becomes_a_resource() -> None:
         ({"cron_expression": "@every 5m"}, 400, "cron_expression"),
         ({"cron_expression": "0 0 31 2 *"}, 400, "never fire"),
         ({"url": "ftp://example.com/x"}, 422, "url: url must start with http:// or https://"),
+        ({"url": "https://me:pw@example.com/x"}, 422, "send them in headers or secret_headers"),
         ({"time_zone": "Mars/Base"}, 422, "time_zone"),
         ({"history_limit": 101}, 422, "history_limit: Input should be less than or equal to 100"),
         ({"only_if_changed": True}, 422, "only_if_changed and keep_last need files that stay"),
@@ -112,7 +113,14 @@ def test_a_new_schedule_becomes_a_resource() -> None:
             "verify: min_bytes must not be greater",
         ),
         ({"request": {"body": "x"}}, 422, "a body goes with method POST only"),
-        ({"secret_headers": {"a": {"name": "s", "key": "k"}}, "headers": {"A": "x"}}, 422, "twice"),
+        (
+            {"secret_headers": {"a": {"name": "s", "key": "k"}}, "headers": {"A": "x"}},
+            422,
+            "headers and secret_headers: a header is named twice",
+        ),
+        ({"backoffLimit": 1}, 422, "backoffLimit: there is no such member"),
+        ({"schedule": "@daily"}, 422, "schedule: there is no such member"),
+        ({"request": {"headers": {}}}, 422, "request.headers: there is no such member"),
         ({"headers": {"Host": "x"}}, 422, "leave out Host"),
         (
             {"destination": {"volume": {"claim_name": "Data"}}},
