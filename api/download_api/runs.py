@@ -135,4 +135,8 @@ def started(schedule_id: str, resource: Mapping[str, Any], token: str) -> Starte
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    """Written by hand, it may be one for the API server only, such as of the year 0."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

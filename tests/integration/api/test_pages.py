@@ -171,6 +171,17 @@ def test_the_history_in_pages_in_either_order(api: httpx.Client, kubectl: Kubect
     assert api.get(where, params={"cursor": "e30"}).status_code == 422
 
 
+@pytest.mark.parametrize("time", ["0000-01-01T00:00:00Z", "2026-11-23t02:00:00z"])
+def test_a_time_that_only_the_api_server_reads_is_none(
+    api: httpx.Client, kubectl: Kubectl, time: str
+) -> None:
+    made = create(api)
+    record(kubectl, made, run(1, "Completed"), run(0, "Completed") | {"startTime": time})
+    where = f"/schedules/{made['id']}/history"
+    assert [entry["started_at"] is None for entry in api.get(where).json()["executions"]] == [0, 1]
+    assert ids(api.get(where, params={"since": "2020-01-01T00:00:00Z"}).json()) == ["run-1"]
+
+
 def test_runs_that_come_and_go_between_pages(api: httpx.Client, kubectl: Kubectl) -> None:
     made = create(api)
     record(kubectl, made, *(run(number, "Completed") for number in range(6)))
