@@ -3,22 +3,26 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from download_api.problems import ProblemError
 from download_api.shapes import CronPreview
 from download_schedule import cron
 
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+
 
 def spelled_out(moment: str) -> str:
-    """Return *moment* unless it is a number, which would be read as seconds since 1970.
+    """Return *moment* if it has a date and a zone; a number would be seconds since 1970.
 
     Raises:
-        ValueError: it is.
+        ValueError: it has not.
     """
-    if re.match(r"\d{4}-\d\d-\d\d", moment):
+    if _MOMENT.fullmatch(moment):
         return moment
-    raise ValueError("write a time as in RFC 3339, for example 2026-11-23T02:00:00Z")
+    raise ValueError(
+        "write a time as in RFC 3339, for example 2026-11-23T02:00:00Z; a + in an address is %2B"
+    )
 
 
 def parsed(expression: str, time_zone: str, uid: str | None) -> cron.Schedule:

@@ -182,6 +182,23 @@ def test_a_time_that_only_the_api_server_reads_is_none(
     assert ids(api.get(where, params={"since": "2020-01-01T00:00:00Z"}).json()) == ["run-1"]
 
 
+@pytest.mark.parametrize("time", ["2026-11-23", "2026-11-23T02:00:00", "1763863200", "yesterday"])
+def test_a_time_has_a_date_and_a_zone(api: httpx.Client, time: str) -> None:
+    where = f"/schedules/{create(api)['id']}/history"
+    for query in (f"since={time}", f"until={time}"):
+        answer = api.get(f"{where}?{query}")
+        assert answer.status_code == 422
+        assert "write a time as in RFC 3339" in answer.json()["detail"]["error"]
+
+
+def test_a_plus_in_an_address_is_a_space(api: httpx.Client) -> None:
+    where = f"/schedules/{create(api)['id']}/history"
+    assert api.get(where, params={"since": "2026-11-23T02:00:00+02:00"}).status_code == 200
+    answer = api.get(f"{where}?since=2026-11-23T02:00:00+02:00")
+    assert answer.status_code == 422
+    assert "a + in an address is %2B" in answer.json()["detail"]["error"]
+
+
 def test_runs_that_come_and_go_between_pages(api: httpx.Client, kubectl: Kubectl) -> None:
     made = create(api)
     record(kubectl, made, *(run(number, "Completed") for number in range(6)))
