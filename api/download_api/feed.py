@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from download_api import translate
-from download_api.cluster import Cluster
-from download_api.schedules import collection
+from download_api.cluster import Cluster, ClusterError
+from download_api.schedules import bad_selector, collection
 
 JSON = Mapping[str, Any]
 
@@ -49,6 +49,7 @@ class Feed:
 
         Raises:
             ClusterError, UnreachableError: there is no watch.
+            ProblemError: 422, *labels* is no selector.
         """
         begin = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
         if not version:
@@ -61,8 +62,13 @@ class Feed:
             "resourceVersion": version,
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        async with self._cluster.stream(collection(namespace), query) as lines:
-            yield Opened(begin, lines.readline)
+        try:
+            async with self._cluster.stream(collection(namespace), query) as lines:
+                yield Opened(begin, lines.readline)
+        except ClusterError as error:
+            if labels and error.status == 400:
+                raise bad_selector(error) from error
+            raise
 
     async def _version(self, namespace: str) -> str:
         listed = await self._cluster.request("GET", collection(namespace), query={"limit": "1"})

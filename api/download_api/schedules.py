@@ -72,8 +72,7 @@ class Schedules:
             if token and error.status == 400:
                 raise bad_cursor() from error
             if labels and error.status == 400:
-                sentence = f"label_selector: write for example team=reports ({error})"
-                raise ProblemError(422, "validation_error", sentence) from error
+                raise bad_selector(error) from error
             raise
         metadata = answer["metadata"]
         token, left = metadata.get("continue", ""), metadata.get("remainingItemCount", 0)
@@ -281,6 +280,12 @@ class Schedules:
             if error.status != 404:
                 raise
         raise no_schedule()
+
+
+def bad_selector(error: ClusterError) -> ProblemError:
+    """Return the answer to a label selector that the API server does not read."""
+    sentence = f"label_selector: write for example team=reports ({error})"
+    return ProblemError(422, "validation_error", sentence)
 
 
 def place(resource: JSON) -> str:

@@ -89,19 +89,20 @@ def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "headers"),
+    ("query", "headers", "named"),
     [
-        ({"label_selector": "a b"}, {}),
-        ({}, {"Last-Event-ID": "x"}),
-        ({"namespace": "A"}, {}),
-        ({}, {"Last-Event-ID": "9" * 20}),
+        ({"label_selector": "a b"}, {}, "label_selector: write for example"),
+        ({}, {"Last-Event-ID": "x"}, "last-event-id"),
+        ({"namespace": "A"}, {}, "namespace"),
+        ({}, {"Last-Event-ID": "9" * 20}, "last-event-id"),
     ],
 )
 def test_rubbish_is_refused(
-    api: httpx.Client, query: dict[str, str], headers: dict[str, str]
+    api: httpx.Client, query: dict[str, str], headers: dict[str, str], named: str
 ) -> None:
     answer = api.get("/events", params=query, headers=headers)
     assert (answer.status_code, answer.json()["detail"]["error_type"]) == (422, "validation_error")
+    assert named in answer.json()["detail"]["error"]
 
 
 def test_nobody_has_more_than_twenty(api: httpx.Client, kubectl: Kubectl) -> None:
