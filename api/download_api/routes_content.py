@@ -24,6 +24,7 @@ JSON = Mapping[str, Any]
 
 PATH: Final = "/schedules/{schedule_id}/history/{execution_id}/content"
 _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;[ -~]*)?", re.ASCII)
+_NOT_PLAIN: Final = re.compile(r'[^ -~]|["\\%]')
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 routes = guarded_router()
@@ -91,8 +92,13 @@ def _described(place: Place, run: JSON, spec: JSON) -> dict[str, str]:
     etag = _etag(run)
     return {
         "Content-Type": said if _MEDIA_TYPE.fullmatch(said) else "application/octet-stream",
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
+        "Content-Disposition": f"attachment; {_named(name)}",
         "Content-Security-Policy": "sandbox",
         "Accept-Ranges": "bytes",
         **({"ETag": etag} if etag else {}),
     }
+
+
+def _named(name: str) -> str:
+    """curl reads the plain parameter alone; whoever reads the other one takes that (RFC 6266)."""
+    return f"filename=\"{_NOT_PLAIN.sub('_', name)}\"; filename*=utf-8''{quote(name, safe='')}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests import s3
 from tests.cluster import LocalCluster
+from tests.cluster.system import require_program
 from tests.integration.api.conftest import StartApi, servers
 from tests.integration.api.people import (
     API_ACCOUNT,
@@ -134,7 +136,8 @@ def test_a_file_of_a_volume(api: httpx.Client, team: People, where: str) -> None
     expected = {
         "Content-Length": str(len(BODY)),
         "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": "attachment; filename*=utf-8''%C3%BC%20%22b%22.csv",
+        "Content-Disposition": 'attachment; filename="_ _b_.csv"; '
+        "filename*=utf-8''%C3%BC%20%22b%22.csv",
         "Content-Security-Policy": "sandbox",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
@@ -149,6 +152,18 @@ def test_a_file_of_a_volume(api: httpx.Client, team: People, where: str) -> None
         head = api.head(where, headers={**team.headers["editor"], "Range": part})
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(BODY)))
         assert "Content-Range" not in head.headers
+
+
+def test_curl_names_the_file_as_the_answer_does(
+    api: httpx.Client, team: People, folder: Path, tmp_path: Path
+) -> None:
+    require_program("curl", "curl")
+    (folder / "report.csv").write_bytes(BODY)
+    where = keep(team, "named", "volume://data/report.csv")
+    key = f"X-API-Key: {team.headers['program']['X-API-Key']}"
+    options = ["--silent", "--remote-header-name", "--remote-name", "--header", key]
+    subprocess.run(["curl", *options, f"{api.base_url}{where}"], cwd=tmp_path, check=True)
+    assert (tmp_path / "report.csv").read_bytes() == BODY
 
 
 def test_a_program_with_a_key_reads_volumes(api: httpx.Client, team: People, where: str) -> None:
