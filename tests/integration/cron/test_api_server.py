@@ -84,6 +84,18 @@ def test_rules_of_the_resource_are_read_alike_by_both(kubectl: Kubectl) -> None:
     assert refused(kubectl, objects) == {i for i, text in enumerate(texts) if not admitted(text)}
 
 
+def test_a_path_has_what_unicode_knows_nothing_of_wherever_the_api_server_is_built(
+    kubectl: Kubectl,
+) -> None:
+    def keeping(position: int, character: str) -> dict[str, Any]:
+        volume = {"claimName": "data", "path": f"a{character}b"}
+        return schedule(f"c-{position}", destination={"volume": volume})
+
+    characters = ["\u0378", "\ufffe", "\u200b", "\ue000", "\u00ad", "\u2028", "\u3000", "\x85"]
+    objects = [keeping(i, character) for i, character in enumerate(characters)]
+    assert refused(kubectl, objects) == set(range(2, len(characters)))
+
+
 def admitted(text: str) -> bool:
     try:
         SCHEDULE.enforce(text)
