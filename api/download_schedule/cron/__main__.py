@@ -10,6 +10,7 @@ from typing import Any, Final
 from download_schedule.cron.errors import CronError
 from download_schedule.cron.schedule import parse
 
+_START: Final = datetime(10, 1, 1, tzinfo=UTC)
 _END: Final = datetime(9989, 12, 31, tzinfo=UTC)
 _MOST: Final = 100_000
 
@@ -66,7 +67,7 @@ def _moment(text: str | None) -> datetime:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is not None and 10 <= moment.year < _END.year:
+        if moment.tzinfo is not None and moment >= _START and moment.year < _END.year:
             return moment
     except ValueError:
         pass

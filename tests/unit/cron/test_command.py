@@ -50,6 +50,7 @@ def test_defaults_are_utc_now_and_five() -> None:
         (["* * * * *", "--after=soon"], "after: 'soon' is not a moment; write RFC 3339, such as"),
         (["* * * * *", "--after=2026-01-01T00:00:00"], "after: '2026-01-01T00:00:00' is not a"),
         (["* * * * *", "--after=0001-01-01T00:00:00Z"], "after: '0001-01-01T00:00:00Z' is not a"),
+        (["* * * * *", "--after=0010-01-01T00:00:00+01:00"], "after: '0010-01-01T00:00:00+01:00'"),
         (["* * * * *", "--count=0"], "count: 0 is outside the bounds; write 1 to 100000"),
     ],
 )
@@ -81,6 +82,7 @@ def test_batch_answers_every_line_whatever_it_holds() -> None:
         b'{"expr": "* * * * *", "count": "5"}',
         b'{"expr": "* * * * *", "count": 0}',
         b'{"expr": "\\ud800 * * * *"}',
+        b'{"expr": "* * * * *", "after": "0010-01-01T00:00:00+01:00"}',
     ]
     done = run("--batch", stdin=b"\n".join(lines) + b"\n")
     assert done.returncode == 0
