@@ -59,7 +59,7 @@ EXECUTION: Final[dict[str, Any]] = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "http_status": 200,
     "content_type": "text/csv",
-    "location": "team/daily-report/20261123T020000Z-report.csv",
+    "location": "volume://reports/team/daily-report/20261123T020000Z-report.csv",
 }
 
 EXAMPLES: Final[dict[str, Any]] = {
@@ -72,7 +72,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "success": True,
         "message": "Run of schedule team.daily-report asked for",
         "schedule_id": "team.daily-report",
-        "execution_id": "daily-report-m0c6fd1e9a2",
+        "execution_id": "daily-report-0c6fd1e9a2",
         "token": "once",
     },
     "CronPreview": {

@@ -1,7 +1,9 @@
 """What the description of the API says of every route."""
 
+import re
 from typing import Any
 
+from download_api import content
 from download_api.app import build_app
 from download_api.cluster import Cluster
 from download_api.settings import Settings
@@ -37,3 +39,13 @@ def test_who_names_a_version_is_told_it() -> None:
         if "ETag" in answer.get("headers", {})
     }
     assert told == {"create_schedule", "get_schedule", "change_schedule", "replace_schedule"}
+
+
+def test_the_examples_are_as_runs_are() -> None:
+    shown = {
+        name: shape.get("examples") for name, shape in DESCRIPTION["components"]["schemas"].items()
+    }
+    (kept,), (started,) = shown["Execution"], shown["Started"]
+    run = {"id": "1", "state": "Completed", "location": kept["location"]}
+    assert content.place({"status": {"history": [run]}}, run).store == "reports"
+    assert re.fullmatch(r"daily-report-[0-9a-f]{10}", started["execution_id"])
