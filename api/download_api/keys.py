@@ -44,15 +44,20 @@ class FileContent(Generic[T]):
         self._parse = parse
         self._nothing = nothing
         self._read: tuple[int, T] | None = None
+        self._trouble = ""
 
     def __call__(self) -> T:
-        """Return it as of now."""
+        """Return it as of now; where it cannot be read, the log says so once."""
         try:
             changed = self._path.stat().st_mtime_ns
             if self._read is None or self._read[0] != changed:
                 self._read = changed, self._parse(self._path.read_bytes())
-        except OSError:
+        except OSError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.error("no API key is good, for their file cannot be read: %s", error)
             return self._nothing
+        self._trouble = ""
         return self._read[1]
 
 
@@ -60,7 +65,7 @@ class KeyFile:
     """The one key, as it is, in a file."""
 
     def __init__(self, path: Path) -> None:
-        self._key = FileContent(path, bytes.strip, b"")
+        self._key = FileContent(path, parse_key, b"")
 
     def matches(self, authorization: str | None, x_api_key: str | None) -> bool:
         """Tell whether a request carries the key, as ``Authorization: Bearer`` or ``X-API-Key``.
@@ -92,6 +97,13 @@ class HashedKeys:
     def caller(self, key: str) -> Caller | None:
         """Return who *key* stands for."""
         return self._callers().get(hashlib.sha256(as_sent(key)).hexdigest())
+
+
+def parse_key(text: bytes) -> bytes:
+    """Return the key without white space around it; there must be one."""
+    if not text.strip():
+        log.error("no API key is good, for the file of the key is empty")
+    return text.strip()
 
 
 _LIST: Final = TypeAdapter(tuple[HashedKey, ...])

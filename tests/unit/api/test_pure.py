@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,20 @@ def test_keys(tmp_path: Path) -> None:
     assert key.matches(None, sent)
     file.write_text("")
     assert not key.matches("Bearer ", None)
+
+
+def test_the_log_says_once_why_no_key_is_good(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = KeyFile(tmp_path / "key")
+    for _ in range(3):
+        assert not key.matches("Bearer x", None)
+    (told,) = caplog.messages
+    assert re.match("no API key is good.*No such file.*/key", told)
+    (tmp_path / "key").write_text("\n")
+    for _ in range(3):
+        assert not key.matches("Bearer x", None)
+    assert caplog.messages[1:] == ["no API key is good, for the file of the key is empty"]
 
 
 @pytest.mark.parametrize(
