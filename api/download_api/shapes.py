@@ -7,7 +7,7 @@ from copy import copy
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from download_schedule import cron, model, rules
 from download_schedule.model import ConcurrencyPolicy, Format, Method
@@ -99,6 +99,7 @@ class Destination(model.Destination):
 
 HeaderName = Annotated[str, *model.Header.model_fields["name"].metadata]
 HeaderValue = Annotated[str, Field(max_length=4096), rules.HEADER_VALUE]
+Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=model.MAX_HEADERS)]
 
 
 CronExpression = Annotated[
@@ -119,7 +120,7 @@ class Wishes(Shape):
     """When: five fields, exactly as Kubernetes reads them, plus ``H``."""
     format: Format = Format.TEXT
     """In what shape the body is kept."""
-    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=model.MAX_HEADERS)] = {}
+    headers: Headers = {}
     """Sent with the request. Whoever may get the schedule reads them back: put what is secret into
     secret_headers."""
     secret_headers: Annotated[dict[HeaderName, SecretKey], Field(max_length=model.MAX_HEADERS)] = {}
@@ -140,9 +141,18 @@ class Wishes(Shape):
     history_limit: int = _of(model.Spec, "history_limit")
 
 
+def _none_at_all(headers: Any) -> Any:
+    return {} if headers is None else headers
+
+
 class NewSchedule(Wishes):
     """A schedule to make."""
 
+    headers: Annotated[
+        Headers, BeforeValidator(_none_at_all, json_schema_input_type=Headers | None)
+    ] = {}
+    """Sent with the request; null, as in the seed, is none. Whoever may get the schedule reads them
+    back: put what is secret into secret_headers."""
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """What people call it; the resource's name is made from it."""
     namespace: Annotated[str, Field(pattern=NAMESPACE)] | None = None

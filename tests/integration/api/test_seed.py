@@ -85,6 +85,15 @@ def test_the_defaults(api: httpx.Client) -> None:
     assert (made["format"], made["headers"], made["enabled"]) == ("text", {}, True)
 
 
+def test_headers_may_be_null(api: httpx.Client) -> None:
+    """The seed's default, which clients send as it is."""
+    made = make(api, headers=None)
+    assert made["headers"] == {}
+    where = f"/schedules/{made['id']}"
+    assert api.patch(where, json={"headers": {"Accept": "text/csv"}}).json()["headers"]
+    assert api.put(where, json={**NEW, "headers": None}).json()["headers"] == {}
+
+
 @pytest.mark.parametrize("shape", ["text", "html", "markdown", "pdf", "json", "raw"])
 def test_every_format(api: httpx.Client, kubectl: Kubectl, shape: str) -> None:
     made = make(api, format=shape)
