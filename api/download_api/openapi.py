@@ -13,6 +13,7 @@ from download_api.problems import ErrorType
 
 JSON = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]
+NULL: Final[JSON] = {"type": "null"}
 
 _LINKED: Final = (
     "get_schedule",
@@ -165,7 +166,10 @@ def _changes(new: JSON, schemas: JSON) -> JSON:
 
 def _nullable(schema: JSON, schemas: JSON) -> JSON:
     """Return what a patch may say of a member: part of it, or that it shall be the default."""
-    return {"anyOf": [_partial(schema, schemas), {"type": "null"}]}
+    part = _partial(schema, schemas)
+    if NULL in part.get("anyOf", ()):
+        return part
+    return {"anyOf": [part, NULL]}
 
 
 def _partial(schema: JSON, schemas: JSON) -> JSON:

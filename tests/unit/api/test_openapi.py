@@ -49,3 +49,12 @@ def test_the_examples_are_as_runs_are() -> None:
     run = {"id": "1", "state": "Completed", "location": kept["location"]}
     assert content.place({"status": {"history": [run]}}, run).store == "reports"
     assert re.fullmatch(r"daily-report-[0-9a-f]{10}", started["execution_id"])
+
+
+def test_the_default_is_said_once_to_be_null() -> None:
+    changes = DESCRIPTION["components"]["schemas"]["ScheduleChanges"]["properties"]
+    for name in ("headers", "keep_last", "destination"):
+        kinds = [option.get("type") for option in changes[name]["anyOf"]]
+        assert kinds[1:] == ["null"]
+        assert kinds[0] != "null"
+        assert "anyOf" not in changes[name]["anyOf"][0]
