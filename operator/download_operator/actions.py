@@ -39,9 +39,9 @@ class WriteStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReadPods:
-    """List the Pods of a Job that is over: the watch has not told how its last one ended."""
+    """List the Pods of Jobs that are over: the watch has not told how their last ones ended."""
 
-    job: Job
+    jobs: tuple[Job, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,8 +120,9 @@ class Controller:
                 if await self._write_status(snapshot.schedule, status) and missed:
                     why = explain(missed, status.get("history", ()))
                     await self._warn(snapshot.schedule, TICK_MISSED, why)
-            case ReadPods(job):
-                await self._read_pods(snapshot.schedule, job)
+            case ReadPods(jobs):
+                for job in jobs:
+                    await self._read_pods(snapshot.schedule, job)
             case StartRun(manifest):
                 await self._start_run(key, snapshot.schedule, manifest)
             case StopRun(job):

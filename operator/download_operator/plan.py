@@ -148,7 +148,7 @@ def _differs(snapshot: Snapshot, desired: Desired) -> bool:
 def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: datetime) -> Action:
     """Write the status if it says something new; *desired* only where Kubernetes carries it out."""
     if overdue := _overdue(snapshot, now):
-        return ReadPods(overdue)
+        return ReadPods(overdue)  # in one step: nodes that go take the Pods of many with them
     entries, existing, look_again = _runs(snapshot, now)
     schedule, time = snapshot.schedule, rfc3339(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
@@ -246,15 +246,16 @@ def _is_between_attempts(job: Job, pods: tuple[Pod, ...]) -> bool:
     return job.outcome is None and bool(pods) and all(pod.exit_code is not None for pod in pods)
 
 
-def _overdue(snapshot: Snapshot, now: datetime) -> Job | None:
-    """Return a Job that is over, and whose Pods should have been heard of by now."""
+def _overdue(snapshot: Snapshot, now: datetime) -> tuple[Job, ...]:
+    """Return the Jobs that are over, and whose Pods should have been heard of by now."""
     done = history.counted(snapshot.schedule.status)
-    for run, pods in snapshot.runs:
-        if run.job.uid in done or not _is_short_of_news(run, pods):
-            continue
-        if _news_due(run, pods) <= now or _clock_was_set_back(run, now):
-            return run.job
-    return None
+    return tuple(
+        run.job
+        for run, pods in snapshot.runs
+        if run.job.uid not in done
+        and _is_short_of_news(run, pods)
+        and (_news_due(run, pods) <= now or _clock_was_set_back(run, now))
+    )
 
 
 def _clock_was_set_back(run: Run, now: datetime) -> bool:

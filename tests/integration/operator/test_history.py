@@ -125,6 +125,24 @@ def test_a_run_that_ended_while_no_operator_ran(
     assert kubectl.get("dls", report)["status"]["counts"]["completed"] == 1
 
 
+def test_runs_that_ended_while_no_operator_ran_and_lost_their_pods_are_told_at_once(
+    kubectl: Kubectl, report: str, operator: Operator
+) -> None:
+    """A node that is scaled down takes the Pods of many with it; their Jobs stay."""
+    kubectl.patch("dls", report, {"spec": {"schedule": "*/20 * * * *", "suspend": True}})
+    kubectl("wait", "--for=jsonpath={.status.observedGeneration}=2", f"dls/{report}")
+    operator.kill()
+    jobs = [f"now-{number}" for number in range(12)]
+    for job in jobs:
+        start_run(kubectl, report, job)
+        end_pod(kubectl, job)
+    kubectl("wait", "--for=condition=Complete", *(f"job/{job}" for job in jobs))
+    kubectl("delete", "pods", "--all")
+    operator.start_again()
+    wait_for("the runs", lambda: len(history(kubectl, report)) == len(jobs))
+    assert "not settled" not in operator.log.read_text()
+
+
 def test_a_run_whose_job_vanished_while_no_operator_ran(
     kubectl: Kubectl, report: str, operator: Operator
 ) -> None:

@@ -153,6 +153,15 @@ def test_a_last_word_that_never_comes_is_not_waited_for_long() -> None:
     assert (world.run["state"], world.run["reason"]) == ("Failed", "BackoffLimitExceeded")
 
 
+def test_many_runs_whose_pods_went_with_their_nodes_take_two_steps() -> None:
+    world = World(historyLimit=100)
+    world.settle()
+    for number in range(1, 60):
+        world.job(number=number, ended="Complete")
+    assert kinds(world.settle()) == [ReadPods, WriteStatus]
+    assert world.counts["completed"] == 59
+
+
 @pytest.mark.parametrize("ended", [None, "Complete"])
 def test_a_deleted_job_is_recorded_before_it_is_forgotten(ended: str | None) -> None:
     world = World()

@@ -63,8 +63,8 @@ class World:
             elif isinstance(action, StopRun):
                 self.picture.remove_job(action.job)
             elif isinstance(action, ReadPods):
-                pods = self.pods_in_cluster(action.job.uid)
-                self.picture.read_pods(action.job, map(pod_of, pods))
+                for job in action.jobs:
+                    self.picture.read_pods(job, map(pod_of, self.pods_in_cluster(job.uid)))
             else:
                 self.apply_cron_job(action.desired.manifest)
         return done
