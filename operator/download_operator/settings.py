@@ -161,7 +161,10 @@ def _value(name: str, kind: Any, text: str) -> Any:
         return text
     if kind is Destination:
         return _destination(name, text)
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text and not parts:  # an empty list means all namespaces, and a slip must not
+        raise ValueError(f"{name} is {text!r}, which names nothing: name some or leave it empty")
+    return parts
 
 
 def _destination(name: str, text: str) -> Destination:

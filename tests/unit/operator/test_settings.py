@@ -27,6 +27,11 @@ def test_lists_and_numbers() -> None:
     assert settings.workers == 256
 
 
+def test_an_empty_list_is_the_default() -> None:
+    given = {f"{P}WORKER_IMAGE": "w:1", f"{P}NAMESPACES": "", f"{P}ALLOW_CIDRS": ""}
+    assert Settings.from_environment(given).namespaces == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -40,6 +45,7 @@ def test_lists_and_numbers() -> None:
         ("NAMESPACE", "x", "is not a setting"),
         ("NAMESPACES", "team-*", "no namespace is called"),
         ("NAMESPACES", "a b", "no namespace is called"),
+        ("NAMESPACES", ",", "name some or leave it empty"),
         ("LEASE_NAMESPACE", "", "no namespace is called"),
         ("IDENTITY", "", "name this replica or leave it out"),
         ("DEFAULT_DESTINATION", '{"volume": {"claimName": "d"}, "discard": {}}', "one member"),
