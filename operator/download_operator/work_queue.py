@@ -80,7 +80,8 @@ class WorkQueue(Generic[K]):
 
     def stuck_seconds(self) -> float:
         """Return for how long the oldest piece of work under way has been going on."""
-        return time.monotonic() - min(self._busy.values(), default=time.monotonic())
+        now = time.monotonic()
+        return now - min(self._busy.values(), default=now)
 
     async def work(self) -> None:
         """Be one worker, until cancelled."""

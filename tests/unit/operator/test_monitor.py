@@ -51,6 +51,7 @@ def test_at_rest_it_is_well() -> None:
     async def scene(parts: Parts) -> None:
         assert parts.monitor.illness() == ""
         assert "download_operator_leader 0\n" in parts.monitor.metrics()
+        assert "download_operator_oldest_reconcile_seconds 0\n" in parts.monitor.metrics()
 
     play(scene)
 
