@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from download_api.app import build_app
-from download_api.cluster import Cluster
+from download_api.cluster import Cluster, ClusterError, UnreachableError
 from download_api.connection import PunctualProtocol
 from download_api.make_key import make_key
 from download_api.settings import Settings, help_text
@@ -34,7 +34,11 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if arguments.command == "make-key":
-        key = asyncio.run(_make_key(arguments))
+        try:
+            key = asyncio.run(_make_key(arguments))
+        except (ClusterError, UnreachableError, LookupError) as error:
+            print(error, file=sys.stderr)
+            return 1
         arguments.file.touch(mode=0o600)
         arguments.file.write_bytes(key)
         return 0

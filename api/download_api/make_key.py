@@ -14,6 +14,7 @@ async def make_key(cluster: Cluster, namespace: str, name: str) -> bytes:
 
     Raises:
         ClusterError, UnreachableError: the Secret can be neither read nor made.
+        LookupError: it is there without a key.
     """
     path = f"/api/v1/namespaces/{namespace}/secrets"
     try:
@@ -22,7 +23,13 @@ async def make_key(cluster: Cluster, namespace: str, name: str) -> bytes:
         if error.status != 404:
             raise
         secret = await _create(cluster, path, name)
-    return base64.b64decode(secret["data"][MEMBER])
+    key = base64.b64decode((secret.get("data") or {}).get(MEMBER, "")).strip()
+    if not key:
+        raise LookupError(
+            f"The Secret {name} of the namespace {namespace} has no {MEMBER}: write one there, or "
+            "delete the Secret, and one is made."
+        )
+    return key
 
 
 async def _create(cluster: Cluster, path: str, name: str) -> dict[str, dict[str, str]]:

@@ -196,6 +196,32 @@ def test_the_key_is_made_once(cluster: LocalCluster, kubectl: Kubectl, tmp_path:
     assert (tmp_path / "a").stat().st_mode & 0o077 == 0
 
 
+def test_a_secret_without_a_key_is_told_so(
+    cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    def make() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "download_api", "make-key", f"--file={tmp_path / 'key'}"]
+        return subprocess.run(
+            [*command, f"--namespace={kubectl.namespace}", "--secret=key"],
+            env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for literals in ((), ("--from-literal=key=x",), ("--from-literal=api-key=",)):
+        kubectl("create", "secret", "generic", "key", *literals)
+        refused = make()
+        assert (refused.returncode, (tmp_path / "key").exists()) == (1, False)
+        assert refused.stderr == (
+            f"The Secret key of the namespace {kubectl.namespace} has no api-key: write one there, "
+            "or delete the Secret, and one is made.\n"
+        )
+        kubectl("delete", "secret", "key")
+    assert make().returncode == 0
+    assert (tmp_path / "key").read_text()
+
+
 def test_by_hand() -> None:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
