@@ -8,6 +8,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+from download_api.shapes import NAMESPACE
+
 PREFIX: Final = "DOWNLOAD_API_"
 LOOPBACK: Final = "127.0.0.1"
 
@@ -75,8 +77,10 @@ class Settings:
                 f"{PREFIX}METRICS_PORT is {self.metrics_port}: write another number from 1 to "
                 "65535, or 0 for none"
             )
-        if not self.namespace:
-            raise ValueError(f"{PREFIX}NAMESPACE is empty: name a namespace or leave it out")
+        if not re.fullmatch(NAMESPACE, self.namespace):
+            raise ValueError(
+                f"{PREFIX}NAMESPACE is {self.namespace!r}: name a namespace or leave it out"
+            )
         if self.auth not in ("", "key", "kubernetes"):
             raise ValueError(f"{PREFIX}AUTH is {self.auth!r}: write key or kubernetes")
         if self.auth == "key" and not self.key_file:
