@@ -51,7 +51,7 @@ def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
         wait_for_run(ready, name, "one", state="Running")
     for name in ("forbid", "allow", "replace"):
         ask(ready, name, "two")
-    ready.patch("dls", "suspended", {"spec": {"suspend": True}}, "--type=merge")
+    ready.patch("dls", "suspended", {"spec": {"suspend": True}})
     ready("delete", "dls", "deleted")
 
     check_deleted(ready)

@@ -18,7 +18,7 @@ def test_what_is_sent_changes_and_the_rest_stays(api: httpx.Client, kubectl: Kub
     secret = {"secretKeyRef": {"name": "s", "key": "k"}}
     header = {"name": "Authorization", "valueFrom": secret}
     extra = {"verify": {"minBytes": 5}, "request": {"headers": [header], "maxRedirects": 1}}
-    kubectl.patch("dls", made["resource"], {"spec": extra}, "--type=merge")
+    kubectl.patch("dls", made["resource"], {"spec": extra})
     answer = api.patch(
         f"/schedules/{made['id']}", json={"cron_expression": "0 3 * * *", "name": "Other"}
     )

@@ -460,9 +460,7 @@ def test_a_pdf_that_is_too_large_is_not_kept(printer: Printer, server: FaultServ
     assert "PDF" in str(error)
 
 
-def test_an_address_that_no_browser_opens_is_said(
-    printer: Printer, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_no_browser_opens_is_said(printer: Printer, server: FaultServer) -> None:
     """Browsers keep off the ports of other protocols, 6000 (X11) among them."""
     server.on("/there", page("x"))
     refresh = "<meta http-equiv=refresh content='0;url=http://127.0.0.1:6000/'>"

@@ -8,11 +8,15 @@ import pytest
 
 from download_worker.errors import Reason
 from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head, running
-
-
-def redirect(to: str, status: int = 302) -> Any:
-    return lambda exchange: exchange.send(head(status, f"Location: {to}", "Content-Length: 0"))
+from tests.integration.worker.faults import (
+    BODY,
+    Exchange,
+    FaultServer,
+    answer,
+    head,
+    redirect,
+    running,
+)
 
 
 def gave_up(ended: Ended, reason: Reason, code: int = 10) -> None:

@@ -199,8 +199,6 @@ def test_a_body_that_ends_with_the_connection_is_marked(server: FaultServer, pod
     def open_ended(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
 
-    url = server.on("/x", open_ended, answer(200))
-
     def no_coding(exchange: Exchange) -> None:
         exchange.send(head("200 OK", "Transfer-Encoding: identity") + b"hello")
 
