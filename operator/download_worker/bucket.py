@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from download_worker.errors import DownloadError
 from download_worker.service import Bucket, Service, object_exists
 
 if TYPE_CHECKING:
@@ -60,11 +59,11 @@ class Upload:
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._aborted = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._service = Service(bucket)
         try:
             self._mode = self._allowed_mode()
-        except DownloadError:
+        except BaseException:
             self._service.close()
             raise
 
@@ -115,7 +114,7 @@ class Upload:
             raise object_exists(self._bucket)
         return "overwrite"
 
-    def _is_ours(self, error: Exception) -> bool:
+    def _is_ours(self, error: BaseException) -> bool:
         """Whether a request that was repeated came upon what it had itself put there."""
         from obstore.exceptions import AlreadyExistsError
 
@@ -127,7 +126,11 @@ class Upload:
     def _attributes(self, sha256: str | None) -> dict[str, str]:
         wanted = self._object
         told = {"Content-Type": wanted.content_type, "sha256": sha256, "run": wanted.run}
-        return {name: value for name, value in told.items() if value}
+        return {
+            name: value
+            for name, value in told.items()
+            if value and value.isascii() and value.isprintable()  # a server may say anything
+        }
 
     def _send_whole(self, sha256: str) -> None:
         import obstore
@@ -141,7 +144,7 @@ class Upload:
                 mode=self._mode,
                 use_multipart=False,
             )
-        except Exception as error:
+        except BaseException as error:  # obstore's panics are no Exception
             self._error = error
 
     def _send_parts(self) -> None:
@@ -157,7 +160,7 @@ class Upload:
                 chunk_size=self._part_bytes,
                 max_concurrency=UPLOADS,
             )
-        except Exception as error:
+        except BaseException as error:  # obstore's panics are no Exception
             self._error = error
         finally:
             self._over.set()

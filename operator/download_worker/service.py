@@ -76,11 +76,11 @@ class Service:
             found = obstore.get(self.store, key, options={"head": True})
         except (FileNotFoundError, refused.PermissionDeniedError, refused.UnauthenticatedError):
             return None  # a key that may only write is told 403 of whatever it asks for
-        except Exception as error:
+        except BaseException as error:  # obstore's panics are no Exception
             raise self.explained(error) from error
         return {str(name): value for name, value in found.attributes.items()}
 
-    def explained(self, error: Exception) -> DownloadError:
+    def explained(self, error: BaseException) -> DownloadError:
         """Say what the service refused."""
         if self._passed and self._passed.refused:
             return _refused(*next(iter(self._passed.refused.items())))
@@ -143,7 +143,7 @@ def _refused(where: str, address: str) -> DownloadError:
     )
 
 
-def _of_service(error: Exception, bucket: Bucket) -> DownloadError:
+def _of_service(error: BaseException, bucket: Bucket) -> DownloadError:
     from obstore import exceptions
 
     words = _first_line(error)
@@ -179,5 +179,5 @@ def object_exists(bucket: Bucket) -> DownloadError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -170,6 +170,13 @@ def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 
     s3 = destination["s3"]
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     credentials = {name: environment[name].strip() for name in names if name in environment}
+    for name, value in credentials.items():
+        if not value.isascii() or not value.isprintable():
+            raise DownloadError(
+                Reason.INVALID_SPEC,
+                f"{name} in the Secret {s3['credentialsSecretRef']['name']} is not printable ASCII "
+                "on one line: correct the Secret.",
+            )
     bucket = Bucket(
         name=s3["bucket"],
         endpoint=s3.get("endpoint"),

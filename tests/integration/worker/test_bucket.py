@@ -2,13 +2,19 @@
 
 import hashlib
 import random
+import threading
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import obstore
 import pytest
 
+from download_worker.bucket import Object, Upload
+from download_worker.errors import DownloadError
+from download_worker.service import Bucket
+from download_worker.transfer import Limits
 from tests import s3
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (
@@ -52,6 +58,11 @@ def run(pod: Pod, service: S3Server, url: str, **more: Any) -> Ended:
     return pod.run(url, s3=destination, **{**credentials, **more})
 
 
+def put(upload: Upload, body: bytes) -> None:
+    upload.write(body)
+    upload.commit("")
+
+
 def test_a_small_file_is_one_object_with_its_digest(
     pod: Pod, server: FaultServer, service: S3Server
 ) -> None:
@@ -80,6 +91,42 @@ def test_a_large_file_has_its_digest_where_it_was_known_before(
     url = server.on("/x.csv", answer(200, body))
     assert run(pod, service, url, verify={"sha256": sha256}).code == 0
     assert service.attributes(WHERE)["sha256"] == sha256
+
+
+@SIZES
+@pytest.mark.parametrize("kind", ["text/csv\x01", "text/\xe9"])
+def test_a_type_that_is_none_is_left_out(
+    pod: Pod, server: FaultServer, service: S3Server, size: int, kind: str
+) -> None:
+    body = b"x" * size
+    ended = run(pod, service, server.on("/x.csv", answer(200, body, f"Content-Type: {kind}")))
+    assert ended.code == 0, ended.out
+    assert service.read(WHERE) == body
+    assert service.attributes(WHERE).get("Content-Type") != kind
+
+
+@SIZES
+def test_a_client_that_breaks_down_has_stored_nothing(service: S3Server, size: int) -> None:
+    credentials = {"AWS_ACCESS_KEY_ID": "a\x01", "AWS_SECRET_ACCESS_KEY": SECRET}
+    limits = Limits((ip_network("127.0.0.1/32"),))
+    bucket = Bucket(service.bucket, service.endpoint, "us-east-1", credentials, "keys", limits)
+    upload = Upload(bucket, Object("x", None))
+    with pytest.raises(DownloadError, match="could not be stored"):
+        put(upload, b"x" * size)
+    upload.abandon(resumable=False)
+    with pytest.raises(DownloadError, match="could not be stored"):
+        Upload(bucket, Object("x", None, run="5b1c9b1e"))
+    assert [each.name for each in threading.enumerate() if each.name == "gate"] == []
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_credentials_that_are_none_are_told(
+    pod: Pod, server: FaultServer, service: S3Server, name: str
+) -> None:
+    ended = run(pod, service, server.on("/x", answer(200)), **{name: "two\nlines"})
+    assert (ended.code, ended.result.reason) == (10, "InvalidSpec")
+    assert f"{name} in the Secret keys is not printable" in (ended.result.message or "")
+    assert "two" not in ended.out + ended.err
 
 
 def test_an_empty_file_is_an_object_too(pod: Pod, server: FaultServer, service: S3Server) -> None:
