@@ -137,6 +137,8 @@ def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
 
 def _source(spec: specs.Spec) -> str:
     """Return what a file is made from: of one that is converted, the digest says nothing of it."""
+    if spec.format == "raw" and spec.order.compressed:
+        return f"compressed {spec.order.request.url}"
     if spec.format == "raw":
         return spec.order.request.url
     return " ".join(filter(None, (spec.format, spec.order.sha256, spec.order.request.url)))

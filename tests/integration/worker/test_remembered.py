@@ -1,7 +1,9 @@
 """What stays remembered when servers say odd things, and when nothing is new."""
 
+import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from download_worker.file import File
 from download_worker.memory import FOLDER, Memory
 from download_worker.parts import Parts
 from tests.integration.worker.attempts import Pod
-from tests.integration.worker.faults import BODY, FaultServer, answer
+from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
 from tests.integration.worker.test_memory import RECORD, names
 
 JOBS = [f"nightly-{29923320 + minute}" for minute in range(4)]
@@ -82,3 +84,22 @@ def test_a_folder_that_was_removed_does_not_come_again(
     shutil.rmtree(pod.data / "20261123T020000Z")
     pod.run(url, path=path, keep_last=keep_last, only_if_changed=True, DOWNLOAD_JOB=JOBS[1])
     assert sorted(each.name for each in pod.data.iterdir()) == [FOLDER, "20261123T020100Z"]
+
+
+def test_a_file_that_is_wanted_unpacked_is_not_the_packed_one(
+    pod: Pod, server: FaultServer
+) -> None:
+    def packed(exchange: Exchange) -> None:
+        if "If-None-Match" in exchange.head:
+            exchange.send(head("304 Not Modified"))
+        else:
+            fields = 'ETag: "1"', "Content-Encoding: gzip"
+            answer(200, gzip.compress(BODY), *fields)(exchange)
+
+    url = server.on("/x", packed)
+    asked: dict[str, Any] = {"only_if_changed": True, "path": "latest"}
+    pod.run(url, **asked)
+    for unchanged in (None, True):
+        ended = pod.run(url, request={"compressed": True}, **asked)
+        assert ended.result.unchanged is unchanged
+        assert pod.files() == {"latest": BODY}
