@@ -43,6 +43,7 @@ _E_HTTP2_STREAM: Final = 92
 """libcurl's number, which pycurl has no name for."""
 _REASONS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.HOST_NOT_FOUND,
+    pycurl.E_COULDNT_RESOLVE_PROXY: Reason.HOST_NOT_FOUND,
     pycurl.E_COULDNT_CONNECT: Reason.CONNECTION_FAILED,
     pycurl.E_FILESIZE_EXCEEDED: Reason.TOO_LARGE,
     pycurl.E_HTTP2: Reason.CONNECTION_LOST,

@@ -377,6 +377,8 @@ def test_proxies_of_the_environment_are_ignored(server: FaultServer, pod: Pod) -
 
 def test_a_name_that_nobody_has_is_tried_again(pod: Pod) -> None:
     failed(pod.run("http://nobody.invalid/"), EXIT_RETRY, "HostNotFound")
+    proxy = "http://nobody.invalid:3128"
+    failed(pod.run("http://a.invalid/", DOWNLOAD_WORKER_PROXY=proxy), EXIT_RETRY, "HostNotFound")
 
 
 def test_a_closed_port_is_tried_again(pod: Pod) -> None:
