@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from download_worker.transfer import Limits
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
 _MINUTES: Final = re.compile(r"-([0-9]{8})$")
+_FIRST_TICK: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""No schedule is older: what names an earlier moment is a date in the name of a Job by hand."""
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Spec:
                 "one that turns the direction of writing: leave it out.",
             )
         found = _MINUTES.search(self.job)
-        moment = datetime.fromtimestamp(int(found[1]) * 60, UTC) if found else now
+        tick = datetime.fromtimestamp(int(found[1]) * 60, UTC) if found else now
+        moment = tick if _FIRST_TICK <= tick <= now + _CLOCKS_DIFFER else now
         values = {
             "namespace": self.namespace,
             "name": self.name,

@@ -140,6 +140,10 @@ def test_bad_ranges_are_refused(ranges: str) -> None:
         ("nightly-2992372", "20261123T193012Z"),
         ("nightly-run-now", "20261123T193012Z"),
         ("nightly-299233200", "20261123T193012Z"),
+        ("nightly-20261123", "20261123T193012Z"),
+        ("nightly-30112026", "20261123T193012Z"),
+        ("nightly-29925810", "20261124T193000Z"),
+        ("nightly-29925811", "20261123T193012Z"),
     ],
 )
 def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
