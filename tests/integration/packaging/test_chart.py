@@ -1,0 +1,38 @@
+"""Whose the resource is when the chart is installed, goes, and comes again."""
+
+import subprocess
+
+from tests.cluster import LocalCluster, binaries
+from tests.kubectl import Kubectl
+from tests.manifests import CHART
+
+CRD = "crd/downloadschedules.downloads.dev"
+OTHERS = "invalid ownership metadata"
+
+
+def test_the_resource_changes_hands_only_when_told(own_cluster: LocalCluster) -> None:
+    programs = binaries.ensure("helm", "kubectl")
+    kubectl = Kubectl(programs["kubectl"], own_cluster.kubeconfig)
+
+    def helm(command: str, release: str, *arguments: str) -> str:
+        argv = [str(programs["helm"]), command, release, *arguments]
+        place = [f"--kubeconfig={own_cluster.kubeconfig}", "--namespace=default"]
+        return subprocess.run([*argv, *place], capture_output=True, text=True, check=False).stderr
+
+    def install(release: str, *arguments: str) -> str:
+        return helm("install", release, str(CHART), *arguments)
+
+    # What kubectl made stays kubectl's.
+    assert OTHERS in install("one")
+    assert "Error" not in install("one", "--set=crd.install=false")
+    assert OTHERS in install("two", "--set=crd.install=false")
+    helm("uninstall", "one")
+    kubectl("delete", CRD)
+    # What Helm made stays a release's.
+    assert "Error" not in install("one")
+    helm("uninstall", "one")
+    assert kubectl.get(CRD)
+    assert "Error" not in install("one")
+    helm("uninstall", "one")
+    assert OTHERS in install("two")
+    assert "Error" not in install("two", "--take-ownership")
