@@ -71,7 +71,8 @@ class LocalCluster:
 
 
 def up(name: str, *, node: bool) -> LocalCluster:
-    """Make the cluster exist: nothing happens if it does, and what is missing is added.
+    """Make the cluster exist: nothing happens if it does, and what is missing is added. One whose
+    making was interrupted is made anew.
 
     Args:
         name: Tells clusters apart; small letters, digits and hyphens.
@@ -83,15 +84,17 @@ def up(name: str, *, node: bool) -> LocalCluster:
     if node and not system.is_root():
         raise system.MissingError("a node needs root: use sudo, or a Docker engine (CLUSTER=kind)")
     folder = CLUSTERS / name
-    if _is_alive(folder):
+    if _is_alive(folder) and not _unfinished(folder).exists():
         layout = _read_layout(folder)
         system.reach_directly(layout.address)
         _revive(layout)
     else:
         down(name)
-        layout = _begin(name, folder)
+        with _to_the_end(folder):
+            layout = _begin(name, folder)
     if node and not (folder / "node").exists():
-        _add_node(layout)
+        with _to_the_end(folder):
+            _add_node(layout)
         (folder / "node").touch()
     return LocalCluster(name, layout.kubeconfig, layout)
 
@@ -119,6 +122,19 @@ def status(name: str) -> dict[str, str]:
         component: "running" if found["exit"] is None else f"exited with {found['exit']}"
         for component, found in listed.items()
     }
+
+
+def _unfinished(folder: Path) -> Path:
+    return folder / "unfinished"
+
+
+@contextmanager
+def _to_the_end(folder: Path) -> Iterator[None]:
+    """Leave a mark where the block does not end well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _unfinished(folder).touch()
+    yield
+    _unfinished(folder).unlink()
 
 
 def _begin(name: str, folder: Path) -> Layout:

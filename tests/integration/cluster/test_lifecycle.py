@@ -11,6 +11,7 @@ import pytest
 
 from tests import cluster as clusters
 from tests.cluster import LocalCluster, binaries, local
+from tests.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
 from tests.kubectl import Kubectl, wait_for
 
 
@@ -52,6 +53,17 @@ def test_up_twice_is_once_and_down_leaves_nothing(name: str) -> None:
     assert traces(name) == []
     wait_for("the wire's end", lambda: links() == before)
     assert clusters.status(name, "local") == {}
+
+
+def test_one_that_was_interrupted_is_made_anew(name: str) -> None:
+    command = [sys.executable, "-m", "tests.cluster", "up", "--node", "--mode=local"]
+    with subprocess.Popen([*command, f"--name={name}"], stderr=subprocess.DEVNULL) as begun:
+        wait_for("its node's beginning", (local.CLUSTERS / name / "pause.tar").exists, timeout=90)
+        begun.send_signal(signal.SIGINT)
+    assert begun.returncode
+    local.up(name, node=True)
+    assert set(clusters.status(name, "local")) >= {*CONTROL_PLANE, *NODE_COMPONENTS}
+    assert set(clusters.status(name, "local").values()) == {"running"}
 
 
 def test_two_side_by_side_do_not_know_each_other(name: str) -> None:
