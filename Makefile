@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/installed-$(shell cat requirements/dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+STAMP := .venv/installed-$(shell { $(PYTHON) -V || true; cat requirements/dev.txt pyproject.toml; } 2>&1 | cksum | cut -d' ' -f1)
 CLUSTER_NAME ?= download-operator
 
 .PHONY: help demo test chaos bench bench-worker bench-api lint format generate verify requirements cluster cluster-down images deploy

@@ -258,6 +258,20 @@ def test_the_demo_does_without_the_browser() -> None:
     assert "worker-pdf" not in images.TARGETS
 
 
+def test_another_python_is_another_environment(tmp_path: Path) -> None:
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\necho Python 3.99.0\n")
+    other.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--dry-run", "lint", f"PYTHON={other}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{other} -m venv --clear .venv" in done.stdout
+
+
 def test_nothing_names_a_registry_or_this_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
