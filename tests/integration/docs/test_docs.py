@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import LocalCluster, binaries
 from tests.integration.conftest import StartOperator
 from tests.kubectl import Kubectl, wait_for
-from tests.manifests import REPOSITORY
+from tests.manifests import CHART, REPOSITORY
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SAMPLE = REPOSITORY / "manifests" / "samples" / "daily-report.yaml"
@@ -52,11 +52,19 @@ def test_the_commands_of_the_guide_to_runs(
     assert kubectl.get("dls", "daily-report")["spec"]["suspend"]
 
 
+def anchors(document: Path) -> set[str]:
+    """What a `#` may lead to, as the headings are named on the web."""
+    headings = re.findall(r"^#+ (.*)", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
 def test_links_between_the_documents_lead_somewhere() -> None:
-    for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+    for document in (*DOCUMENTS, CHART / "README.md"):
+        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
             if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name}: {target}"
+                found = document.parent / target if target else document
+                assert found.exists(), f"{document.name}: {target}"
+                assert not anchor or anchor in anchors(found), f"{document.name}: #{anchor}"
 
 
 @pytest.mark.parametrize("process", ["operator", "api"])
