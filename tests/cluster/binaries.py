@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.cluster import system
 
 TOOLS = Path(__file__).parent / "tools"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "download-operator"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "download-operator"
 PROGRESS_SECONDS = 20.0
 _KUBERNETES = "v1.37.2"
 

@@ -30,7 +30,9 @@ def up(name: str) -> CurrentCluster:
     Raises:
         system.MissingError: There is no such file.
     """
-    first = os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")).split(":")[0]
-    if not Path(first).exists():
-        raise system.MissingError(f"{first} does not exist: set KUBECONFIG to your cluster's")
-    return CurrentCluster(name, Path(first))
+    told = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    files = [Path(part) for part in told.split(":") if part]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise system.MissingError(f"{told} does not exist: set KUBECONFIG to your cluster's")
+    return CurrentCluster(name, found)

@@ -136,7 +136,13 @@ def test_the_current_cluster_needs_a_kubeconfig(
     with pytest.raises(MissingError, match="set KUBECONFIG"):
         current.up("x")
     (tmp_path / "none").touch()
+    monkeypatch.setenv("KUBECONFIG", f":{tmp_path}/missing:{tmp_path}/none")
     made = current.up("x")
+    assert made.kubeconfig == tmp_path / "none"
     made.load(tmp_path / "image.tar")
     made.down()
     assert made.kubeconfig.exists()
+    monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(MissingError, match=rf"{tmp_path}/\.kube/config does not exist"):
+        current.up("x")
