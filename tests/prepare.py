@@ -5,13 +5,15 @@ import sys
 from download_worker.browser import PROGRAM
 from tests import images
 from tests.cluster import binaries
-from tests.cluster.system import MissingError, require_program
+from tests.cluster.system import MissingError, is_root, require_program
 from tests.images.engine import BuildFailedError
 
 
 def main() -> int:
     """Prepare; return the exit code."""
-    programs = [name for family in binaries.FAMILIES.values() for name in family.packages]
+    # What needs C headers is a node's, and a node needs root.
+    families = [made for made in binaries.FAMILIES.values() if not made.headers or is_root()]
+    programs = [name for family in families for name in family.packages]
     try:
         require_program(PROGRAM, PROGRAM)
         binaries.ensure(*programs)

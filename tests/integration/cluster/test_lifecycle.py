@@ -12,7 +12,10 @@ import pytest
 from tests import cluster as clusters
 from tests.cluster import LocalCluster, binaries, local
 from tests.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
+from tests.cluster.system import is_root
 from tests.kubectl import Kubectl, wait_for
+
+with_a_node = pytest.mark.skipif(not is_root(), reason="makes a node, which needs root")
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ def links() -> set[str]:
     return {path.name for path in Path("/sys/class/net").iterdir()}
 
 
+@with_a_node
 def test_up_twice_is_once_and_down_leaves_nothing(name: str) -> None:
     before = links()
     first = local.up(name, node=True)
@@ -55,6 +59,7 @@ def test_up_twice_is_once_and_down_leaves_nothing(name: str) -> None:
     assert clusters.status(name, "local") == {}
 
 
+@with_a_node
 def test_one_that_was_interrupted_is_made_anew(name: str) -> None:
     command = [sys.executable, "-m", "tests.cluster", "up", "--node", "--mode=local"]
     with subprocess.Popen([*command, f"--name={name}"], stderr=subprocess.DEVNULL) as begun:
