@@ -122,8 +122,10 @@ def test_namespaces_bind_the_operator_to_them() -> None:
         if (i["kind"], i["metadata"]["name"]) == ("RoleBinding", "download-operator")
     }
     assert places == {"a", "b"}
-    kinds = {(i["kind"], i["metadata"]["name"]) for i in items}
-    assert ("ClusterRoleBinding", "download-operator") not in kinds
+    everywhere = {i["metadata"]["name"] for i in items if i["kind"] == "ClusterRoleBinding"}
+    assert everywhere == {"download-operator-api"}
+    items = rendered("operator.namespaces={a,b}", "api.enabled=false")
+    assert "ClusterRoleBinding" not in {i["kind"] for i in items}
 
 
 @pytest.mark.parametrize(
