@@ -74,6 +74,12 @@ def test_what_is_named_twice_is_refused(values: list[str]) -> None:
     assert "are equal" in done.stderr
 
 
+def test_a_repository_left_empty_is_refused() -> None:
+    done = helm("template", "x", str(CHART), "--set=image.repository=null")
+    assert done.returncode
+    assert "missing property 'repository'" in done.stderr
+
+
 def test_the_readme_lists_every_value() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     listed = re.findall(r"^\| `([a-zA-Z.]+)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
