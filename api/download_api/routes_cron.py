@@ -1,0 +1,25 @@
+"""The route of what concerns no schedule: what an expression means."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from download_api import expressions, openapi, shapes
+from download_api.context import guarded_router, now
+from download_api.guard import needs
+from download_schedule import cron
+
+routes = guarded_router()
+
+
+@routes.get("/cron/preview", responses=openapi.answers(400))
+@needs(None)
+async def preview_cron(
+    expr: Annotated[
+        str, Query(min_length=1, max_length=cron.MAX_LENGTH, json_schema_extra={"format": "cron"})
+    ],
+    tz: Annotated[str, Query(max_length=64, json_schema_extra={"format": "time-zone"})] = "Etc/UTC",
+    count: Annotated[int, Query(ge=1, le=100)] = 5,
+) -> shapes.CronPreview:
+    """Say what an expression means and when it fires next; `H` needs a schedule to pick for."""
+    return expressions.preview(expr, tz, count, now())
