@@ -1,0 +1,25 @@
+"""What a refusal says."""
+
+import pytest
+
+from download_api.changes import patched
+from download_api.cluster import ClusterError
+from download_api.problems import ProblemError, of_cluster
+from tests.unit.api.objects import resource
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(403, 403), (404, 404), (409, 409), (422, 422), (429, 503), (500, 503)]
+)
+def test_refusals_of_the_cluster(status: int, answer: int) -> None:
+    assert of_cluster(ClusterError(status, "", "why")).status == answer
+
+
+def test_a_sentence_about_many_members_has_an_end() -> None:
+    nonsense = {f"{number}{'x' * 100_000}": 1 for number in range(1000)}
+    with pytest.raises(ProblemError) as told:
+        patched(resource(), nonsense)
+    sentence = str(told.value)
+    assert sentence.count("there is no such member") == 10
+    assert sentence.endswith("; and 990 more")
+    assert len(sentence) < 2000
