@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from download_operator.actions import WriteStatus
-from download_operator.plan import PENDING_PATIENCE, PENDING_SPREAD
+from download_operator.recording import PENDING_PATIENCE, PENDING_SPREAD
 from download_operator.views import job_of, pod_of
 from download_schedule.history import counted
 from tests.unit.operator.objects import job_manifest, pod_manifest
