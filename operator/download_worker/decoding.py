@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 ACCEPTED: Final = "gzip, br, zstd"
 """What to ask for, as in Accept-Encoding."""

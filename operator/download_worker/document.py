@@ -6,7 +6,7 @@ from typing import Final
 
 from download_worker.errors import DownloadError, Reason
 from download_worker.redirects import Header
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 MAX_DOCUMENT_BYTES: Final = 16 * 1024**2
 """Of the document alone, which the browser takes in one piece."""

@@ -16,8 +16,9 @@ from download_worker.errors import (
 )
 from download_worker.parts import Leftover
 from download_worker.redirects import STATUSES, Header, Request, follow
+from download_worker.response import Response
 from download_worker.store import Nowhere, Sink
-from download_worker.transfer import Limits, Response, transfer
+from download_worker.transfer import Limits, transfer
 from download_worker.validators import Known
 from download_worker.verdicts import (
     check_digest,

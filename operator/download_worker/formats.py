@@ -16,7 +16,7 @@ from typing import Any, Final
 from download_worker.document import check_page
 from download_worker.download import Convert, Order
 from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 EXTENSIONS: Final = {
     "html": ".html",

@@ -15,8 +15,8 @@ from download_worker.download import Order, Surroundings, download
 from download_worker.file import File
 from download_worker.memory import FOLDER, Memory
 from download_worker.parts import Leftover, Parts
+from download_worker.response import Response
 from download_worker.store import Sink
-from download_worker.transfer import Response
 from download_worker.validators import Known, origin_of
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from download_worker.errors import DownloadError, Reason, of_status
 from download_worker.gate import Passed, gate
 from download_worker.navigation import Navigation
 from download_worker.proxy_messages import authority
-from download_worker.transfer import Limits, Response
+from download_worker.response import Response
+from download_worker.transfer import Limits
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from download_worker.filenames import filename
 from download_worker.keep import Place, keep, owner_name
 from download_worker.parts import Leftover
 from download_worker.progress import ProgressLog
+from download_worker.response import Response
 from download_worker.store import Sink
-from download_worker.transfer import Response
 
 log = logging.getLogger(__name__)
 

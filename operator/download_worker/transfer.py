@@ -6,7 +6,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import pycurl
 from download_worker.addresses import Network, is_allowed
 from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.redirects import Request
+from download_worker.response import Response
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,6 @@ POLL_SECONDS: Final = 1.0
 """Between two questions whether to stop, where nothing comes."""
 MAX_INTERIM: Final = 1000
 """Answers before the one that counts (1xx): each says that the server is still at it."""
-MAX_DIGITS: Final = 20
-"""Of a length: what is longer is too large, however large it is."""
 
 _STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 _WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
@@ -63,36 +62,6 @@ _ADVICE: Final = {
     Reason.INVALID_URL: ": write an address that begins with http:// or https:// and has a host",
     Reason.TOO_LARGE: ": ask for a smaller file",
 }
-
-
-@dataclass(slots=True)
-class Response:
-    """What came before the body."""
-
-    url: str
-    version: str = ""
-    """Of HTTP, such as ``1.1``."""
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    """The first value of each, by its name in lower case."""
-
-    @property
-    def announced(self) -> int | None:
-        """Bytes of the body as sent, where the head tells; chunks overrule it (RFC 9112)."""
-        length = self.headers.get("content-length", "")
-        told = length.isascii() and length.isdigit() and not self._is_chunked
-        return int(length.lstrip("0")[:MAX_DIGITS] or 0) if told else None
-
-    @property
-    def ends_with_connection(self) -> bool:
-        """Whether the body ends where the connection does, so that a cut cannot be told."""
-        framed = "content-length" in self.headers or self._is_chunked
-        return self.version.startswith("1") and not framed
-
-    @property
-    def _is_chunked(self) -> bool:
-        """Any other coding is refused, but for ``identity``, which frames nothing."""
-        return "chunked" in self.headers.get("transfer-encoding", "").lower()
 
 
 @dataclass(frozen=True, slots=True)

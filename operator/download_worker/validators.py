@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from download_worker.redirects import Header, Request
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE)
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')

@@ -1,7 +1,7 @@
 """What an order insists on, of a response and its body."""
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 
 def check_type(response: Response, wanted: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from download_worker.decoding import PIECE_BYTES, Decoder, decoder_of
 from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 if sys.version_info >= (3, 14):
     from compression import zstd

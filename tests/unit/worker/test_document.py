@@ -4,7 +4,7 @@ import pytest
 
 from download_worker.document import MAX_DOCUMENT_BYTES, document_of
 from download_worker.errors import DownloadError, Reason
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 
 def response(**headers: str) -> Response:

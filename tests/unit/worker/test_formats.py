@@ -5,7 +5,7 @@ import pytest
 from download_worker.download import Order
 from download_worker.formats import converter
 from download_worker.redirects import Request
-from download_worker.transfer import Response
+from download_worker.response import Response
 
 URL = "http://example.com/"
 
