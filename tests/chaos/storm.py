@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
@@ -19,6 +18,7 @@ from tests.chaos.runs import Runs, Steady
 from tests.chaos.trouble import Trouble
 from tests.chaos.verdict import deviations, is_settled
 from tests.cluster import LocalCluster
+from tests.kubeconfig import configuration_of
 from tests.operator_process import Operator
 
 JSON = dict[str, Any]
@@ -108,9 +108,8 @@ class _Storm:
         await self._kube.close()
 
     async def _prepare(self) -> None:
-        configuration = Configuration()
         kubeconfig = self._cluster.kubeconfig
-        await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        configuration = await configuration_of(kubeconfig)
         self._kube = KubeClient(ApiClient(configuration))
         self._client = Steady(self._kube)
         self._runs = Runs(self._client, self._namespace, self._dice)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from download_operator.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from tests.cluster import LocalCluster
+from tests.kubeconfig import configuration_of
 from tests.operator_process import Operator
 from tests.schedules import condition
 
@@ -196,10 +196,8 @@ class Door:
         return items
 
 
-async def _throw(kubeconfig: str, namespace: str) -> tuple[Door, list[JSON]]:
-    configuration = Configuration()
-    await config.load_kube_config(kubeconfig, client_configuration=configuration)
-    client = KubeClient(ApiClient(configuration))
+async def _throw(kubeconfig: Path, namespace: str) -> tuple[Door, list[JSON]]:
+    client = KubeClient(ApiClient(await configuration_of(kubeconfig)))
     try:
         dice = Dice(SEED)
         door = Door(client, namespace)
@@ -228,7 +226,7 @@ def test_each_is_refused_at_the_door_or_clear_in_its_condition(
     operator = Operator(own_cluster.kubeconfig, log_file)
     operator.wait_until_working()
     try:
-        door, items = asyncio.run(_throw(str(own_cluster.kubeconfig), "default"))
+        door, items = asyncio.run(_throw(own_cluster.kubeconfig, "default"))
         health, metrics = operator.ask("/healthz"), operator.ask("/metrics")
         assert operator.process.poll() is None
     finally:

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_operator.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
 from tests.cluster import LocalCluster
+from tests.kubeconfig import configuration_of
 from tests.kubectl import Kubectl
 
 
@@ -26,9 +26,7 @@ class Clock:
 
 def play(kubeconfig: Path, scene: Callable[[KubeClient], Awaitable[None]]) -> None:
     async def connected() -> None:
-        configuration = Configuration()
-        await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
-        client = KubeClient(ApiClient(configuration))
+        client = KubeClient(ApiClient(await configuration_of(kubeconfig)))
         try:
             await scene(client)
         finally:

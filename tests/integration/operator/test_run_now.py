@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_operator.controller import Controller
@@ -17,6 +16,7 @@ from download_operator.settings import Settings
 from download_operator.views import cron_job_of, job_of, schedule_of
 from tests.cluster import LocalCluster
 from tests.integration.operator.runs import end_pod, history, recorded, start_run
+from tests.kubeconfig import configuration_of
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -87,9 +87,7 @@ def test_a_run_that_ends_as_it_is_about_to_be_replaced_has_completed(
     ask(kubectl, "first")
 
     async def scene() -> None:
-        configuration = Configuration()
-        await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
-        client = KubeClient(ApiClient(configuration))
+        client = KubeClient(ApiClient(await configuration_of(cluster.kubeconfig)))
         lease = Lease(client, kubectl.namespace, "late")
         picture = Picture(lambda _: None, lambda: datetime.now(UTC))
         picture.put_schedule(schedule_of(kubectl.get("dls", "report")))

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from aiohttp import ClientResponse, web
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from download_operator import reflector
 from download_operator.client import KubeClient
@@ -22,6 +21,7 @@ from tests.chaos.trouble import Trouble
 from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod, recorded, start_run
+from tests.kubeconfig import configuration_of
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -108,12 +108,6 @@ def test_the_numbers_explain_what_became_of_the_schedules(
     assert operator.ask("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
 
 
-async def configuration_of(cluster: LocalCluster) -> Configuration:
-    configuration = Configuration()
-    await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
-    return configuration
-
-
 def path_of(kubectl: Kubectl) -> str:
     return f"/apis/{API_VERSION}/namespaces/{kubectl.namespace}/{PLURAL}"
 
@@ -129,7 +123,7 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
         seen.add(view.name)
 
     async def scene() -> None:
-        client = KubeClient(ApiClient(await configuration_of(cluster)))
+        client = KubeClient(ApiClient(await configuration_of(cluster.kubeconfig)))
         mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put)
         running = asyncio.create_task(mirror.run())
         try:
@@ -165,7 +159,7 @@ def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
     kubectl: Kubectl, cluster: LocalCluster
 ) -> None:
     async def scene() -> int:
-        configuration = await configuration_of(cluster)
+        configuration = await configuration_of(cluster.kubeconfig)
         credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
         credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
         way = EndsWatches(configuration.host, credentials, random.Random(1))
