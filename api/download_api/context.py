@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from download_api import openapi, shapes
+from download_api import openapi
 from download_api.access import Access
 from download_api.guard import GuardedRoute
 from download_api.schedules import Schedules
+from download_schedule.names import NAMESPACE
 
 
 def guarded_router() -> APIRouter:
@@ -47,7 +48,7 @@ ScheduleId = Annotated[
 DryRun = Annotated[
     bool, Query(description="Check everything, as for real, and leave everything as it is.")
 ]
-Namespace = Annotated[str, Query(pattern=shapes.NAMESPACE)] | None
+Namespace = Annotated[str, Query(pattern=NAMESPACE)] | None
 LabelSelector = Annotated[
     str,
     Query(

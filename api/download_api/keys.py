@@ -101,9 +101,10 @@ class HashedKeys:
 
 def parse_key(text: bytes) -> bytes:
     """Return the key without white space around it; there must be one."""
-    if not text.strip():
+    key = text.strip()
+    if not key:
         log.error("no API key is good, for the file of the key is empty")
-    return text.strip()
+    return key
 
 
 _LIST: Final = TypeAdapter(tuple[HashedKey, ...])

@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from download_api.shapes import NAMESPACE
+from download_schedule.names import NAMESPACE
 
 PREFIX: Final = "DOWNLOAD_API_"
 LOOPBACK: Final = "127.0.0.1"

@@ -11,10 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from download_schedule import cron, model, rules
 from download_schedule.model import ConcurrencyPolicy, Format, Method
+from download_schedule.names import NAMESPACE
 
 ExecutionStatus = Literal["pending", "running", "completed", "failed"]
 
-NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 _SNAKE_CASE: Final = ConfigDict(alias_generator=str)
 

@@ -25,6 +25,8 @@ CONTAINER: Final = "download"
 JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 """Set by the Job controller on its Pods."""
 
+NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""What a namespace may be called (RFC 1123 label)."""
 MAX_CRON_JOB_NAME: Final = 52
 """The CronJob controller appends up to 11 characters, and a Job's name ends at 63."""
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from download_schedule import rules
 from download_schedule.model import Destination
+from download_schedule.names import NAMESPACE
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
 
@@ -181,7 +182,7 @@ def _destination(name: str, text: str) -> Destination:
 
 def _check_namespace(name: str, namespace: str) -> None:
     """The API server lists a namespace of any name, as an empty one."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace):
+    if not re.fullmatch(NAMESPACE, namespace):
         raise ValueError(
             f"{PREFIX}{name} has {namespace!r}, which no namespace is called: write for example "
             "default"

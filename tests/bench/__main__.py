@@ -147,7 +147,6 @@ def _print(figures: Figures) -> None:
             "objects_per_s_after_first",
             "first_s",
             "op_cpu_ms_each",
-            "operator_cpu_s",
             "apiserver_cpu_s",
             "etcd_cpu_s",
             "kcm_cpu_s",

@@ -1,4 +1,4 @@
-"""`python -m tests.stage.demo [CLUSTER]`: the main job done, from nothing to a file kept."""
+"""`python -m tests.stage.demo CLUSTER`: the main job done, from nothing to a file kept."""
 
 import functools
 import hashlib
@@ -17,7 +17,6 @@ from tests.schedules import schedule
 from tests.stage import install
 from tests.stage.webserver import content
 
-NAME = "download-operator"
 EVERY_MINUTE = "* * * * *"
 TICK_SECONDS = 150.0
 
@@ -25,7 +24,7 @@ TICK_SECONDS = 150.0
 def main() -> int:
     """Show it; return the exit code."""
     try:
-        _demo(sys.argv[1] if len(sys.argv) > 1 else NAME)
+        _demo(sys.argv[1])
     except (*clusters.TROUBLE, BuildFailedError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -138,7 +138,7 @@ def test_no_tick_is_missed_from_before_the_schedule_was_there() -> None:
     """A status brought from another cluster tells until when that one had settled."""
     world = World(schedule="0 * * * *", startingDeadlineSeconds=60)
     world.settle()
-    manifest = world.desired.manifest  # type: ignore[union-attr]
+    manifest = world.wanted
     world.manifest["metadata"]["creationTimestamp"] = "2026-11-23T20:15:00Z"
     world.amend_status(settledUntil="2026-11-20T00:00:00Z")
     world.now = datetime(2026, 11, 23, 20, 16, tzinfo=UTC)
@@ -152,7 +152,7 @@ def test_a_run_whose_job_was_cleaned_up_while_no_operator_ran_is_not_called_miss
     """Kubernetes keeps a hundred Jobs: of a run a minute, those of less than two hours."""
     world = World(schedule="* * * * *", startingDeadlineSeconds=60)
     world.settle()
-    manifest = world.desired.manifest  # type: ignore[union-attr]
+    manifest = world.wanted
     world.forget()
     world.apply_cron_job(manifest)
     for number in range(201, 301):
