@@ -1,10 +1,12 @@
 """The routes of one schedule."""
 
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Body, Header, Request, Response
+from fastapi import Body, Depends, Header, Request, Response
 
 from download_api import openapi, runs, shapes, translate
 from download_api.changes import MERGE_PATCH, patched, replaced
@@ -13,11 +15,31 @@ from download_api.guard import needs
 from download_api.idempotency import IdempotencyKey
 from download_api.settings import Settings
 
+JSON = dict[str, Any]
 IfMatch = Annotated[
     str | None, Header(description="ETags, of which the schedule must have one; * or none: any.")
 ]
 
 routes = guarded_router()
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What PATCH and PUT bring along beside their body."""
+
+    schedule_id: ScheduleId
+    response: Response
+    schedules: Store
+    sender: Sender
+    if_match: IfMatch = None
+    dry_run: DryRun = False
+
+    async def carry_out(self, change: Callable[[JSON], JSON]) -> shapes.Schedule:
+        """Have *change* make the schedule what it shall be; return it."""
+        made = await self.schedules.change(
+            self.sender, self.schedule_id, change, self.if_match, dry_run=self.dry_run
+        )
+        return translate.schedule(made, now()) if self.dry_run else _tagged(made, self.response)
 
 
 @routes.post(
@@ -56,35 +78,20 @@ async def get_schedule(
 @routes.patch("/schedules/{schedule_id}", responses=openapi.tagged(400, 403, 404, 409, 412, 413))
 @needs("patch")
 async def change_schedule(
-    schedule_id: ScheduleId,
-    changes: Annotated[dict[str, Any], Body(media_type=MERGE_PATCH)],
-    response: Response,
-    schedules: Store,
-    sender: Sender,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
+    changes: Annotated[JSON, Body(media_type=MERGE_PATCH)],
+    edit: Annotated[Edit, Depends()],
 ) -> shapes.Schedule:
     """Change the members sent, as of a new schedule; null is the default (RFC 7396)."""
-    change = partial(patched, changes=changes)
-    made = await schedules.change(sender, schedule_id, change, if_match, dry_run=dry_run)
-    return translate.schedule(made, now()) if dry_run else _tagged(made, response)
+    return await edit.carry_out(partial(patched, changes=changes))
 
 
 @routes.put("/schedules/{schedule_id}", responses=openapi.tagged(400, 403, 404, 409, 412, 413))
 @needs("update")
 async def replace_schedule(
-    schedule_id: ScheduleId,
-    new: shapes.NewSchedule,
-    response: Response,
-    schedules: Store,
-    sender: Sender,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
+    new: shapes.NewSchedule, edit: Annotated[Edit, Depends()]
 ) -> shapes.Schedule:
     """Change every member that a new schedule has; those left out get their default."""
-    change = partial(replaced, new=new)
-    made = await schedules.change(sender, schedule_id, change, if_match, dry_run=dry_run)
-    return translate.schedule(made, now()) if dry_run else _tagged(made, response)
+    return await edit.carry_out(partial(replaced, new=new))
 
 
 @routes.delete("/schedules/{schedule_id}", responses=openapi.answers(403, 404, 409, 412))
@@ -134,6 +141,6 @@ async def run_schedule(
     return started
 
 
-def _tagged(resource: dict[str, Any], response: Response) -> shapes.Schedule:
+def _tagged(resource: JSON, response: Response) -> shapes.Schedule:
     response.headers["ETag"] = translate.etag(resource)
     return translate.schedule(resource, now())
