@@ -9,9 +9,10 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from kubernetes.aio.config import ConfigException
 
 from download_api.app import build_app
-from download_api.cluster import Cluster, ClusterError, UnreachableError
+from download_api.cluster import Cluster, ClusterError, UnreachableError, login
 from download_api.connection import PunctualProtocol
 from download_api.make_key import make_key
 from download_api.settings import Settings, help_text
@@ -33,16 +34,11 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if arguments.command == "make-key":
-        try:
-            key = asyncio.run(_make_key(arguments))
-        except (ClusterError, UnreachableError, LookupError) as error:
-            print(error, file=sys.stderr)
-            return 1
-        arguments.file.touch(mode=0o600)
-        arguments.file.write_bytes(key)
-        return 0
-    return _serve()
+    try:
+        return _make_key(arguments) if arguments.command == "make-key" else _serve()
+    except ConfigException as unknown:
+        print(f"no cluster: {unknown}", file=sys.stderr)
+        return 2
 
 
 def _serve() -> int:
@@ -57,7 +53,7 @@ def _serve() -> int:
             " listening on %s only",
             settings.bind,
         )
-    app = build_app(settings, Cluster.connect)
+    app = build_app(settings, asyncio.run(login()))
     config = uvicorn.Config(
         app,
         host=settings.bind,
@@ -91,12 +87,22 @@ class _Server(uvicorn.Server):
             streams.stop()
 
 
-async def _make_key(arguments: argparse.Namespace) -> bytes:
-    cluster = await Cluster.connect()
+def _make_key(arguments: argparse.Namespace) -> int:
+    async def made() -> bytes:
+        cluster = Cluster(await login())
+        try:
+            return await make_key(cluster, arguments.namespace, arguments.secret)
+        finally:
+            await cluster.close()
+
     try:
-        return await make_key(cluster, arguments.namespace, arguments.secret)
-    finally:
-        await cluster.close()
+        key = asyncio.run(made())
+    except (ClusterError, UnreachableError, LookupError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    arguments.file.touch(mode=0o600)
+    arguments.file.write_bytes(key)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,10 +1,11 @@
 """The application, and its probes; all other routes are in ``routes_*``."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request
+from kubernetes.aio.client import Configuration
 
 from download_api import (
     monitor,
@@ -31,19 +32,19 @@ from download_api.traffic import Traffic
 from download_api.volumes import Volumes
 
 
-def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> FastAPI:
+def build_app(settings: Settings, configuration: Configuration) -> FastAPI:
     """Return the application.
 
     Args:
         settings: what whoever installs the API decides.
-        connect: called once, when the server starts.
+        configuration: how to reach the API server, once the application starts.
     """
 
     traffic = Traffic()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        cluster = await connect()
+        cluster = Cluster(configuration)
         app.state.schedules = Schedules(cluster)
         app.state.logs = Logs(cluster)
         app.state.buckets = Buckets(cluster)
@@ -53,9 +54,11 @@ def build_app(settings: Settings, connect: Callable[[], Awaitable[Cluster]]) -> 
         app.state.settings = settings
         app.state.gate = Gate.build(settings, cluster)
         place = settings.bind, settings.metrics_port
-        async with monitor.serving(*place, traffic, cluster, app.state.streams):
-            yield
-        await cluster.close()
+        try:
+            async with monitor.serving(*place, traffic, cluster, app.state.streams):
+                yield
+        finally:
+            await cluster.close()
 
     app = FastAPI(
         title="download-operator",

@@ -44,6 +44,27 @@ class UnreachableError(Exception):
     """No answer came from the API server."""
 
 
+async def login() -> Configuration:
+    """Return how to reach the API server, and as whom.
+
+    As the Pod's service account, or by the kubeconfig where there is none.
+
+    Raises:
+        kubernetes.aio.config.ConfigException: neither is there, or the kubeconfig is no good.
+    """
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=configuration)
+        except config.ConfigException:
+            raise
+        except Exception as error:  # the library lets whatever is wrong with the file pass
+            raise config.ConfigException(f"the kubeconfig cannot be read: {error}") from error
+    return configuration
+
+
 class Cluster:
     """One connection pool and identity for all requests.
 
@@ -51,33 +72,19 @@ class Cluster:
     request (see docs/design/2026-11-where-the-time-goes.md); this one does not.
     """
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
         """Requests by method and status; 0: there was no answer."""
-        self._api = api
+        self._api = api = ApiClient(configuration)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
             read_bufsize=MAX_LINE,
         )
         self._anonymous = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=_without_certificate(api.configuration)),
+            connector=aiohttp.TCPConnector(ssl=_without_certificate(configuration)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        self._proxy = _proxy(api.configuration.host)
-
-    @classmethod
-    async def connect(cls) -> "Cluster":
-        """Log in as the Pod's service account, or by the kubeconfig where there is none.
-
-        Raises:
-            kubernetes.aio.config.ConfigException: neither is there.
-        """
-        configuration = Configuration()
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)
-        return cls(ApiClient(configuration))
+        self._proxy = _proxy(configuration.host)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ import sys
 from kubernetes.aio.config import ConfigException
 
 from download_operator.lease import LeaseLostError
+from download_operator.monitor import PortError
 from download_operator.operator import run
 from download_operator.settings import Settings, help_text
 
@@ -50,6 +51,9 @@ def main() -> int:
         code = 1
     except* ConfigException as unknown:
         print(f"no cluster: {unknown.exceptions[0]}", file=sys.stderr)
+        code = 2
+    except* PortError as taken:
+        print(f"DOWNLOAD_OPERATOR_HEALTH_PORT: {taken.exceptions[0]}", file=sys.stderr)
         code = 2
     return code
 

@@ -44,6 +44,27 @@ UNREACHABLE: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """What a request raises when no answer came."""
 
 
+async def login() -> Configuration:
+    """Return how to reach the API server, and as whom.
+
+    As the Pod's service account, or by the kubeconfig where there is none.
+
+    Raises:
+        kubernetes.aio.config.ConfigException: neither is there, or the kubeconfig is no good.
+    """
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=configuration)
+        except config.ConfigException:
+            raise
+        except Exception as error:  # the library lets whatever is wrong with the file pass
+            raise config.ConfigException(f"the kubeconfig cannot be read: {error}") from error
+    return configuration
+
+
 class KubeClient:
     """One connection pool and identity, used for everything the operator says.
 
@@ -52,30 +73,16 @@ class KubeClient:
     before every request (see docs/design/2026-11-where-the-time-goes.md).
     """
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
         """Requests by method and status of the answer; 0: there was none."""
-        self._api = api
+        self._api = api = ApiClient(configuration)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=MAX_LINE,
         )
-        self._proxy = _proxy(api.configuration.host)
-
-    @classmethod
-    async def connect(cls) -> "KubeClient":
-        """Log in as the Pod's service account, or by the kubeconfig where there is none.
-
-        Raises:
-            kubernetes.aio.config.ConfigException: neither is there.
-        """
-        configuration = Configuration()
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)
-        return cls(ApiClient(configuration))
+        self._proxy = _proxy(configuration.host)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -27,6 +27,10 @@ DEAF_SECONDS: Final = 600.0
 PREFIX: Final = "download_operator_"
 
 
+class PortError(Exception):
+    """The port to answer on is somebody else's, or takes more rights than we have."""
+
+
 class Monitor:
     """Answers about the parts of a running operator."""
 
@@ -49,7 +53,7 @@ class Monitor:
         """Answer on *port* of all addresses while the block runs; on 0 on none.
 
         Raises:
-            OSError: the port is in use.
+            PortError: the port cannot be had.
         """
         application = web.Application()
         application.add_routes(
@@ -59,7 +63,10 @@ class Monitor:
         await runner.setup()
         try:
             if port:
-                await web.TCPSite(runner, port=port).start()
+                try:
+                    await web.TCPSite(runner, port=port).start()
+                except OSError as error:
+                    raise PortError(f"{port} cannot be had: {error.strerror}") from error
             yield
         finally:
             await runner.cleanup()

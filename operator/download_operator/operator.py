@@ -10,7 +10,7 @@ from typing import Any, Final
 import kopf
 
 from download_operator import paths, views
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_operator.client import UNREACHABLE, ApiError, KubeClient, login
 from download_operator.controller import Controller
 from download_operator.lease import Lease, LeaseLostError
 from download_operator.monitor import Monitor
@@ -34,7 +34,7 @@ async def run(settings: Settings) -> None:
     Raises:
         ExceptionGroup: a part of the operator failed; Kubernetes should start it again.
     """
-    client = await KubeClient.connect()
+    client = KubeClient(await login())
     try:
         await _Operator(client, settings).run()
     finally:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
@@ -110,7 +109,7 @@ class _Storm:
     async def _prepare(self) -> None:
         kubeconfig = self._cluster.kubeconfig
         configuration = await configuration_of(kubeconfig)
-        self._kube = KubeClient(ApiClient(configuration))
+        self._kube = KubeClient(configuration)
         self._client = Steady(self._kube)
         self._runs = Runs(self._client, self._namespace, self._dice)
         credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)

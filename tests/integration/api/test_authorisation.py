@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
+from kubernetes.aio.client import Configuration
 
 from download_api.app import build_app
-from download_api.cluster import Cluster
 from download_api.guard import GuardedRoute
 from download_api.settings import Settings
 from tests.cluster import LocalCluster, binaries
@@ -111,7 +111,7 @@ def guarded(
 
 
 def routes() -> list[Any]:
-    app = build_app(Settings(), Cluster.connect)
+    app = build_app(Settings(), Configuration())
     return list(iter_route_contexts(app.routes))
 
 

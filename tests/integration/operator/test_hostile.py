@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kubernetes.aio.client import ApiClient
 
 from download_operator.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
@@ -197,7 +196,7 @@ class Door:
 
 
 async def _throw(kubeconfig: Path, namespace: str) -> tuple[Door, list[JSON]]:
-    client = KubeClient(ApiClient(await configuration_of(kubeconfig)))
+    client = KubeClient(await configuration_of(kubeconfig))
     try:
         dice = Dice(SEED)
         door = Door(client, namespace)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_operator.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
@@ -26,7 +25,7 @@ class Clock:
 
 def play(kubeconfig: Path, scene: Callable[[KubeClient], Awaitable[None]]) -> None:
     async def connected() -> None:
-        client = KubeClient(ApiClient(await configuration_of(kubeconfig)))
+        client = KubeClient(await configuration_of(kubeconfig))
         try:
             await scene(client)
         finally:

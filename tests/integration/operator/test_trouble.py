@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from aiohttp import ClientResponse, web
-from kubernetes.aio.client import ApiClient
 
 from download_operator import reflector
 from download_operator.client import KubeClient
@@ -123,7 +122,7 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
         seen.add(view.name)
 
     async def scene() -> None:
-        client = KubeClient(ApiClient(await configuration_of(cluster.kubeconfig)))
+        client = KubeClient(await configuration_of(cluster.kubeconfig))
         mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put)
         running = asyncio.create_task(mirror.run())
         try:
@@ -164,7 +163,7 @@ def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
         credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
         way = EndsWatches(configuration.host, credentials, random.Random(1))
         configuration.host = f"http://127.0.0.1:{await way.start()}"
-        client = KubeClient(ApiClient(configuration))
+        client = KubeClient(configuration)
         mirror = Reflector(client, path_of(kubectl), "", schedule_of, print, print)
         running = asyncio.create_task(mirror.run())
         try:

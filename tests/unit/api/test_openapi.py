@@ -3,13 +3,14 @@
 import re
 from typing import Any
 
+from kubernetes.aio.client import Configuration
+
 from download_api import content
 from download_api.app import build_app
-from download_api.cluster import Cluster
 from download_api.settings import Settings
 from download_schedule import cron
 
-DESCRIPTION = build_app(Settings(), Cluster.connect).openapi()
+DESCRIPTION = build_app(Settings(), Configuration()).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation
     for path in DESCRIPTION["paths"].values()

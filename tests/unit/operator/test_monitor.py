@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 
 from download_operator import monitor
 from download_operator.client import KubeClient
@@ -38,7 +38,7 @@ class Parts:
 
 def play(scene: Callable[[Parts], Awaitable[None]], handle: Any = None) -> None:
     async def played() -> None:
-        client = KubeClient(ApiClient(Configuration(host="https://127.0.0.1:1")))
+        client = KubeClient(Configuration(host="https://127.0.0.1:1"))
         try:
             await scene(Parts(client, handle))
         finally:

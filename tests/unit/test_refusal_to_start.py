@@ -1,0 +1,62 @@
+"""A server that cannot start says why, and exits with 2."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: a
+contexts: [{name: a, context: {cluster: a, user: a}}]
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:1", insecure-skip-tls-verify: true}}]
+users: [{name: a, user: {token: a}}]
+"""
+
+
+def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
+    settings = {
+        "DOWNLOAD_OPERATOR_WORKER_IMAGE": "worker",
+        "KUBECONFIG": str(kubeconfig),
+        **settings,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", module],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("module", ["download_operator", "download_api"])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "{", '"x"', KUBECONFIG.replace("current-context: a", "current-context: b")],
+    ids=["absent", "empty", "no YAML", "no mapping", "no such context"],
+)
+def test_without_a_good_kubeconfig(tmp_path: Path, module: str, text: str | None) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    if text is not None:
+        kubeconfig.write_text(text)
+    code, said = start(module, kubeconfig)
+    assert code == 2
+    assert "\nno cluster: " in f"\n{said}"
+    assert "Traceback" not in said
+
+
+def test_the_operator_without_its_port(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    with socket.create_server(("", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said = start("download_operator", kubeconfig, DOWNLOAD_OPERATOR_HEALTH_PORT=port)
+    assert code == 2
+    assert said.startswith(f"DOWNLOAD_OPERATOR_HEALTH_PORT: {port} cannot be had: ")
+    assert "Traceback" not in said
