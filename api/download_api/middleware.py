@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from download_api import tracing
+from download_api import problems, tracing
 from download_api.guard import SAFE_METHODS
 from download_api.problems import ProblemError
 from download_api.rates import Standing
@@ -20,6 +20,7 @@ from download_api.traffic import Traffic
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
+log = logging.getLogger(__name__)
 audit = logging.getLogger("download_api.audit")
 
 
@@ -47,9 +48,15 @@ class Envelope:
         try:
             announced = headers.get("content-length", "")
             if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-                await _refused(scope)(scope, receive, answer)
+                too_large = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+                await _told(scope, too_large)(scope, receive, answer)
             else:
                 await self._app(scope, _bounded(receive), answer)
+        except Exception:
+            log.error("request %s met a fault of ours:", trace.request_id)
+            if not answer.begun:
+                await _told(scope, problems.fault())(scope, receive, answer)
+            raise
         finally:
             tracing.current.reset(token)
             answer.end()
@@ -68,6 +75,11 @@ class _Answer:
         self._started = time.monotonic()
         self._status = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether its head was sent."""
+        return bool(self._status)
+
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
@@ -82,7 +94,7 @@ class _Answer:
         await self._send(message)
 
     def end(self) -> None:
-        """Take note that nothing more comes; without a head it was an error of ours."""
+        """Take note that nothing more comes; without a head it was cut off by our own end."""
         if not self._status:
             self._status = 500
             self._count()
@@ -127,7 +139,6 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-def _refused(scope: Scope) -> Response:
-    problem = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+def _told(scope: Scope, problem: ProblemError) -> Response:
     scope["state"]["error_type"] = problem.kind
     return problem.response()

@@ -23,6 +23,7 @@ ErrorType = Literal[
     "execution_not_found",
     "forbidden",
     "idempotency_key_reused",
+    "internal_error",
     "invalid_cron_expression",
     "log_not_found",
     "method_not_allowed",
@@ -140,6 +141,12 @@ def no_schedule() -> ProblemError:
     return ProblemError(
         404, "schedule_not_found", "There is no schedule of that id; GET /schedules lists them."
     )
+
+
+def fault() -> ProblemError:
+    """Return the answer for an error of ours."""
+    sentence = "This is a fault of the API: see its log for the X-Request-ID of this answer."
+    return ProblemError(500, "internal_error", sentence)
 
 
 def _try_later() -> ProblemError:
