@@ -236,7 +236,8 @@ class Controller:
         try:
             await self._write("POST", path, event)
         except (ApiError, *UNREACHABLE) as error:
-            log.warning("%s/%s: no Event: %s", schedule.namespace, schedule.name, error)
+            if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
+                log.warning("%s/%s: no Event: %s", schedule.namespace, schedule.name, error)
 
     async def _write(self, method: str, path: str, body: JSON, accept: str = WHOLE) -> JSON:
         """Send what changes the cluster, if we still may."""

@@ -1,5 +1,6 @@
 """Build the Kubernetes Events by which the operator tells people what a status cannot."""
 
+import hashlib
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,12 +19,16 @@ _ACTIONS: Final = {TICK_MISSED: "CountMissed", RUN_REFUSED: "StartRun"}
 
 
 def warning(schedule: Schedule, reason: str, note: str, now: datetime) -> dict[str, Any]:
-    """Return an Event about *schedule* for one of the reasons above."""
+    """Return an Event about *schedule* for one of the reasons above.
+
+    What is said again has the same name, so that the API server keeps it once.
+    """
     prefix = schedule.name[:52].rstrip("-.")  # a part of a name must not begin with a hyphen
+    digest = hashlib.sha256("\0".join((schedule.uid, reason, note)).encode()).hexdigest()[:10]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": schedule.namespace, "generateName": f"{prefix}-"},
+        "metadata": {"namespace": schedule.namespace, "name": f"{prefix}-{digest}"},
         "eventTime": now.isoformat(timespec="microseconds"),
         "type": "Warning",
         "reason": reason,

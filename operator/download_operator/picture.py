@@ -47,6 +47,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Our last write of a CronJob."""
+
+    spec_hash: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that a decision about one schedule needs."""
 
@@ -56,6 +64,7 @@ class Snapshot:
     """Of the CronJob, as our last write left it; another one means that somebody edited it."""
     runs: tuple[tuple[Run, tuple[Pod, ...]], ...]
     refusal: Refusal | None
+    written: Written | None
     working_since: datetime
     """Since when no Job escapes us."""
 
@@ -65,6 +74,7 @@ class _Entry:
     schedule: Schedule
     expected_generation: int | None = None
     refusal: Refusal | None = None
+    written: Written | None = None
 
 
 @dataclass
@@ -118,6 +128,7 @@ class Picture:
                 if run.job.namespace == home
             ),
             refusal=entry.refusal,
+            written=entry.written,
             working_since=self._working_since,
         )
 
@@ -170,6 +181,7 @@ class Picture:
         if entry := self._entries.get(key):
             entry.expected_generation = cron_job.generation
             entry.refusal = None
+            entry.written = Written(cron_job.spec_hash, self.clock())
         self._take_cron_job(cron_job)
 
     def _take_cron_job(self, cron_job: CronJob) -> bool:

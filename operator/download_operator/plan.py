@@ -33,6 +33,8 @@ JSON = dict[str, Any]
 
 ASK_AGAIN: Final = timedelta(seconds=60)
 """After the API server refused a CronJob: what it objects to (a quota, a name) may have gone."""
+REPAIR_PAUSE: Final = timedelta(seconds=5)
+"""Between two writes of the same CronJob: another controller may keep undoing them."""
 NEXT_RUN_GRACE: Final = timedelta(seconds=60)
 """A tick brings a run, and its status write the next tick; only a tick without one waits."""
 
@@ -54,25 +56,26 @@ def plan(
         return _obey_invalid(snapshot, desired, now)
     owned = snapshot.cron_job
     if owned is None:
-        return _create(snapshot, desired, now)
+        return _write_cron_job(snapshot, CreateCronJob(desired), now)
     if not owned.belongs_to(snapshot.schedule):
         owner = owned.owner_name or "nobody"
         return _report(snapshot, None, name_taken(owned.name, owner), now)
     if owned.deleting:
         return _report(snapshot, None, _is_going(owned.name), now)
     if _differs(snapshot, desired):
-        if refused := _refused(snapshot, desired, now):
-            return refused
-        return ReplaceCronJob(desired)
+        return _write_cron_job(snapshot, ReplaceCronJob(desired), now)
     if may_start and (action := requested_run(snapshot, desired, owned)):
         return action
+    return _report(snapshot, desired, _in_effect(desired), now)
+
+
+def _in_effect(desired: Desired) -> Verdict:
     if desired.spec.suspend:
-        ready = Verdict(
+        return Verdict(
             "True", conditions.SUSPENDED, "No new runs start while spec.suspend is true."
         )
-    else:
-        ready = Verdict("True", conditions.SCHEDULED, f"CronJob {owned.name} starts the runs.")
-    return _report(snapshot, desired, ready, now)
+    name = desired.manifest["metadata"]["name"]
+    return Verdict("True", conditions.SCHEDULED, f"CronJob {name} starts the runs.")
 
 
 def name_taken(cron_job: str, owner: str) -> Verdict:
@@ -107,23 +110,25 @@ def _obey_invalid(snapshot: Snapshot, error: ValueError, now: datetime) -> Actio
     return _report(snapshot, None, ready, now)
 
 
-def _create(snapshot: Snapshot, desired: Desired, now: datetime) -> Action:
-    return _refused(snapshot, desired, now) or CreateCronJob(desired)
+def _write_cron_job(
+    snapshot: Snapshot, action: CreateCronJob | ReplaceCronJob, now: datetime
+) -> Action:
+    """Do *action*, unless the API server just refused it or it would follow hard on another."""
+    desired, refusal, written = action.desired, snapshot.refusal, snapshot.written
+    if refusal and refusal.spec_hash == desired.spec_hash:
+        until = refusal.since + ASK_AGAIN
+        if refusal.since <= now < until:
+            ready = Verdict("False", refusal.reason, refusal.message)
+            return _at_the_latest(until, _report(snapshot, None, ready, now))
+    if written and written.spec_hash == desired.spec_hash:
+        until = written.time + REPAIR_PAUSE
+        if written.time <= now < until:
+            return _at_the_latest(until, _report(snapshot, desired, _in_effect(desired), now))
+    return action
 
 
-def _refused(snapshot: Snapshot, desired: Desired, now: datetime) -> Action | None:
-    """Report that the API server did not take this very CronJob, until it is time to ask again."""
-    refusal = snapshot.refusal
-    if refusal is None or refusal.spec_hash != desired.spec_hash:
-        return None
-    until = refusal.since + ASK_AGAIN
-    if not refusal.since <= now < until:
-        return None
-    ready = Verdict("False", refusal.reason, refusal.message)
-    report = _report(snapshot, None, ready, now)
-    if isinstance(report, Wait):
-        return Wait(min(report.until or until, until))
-    return report
+def _at_the_latest(until: datetime, action: Action) -> Action:
+    return Wait(min(action.until or until, until)) if isinstance(action, Wait) else action
 
 
 def _differs(snapshot: Snapshot, desired: Desired) -> bool:
@@ -151,11 +156,10 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
         **recorded,
         "runRequests": run_requests(snapshot),
     }
-    if snapshot.cron_job and ready.status == "True":
-        status["cronJobName"] = snapshot.cron_job.name
-        status["cronJobGeneration"] = snapshot.expected_generation
     missed: tuple[datetime, ...] = ()
     if desired:
+        status["cronJobName"] = desired.manifest["metadata"]["name"]
+        status["cronJobGeneration"] = snapshot.expected_generation
         status["schedule"] = desired.ticks.expression
         missed = _add_ticks(snapshot, desired, status, look_again, now)
     status = {name: value for name, value in status.items() if not _is_nothing(value)}

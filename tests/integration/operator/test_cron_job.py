@@ -1,6 +1,7 @@
 """A schedule becomes one CronJob, which stays what the schedule says."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,20 @@ def test_what_is_done_to_the_cron_job_by_hand_is_put_right(
 
     kubectl(*by_hand)
     assert wait_for("the repair", repaired)
+
+
+def test_whoever_keeps_changing_the_cron_job_does_not_keep_the_api_server_busy(
+    kubectl: Kubectl,
+) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    before = writes(kubectl)
+    until = time.monotonic() + 12
+    while time.monotonic() < until:
+        if not kubectl.get("cronjob", "report")["spec"]["suspend"]:
+            kubectl.patch("cronjob", "report", {"spec": {"suspend": True}})
+    repairs = (writes(kubectl) - before)["PUT", "cronjobs"]
+    assert 1 <= repairs <= 3
 
 
 def test_what_others_put_beside_ours_stays(kubectl: Kubectl) -> None:

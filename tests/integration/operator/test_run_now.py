@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from kubernetes.aio.client import ApiClient
 
 from download_operator.client import KubeClient
 from download_operator.controller import Controller
@@ -87,7 +86,7 @@ def test_a_run_that_ends_as_it_is_about_to_be_replaced_has_completed(
     ask(kubectl, "first")
 
     async def scene() -> None:
-        client = KubeClient(ApiClient(await configuration_of(cluster.kubeconfig)))
+        client = KubeClient(await configuration_of(cluster.kubeconfig))
         lease = Lease(client, kubectl.namespace, "late")
         picture = Picture(lambda _: None, lambda: datetime.now(UTC))
         picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
@@ -124,6 +123,8 @@ def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
         return [e["message"] for e in kubectl.list("events") if e["reason"] == "RunRefused"]
 
     assert "exceeded quota" in wait_for("the Event", refused)[0]
+    wait_for("four refusals", lambda: ready.log.read_text().count("failed, next attempt") >= 4)
+    assert len(refused()) == 1
     kubectl("delete", "resourcequota", "none")
     wait_for("the Job", lambda: kubectl.list("jobs"))
 
@@ -157,6 +158,5 @@ def test_the_event_of_a_long_name_that_is_cut_at_a_dot_is_admitted(kubectl: Kube
 def test_an_event_with_whatever_a_webhook_said_is_admitted(kubectl: Kubectl, note: str) -> None:
     kubectl.apply(schedule("report"))
     event = warning(schedule_of(kubectl.get("dls", "report")), RUN_REFUSED, note, datetime.now(UTC))
-    event["metadata"]["name"] = "long"
     kubectl.apply(event)
-    assert kubectl.get("event", "long")["message"].strip(note[0]) == ""
+    assert kubectl.get("event", event["metadata"]["name"])["message"].strip(note[0]) == ""

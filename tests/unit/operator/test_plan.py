@@ -15,6 +15,7 @@ from download_operator.actions import (
     WriteStatus,
 )
 from download_operator.picture import Refusal
+from download_operator.plan import REPAIR_PAUSE
 from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
 from tests.unit.operator.objects import TICK, cron_job_manifest, job_manifest, pod_manifest
 from tests.unit.operator.world import DOCUMENT, KEY, START, World
@@ -214,8 +215,41 @@ def test_an_edit_of_either_side_replaces_the_cron_job() -> None:
     world.picture.put_cron_job(
         cron_job_of(cron_job_manifest(version=world.next_version(), generation=2))
     )
-    assert isinstance(world.decide(), ReplaceCronJob)
+    assert world.decide() == Wait(START + REPAIR_PAUSE)
+    world.now += REPAIR_PAUSE
     assert kinds(world.settle()) == [ReplaceCronJob]
+
+
+def test_whoever_keeps_deleting_the_cron_job_does_not_keep_the_operator_busy() -> None:
+    world = World()
+    world.settle()
+    for _ in range(3):
+        world.picture.remove_cron_job(cron_job_of(cron_job_manifest(world.next_version())))
+        assert world.settle() == []
+        world.now += REPAIR_PAUSE - timedelta(seconds=1)
+        assert world.settle() == []
+        world.now += timedelta(seconds=1)
+        assert kinds(world.settle()) == [CreateCronJob]
+
+
+def test_what_becomes_of_runs_is_told_while_somebody_keeps_changing_the_cron_job() -> None:
+    world = World()
+    world.settle()
+    world.picture.put_cron_job(cron_job_of(cron_job_manifest(world.next_version(), generation=2)))
+    world.job()
+    world.pod()
+    assert kinds(world.settle()) == [WriteStatus]
+    assert world.run["state"] == "Running"
+    assert world.ready()["status"] == "True"
+
+
+def test_an_edit_is_obeyed_at_once_and_so_is_its_undoing() -> None:
+    world = World()
+    world.settle()
+    world.edit(schedule="5 4 * * *")
+    assert kinds(world.settle()) == [ReplaceCronJob, WriteStatus]
+    world.edit(schedule="0 2 * * *")
+    assert kinds(world.settle()) == [ReplaceCronJob, WriteStatus]
 
 
 def test_a_first_status_holds_nothing_that_is_zero_or_empty() -> None:
@@ -402,6 +436,7 @@ def test_a_cron_job_of_ours_whose_owner_was_taken_away_gets_it_back(owners: list
     manifest = cron_job_manifest(world.next_version())
     manifest["metadata"]["ownerReferences"] = owners
     world.picture.put_cron_job(cron_job_of(manifest))
+    world.now += REPAIR_PAUSE
     assert kinds(world.settle()) == [ReplaceCronJob]
 
 
@@ -415,6 +450,7 @@ def test_a_cron_job_that_a_finalizer_keeps_starts_no_runs_and_that_is_told() -> 
     assert kinds(world.settle()) == [WriteStatus]
     assert world.ready()["reason"] == "CronJobDeleting"
     world.picture.remove_cron_job(cron_job_of(manifest))
+    world.now += REPAIR_PAUSE
     assert kinds(world.settle()) == [CreateCronJob, StartRun, WriteStatus]
     assert world.ready()["status"] == "True"
 
@@ -429,7 +465,7 @@ def test_of_a_bad_spec_only_its_suspension_is_obeyed() -> None:
     assert isinstance(world.decide(), SuspendCronJob)
     manifest = cron_job_manifest(world.next_version(), generation=2)
     manifest["metadata"]["annotations"] = {"downloads.dev/spec-hash": "stopped"}
-    world.picture.put_cron_job(cron_job_of(manifest))
+    world.picture.wrote_cron_job(KEY, cron_job_of(manifest))
     assert kinds(world.settle()) == [WriteStatus]
     assert world.ready()["message"].endswith("CronJob report is suspended")
     world.edit(schedule="0 2 * * *", suspend=False)
