@@ -16,13 +16,22 @@ from tests.kubectl import Kubectl
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
-ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+NODES = (HERE / "e2e", HERE / "integration/cluster")
 _numbers = itertools.count(1)
 
 # What the person's shell says of settings and proxies is not for the processes under test.
 system.reach_directly("localhost", "127.0.0.1")
 for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
     del os.environ[_setting]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes share the tests file by file, but one of them has all that make nodes."""
+    for item in items:
+        makes_nodes = any(folder in item.path.parents for folder in NODES)
+        item.add_marker(pytest.mark.xdist_group("nodes" if makes_nodes else str(item.path)))
 
 
 @pytest.fixture(scope="session")

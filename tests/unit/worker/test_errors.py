@@ -27,7 +27,7 @@ def test_the_sentence_names_the_status_and_what_to_do() -> None:
     assert of_status(404).status == 404
 
 
-@pytest.mark.parametrize("reason", set(Reason) - {Reason.HTTP_STATUS})
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.HTTP_STATUS}))
 def test_the_table_decides_for_every_other_reason(reason: Reason) -> None:
     assert DownloadError(reason, "").permanent == (reason in PERMANENT)
     assert len(reason) <= MAX_CHARACTERS["reason"]
