@@ -29,7 +29,7 @@ demo: $(STAMP) ## a cluster, the product on it, and a file downloaded by a real 
 test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) tests, with coverage
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
+	$(BIN)/coverage run -m pytest --numprocesses=2 --no-loadscope-reorder $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

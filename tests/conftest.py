@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.cluster import LocalCluster, binaries, local, system
 from tests.kubectl import Kubectl
@@ -16,9 +18,8 @@ from tests.kubectl import Kubectl
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-NODES = (HERE / "e2e", HERE / "integration/cluster")
+ROOT = Path(__file__).parents[1]
+NODES = ("tests/e2e/", "tests/integration/cluster/")
 _numbers = itertools.count(1)
 
 # What the person's shell says of settings and proxies is not for the processes under test.
@@ -27,11 +28,15 @@ for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
     del os.environ[_setting]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Processes share the tests file by file, but one of them has all that make nodes."""
-    for item in items:
-        makes_nodes = any(folder in item.path.parents for folder in NODES)
-        item.add_marker(pytest.mark.xdist_group("nodes" if makes_nodes else str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "nodes" if nodeid.startswith(NODES) else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
