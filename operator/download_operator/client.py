@@ -172,12 +172,19 @@ def _proxy(url: str) -> str | None:
 
 
 def _answer(status: int, text: bytes) -> JSON:
-    try:
-        answer = orjson.loads(text)
-    except ValueError:
-        answer = {}
+    answer = _object(text)
     if status >= 400:
-        message = answer.get("message") or f"the API server answered {status}"
-        raise ApiError(status, answer.get("reason") or "", message)
-    result: JSON = answer
-    return result
+        told = answer or {}
+        message = told.get("message") or f"the API server answered {status}"
+        raise ApiError(status, told.get("reason") or "", message)
+    if answer is None:  # something on the way, such as a load balancer, answered in its place
+        raise aiohttp.ClientPayloadError("the answer is no JSON object")
+    return answer
+
+
+def _object(text: bytes) -> JSON | None:
+    try:
+        parsed = orjson.loads(text)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None

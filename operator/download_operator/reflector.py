@@ -98,7 +98,7 @@ class Reflector(Generic[V]):
                 self.failures += 1
                 log.warning("watch of %s failed: %s", self.path, error or type(error).__name__)
                 self.heard = time.monotonic()
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 self.failures += 1
                 log.warning("watch of %s: that is no Kubernetes object: %r", self.path, error)
                 version = ""

@@ -1,0 +1,70 @@
+"""What the client makes of answers that are not the API server's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_operator.reflector import Reflector
+from download_operator.views import Schedule, schedule_of
+
+Scene = Callable[[KubeClient], Awaitable[None]]
+
+
+def play(scene: Scene, answer: Callable[[web.Request], web.Response]) -> None:
+    async def respond(request: web.Request) -> web.Response:
+        return answer(request)
+
+    async def played() -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", respond)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        client = KubeClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        try:
+            await scene(client)
+        finally:
+            await client.close()
+            await runner.cleanup()
+
+    asyncio.run(played())
+
+
+@pytest.mark.parametrize("body", ["<html>", '"bad gateway"', "null", "[]", ""])
+def test_an_answer_that_is_no_object_is_none(body: str) -> None:
+    async def scene(client: KubeClient) -> None:
+        with pytest.raises(ApiError) as refused:
+            await client.request("GET", "/refused")
+        assert (refused.value.status, str(refused.value)) == (502, "the API server answered 502")
+        with pytest.raises(UNREACHABLE, match="no JSON object"):
+            await client.request("GET", "/taken")
+
+    def answer(request: web.Request) -> web.Response:
+        return web.Response(text=body, status=502 if request.path == "/refused" else 200)
+
+    play(scene, answer)
+
+
+@pytest.mark.parametrize("event", ["[]", '{"type": "ERROR", "object": null}', '{"type": "ADDED"}'])
+def test_a_watch_outlives_what_is_no_event(event: str) -> None:
+    async def scene(client: KubeClient) -> None:
+        def ignore(_: Schedule) -> None: ...
+
+        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore)
+        running = asyncio.create_task(mirror.run())
+        async with asyncio.timeout(30):
+            while mirror.failures < 2 and not running.done():
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def answer(request: web.Request) -> web.Response:
+        listed = '{"items": [], "metadata": {"resourceVersion": "1"}}'
+        return web.Response(text=f"{event}\n" if "watch" in request.query else listed)
+
+    play(scene, answer)
