@@ -211,11 +211,14 @@ def _reaching() -> Iterator[None]:
 
 
 def _checked(status: int, text: bytes) -> JSON:
-    result: JSON = _parsed(text)
+    answer = _object(text)
     if status >= 400:
-        message = result.get("message") or f"the API server answered {status}"
-        raise ClusterError(status, result.get("reason") or "", message)
-    return result
+        told = answer or {}
+        message = told.get("message") or f"the API server answered {status}"
+        raise ClusterError(status, told.get("reason") or "", message)
+    if answer is None:  # something on the way, such as a load balancer, answered in its place
+        raise UnreachableError("the answer is no JSON object")
+    return answer
 
 
 def _without_certificate(configuration: Configuration) -> ssl.SSLContext:
@@ -234,9 +237,9 @@ def _proxy(url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-def _parsed(text: bytes) -> JSON:
+def _object(text: bytes) -> JSON | None:
     try:
         parsed = orjson.loads(text)
     except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+        return None
+    return parsed if isinstance(parsed, dict) else None
