@@ -115,8 +115,9 @@ def example(method: str, path: str, operation: JSON) -> str:
 
 
 def _parameter(parameter: JSON) -> str:
-    said = parameter.get("description", "")
-    return "; ".join(part for part in (said.rstrip("."), _type(parameter["schema"])) if part)
+    said, schema = parameter.get("description", ""), parameter["schema"]
+    kind = _type(schema) + _default(schema.get("default"))
+    return "; ".join(part for part in (said.rstrip("."), kind) if part)
 
 
 def _answer(answer: JSON) -> str:
@@ -132,6 +133,8 @@ def _shape(name: str, schema: JSON) -> str:
     lines = [f"### {name}\n", f"{_line(schema.get('description', ''))}\n"]
     required = schema.get("required", ())
     members = schema.get("properties", {})
+    if "enum" in schema:
+        lines.append(f"{_type(schema)}\n")
     if members:
         lines += ["| member | type | what |", "|---|---|---|"]
     for member, inner in members.items():
@@ -153,13 +156,16 @@ def _type(schema: JSON) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"map to {_type(schema['additionalProperties'])}"
-    bounds = f" {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+        inner = _type(schema["additionalProperties"])
+        return f"map to ({inner})" if " or " in inner else f"map to {inner}"
+    # FastAPI makes decimal fractions of some bounds.
+    bounds = f" {schema['minimum']:.0f} to {schema['maximum']:.0f}" if "maximum" in schema else ""
     return f"{schema.get('format') or schema.get('type', 'any')}{bounds}"
 
 
 def _default(value: Any) -> str:
-    return "" if value is None or isinstance(value, dict | list) else f" [`{json.dumps(value)}`]"
+    said = value not in (None, "") and not isinstance(value, dict | list)
+    return f" [`{json.dumps(value)}`]" if said else ""
 
 
 def _line(text: str) -> str:

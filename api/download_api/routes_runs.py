@@ -42,9 +42,12 @@ async def get_log(
     request: Request,
     schedules: Store,
     sender: Sender,
-    attempt: Annotated[int, Query(ge=1, le=100, description="Which one; the last.")] | None = None,
-    tail: Annotated[int, Query(ge=0, le=100_000, description="Lines of the past; all.")]
-    | None = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=100, description="Its number, from 1 on; left out: the last.")
+    ] = None,
+    tail: Annotated[
+        int | None, Query(ge=0, le=100_000, description="Lines of the past; left out: all.")
+    ] = None,
     follow: Annotated[bool, Query(description="Go on until the attempt ends.")] = False,
 ) -> Response:
     """Return the log of one attempt, as long as Kubernetes keeps its Pod."""

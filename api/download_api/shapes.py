@@ -88,7 +88,7 @@ class Discard(model.Discard):
 
 
 class Destination(model.Destination):
-    """Where the file goes: exactly one member."""
+    """Where the file goes; at most one member."""
 
     model_config = _SNAKE_CASE
 

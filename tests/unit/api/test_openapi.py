@@ -9,6 +9,8 @@ from download_api import content
 from download_api.app import build_app
 from download_api.settings import Settings
 from download_schedule import cron
+from download_schedule.model import Format
+from tests import reference
 
 DESCRIPTION = build_app(Settings(), Configuration()).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -59,3 +61,19 @@ def test_the_default_is_said_once_to_be_null() -> None:
         assert kinds[1:] == ["null"]
         assert kinds[0] != "null"
         assert "anyOf" not in changes[name]["anyOf"][0]
+
+
+def test_what_a_parameter_means_is_said_where_readers_look() -> None:
+    for operation in OPERATIONS.values():
+        for parameter in operation.get("parameters", ()):
+            options = parameter["schema"].get("anyOf", ())
+            assert not any("description" in option for option in options), parameter["name"]
+
+
+def test_the_reference_tells_values_bounds_and_defaults() -> None:
+    text = reference.render(DESCRIPTION)
+    formats = ", ".join(f"`{each}`" for each in Format)
+    assert f"### Format\n\nIn what shape the body is kept.\n\n{formats}\n" in text
+    assert "| `max_redirects` | integer 0 to 20 [`5`] |" in text
+    assert "| `limit` | query | integer 1 to 100 [`20`] |" in text
+    assert "| `headers` | map to (string or null) or null |" in text
