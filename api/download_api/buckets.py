@@ -15,6 +15,7 @@ from download_api.content import Place, no_content
 from download_api.problems import ProblemError
 from download_api.reviews import Caller, Right
 from download_schedule.model import S3, Destination
+from download_schedule.rules import STORED
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -55,7 +56,8 @@ class Buckets:
                 the schedule has another bucket.
             UnreachableError: the API server does not answer.
         """
-        s3 = Destination.model_validate(schedule["spec"].get("destination", {})).s3
+        stored = schedule["spec"].get("destination", {})
+        s3 = Destination.model_validate(stored, context=STORED).s3
         if s3 is None or s3.bucket != place.store:
             raise no_content(
                 f"The schedule does not keep its files in the bucket {place.store} (any more): its "

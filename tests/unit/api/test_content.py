@@ -1,15 +1,19 @@
 """Where a run's file is, what of it is sent, and that nothing leads out of the folder."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from kubernetes.aio.client import Configuration
 
-from download_api.buckets import signed
-from download_api.content import excerpt, place
+from download_api.buckets import Buckets, signed
+from download_api.cluster import Cluster
+from download_api.content import Place, excerpt, place
 from download_api.problems import ProblemError
+from download_api.reviews import Caller
 from download_api.settings import Settings
 from download_api.volumes import open_beneath
 from download_schedule.model import S3
@@ -210,6 +214,22 @@ def test_a_link_is_signed_with_those_credentials_alone(monkeypatch: pytest.Monke
     short = signed(s3, {**credentials, "AWS_SESSION_TOKEN": "short"}, "a", "HEAD")
     assert parse_qs(urlsplit(short).query)["X-Amz-Security-Token"] == ["short"]
     assert "secret" not in short
+
+
+def test_a_destination_of_earlier_rules_is_served_too() -> None:
+    s3 = {"bucket": "old", "key": "/of/{old}", "credentialsSecretRef": {"name": "Keys"}}
+    schedule = {"metadata": {"namespace": "team"}, "spec": {"destination": {"s3": s3}}}
+    there = Place("s3", "old", "of/old")
+
+    async def link() -> str:
+        cluster = Cluster(Configuration(host="http://127.0.0.1:1"))
+        try:
+            return await Buckets(cluster).link(Caller("ann"), None, schedule, there, "GET")
+        finally:
+            await cluster.close()
+
+    with pytest.raises(ProblemError, match="The Secret Keys with the S3 credentials"):
+        asyncio.run(link())
 
 
 def test_which_claims_are_mounted() -> None:
