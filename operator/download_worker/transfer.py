@@ -212,10 +212,10 @@ class _Transfer:
             self._response.version, self._response.status = found[1], int(found[2])
             self._response.headers = {}
             self._answers += 1
-            if self._answers > MAX_INTERIM:
+            if self._response.status < 200 and self._answers > MAX_INTERIM:
                 self._error = DownloadError(
                     Reason.BAD_RESPONSE,
-                    f"The server sent {MAX_INTERIM} interim answers and no other: "
+                    f"The server sent more than {MAX_INTERIM} interim answers: "
                     "another attempt may fare better.",
                 )
                 return -1

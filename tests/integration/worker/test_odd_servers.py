@@ -10,6 +10,7 @@ import brotli
 import pytest
 
 from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
+from download_worker.transfer import MAX_INTERIM
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (
     BODY,
@@ -65,6 +66,16 @@ def test_interim_answers_for_ever_end_the_attempt(
     assert (ended.code, ended.result.reason) == (EXIT_RETRY, "BadResponse"), ended.out
     assert "interim answers" in (ended.result.message or "")
     assert pod.files() == {}
+
+
+def test_as_many_interim_answers_as_the_guide_says_are_waited_for(
+    pod: Pod, server: FaultServer
+) -> None:
+    def behave(exchange: Exchange) -> None:
+        exchange.send(INTERIM * MAX_INTERIM)
+        answer(200, b"hello")(exchange)
+
+    assert pod.run(server.on("/x", behave)).code == EXIT_DONE
 
 
 def test_a_server_that_takes_its_time_and_says_so_is_waited_for(
