@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from kubernetes.aio.config import ConfigException
 
+from download_api import monitor
 from download_api.app import build_app
 from download_api.cluster import Cluster, ClusterError, UnreachableError, login
 from download_api.connection import PunctualProtocol
@@ -53,7 +54,16 @@ def _serve() -> int:
             " listening on %s only",
             settings.bind,
         )
-    app = build_app(settings, asyncio.run(login()))
+    configuration = asyncio.run(login())
+    try:
+        metrics = monitor.listener(settings.bind, settings.metrics_port)
+    except OSError as error:
+        print(
+            f"DOWNLOAD_API_METRICS_PORT: {settings.metrics_port} cannot be had: {error.strerror}",
+            file=sys.stderr,
+        )
+        return 2
+    app = build_app(settings, configuration, metrics)
     config = uvicorn.Config(
         app,
         host=settings.bind,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from socket import socket
 
 from fastapi import APIRouter, FastAPI, Request
 from kubernetes.aio.client import Configuration
@@ -32,12 +33,15 @@ from download_api.traffic import Traffic
 from download_api.volumes import Volumes
 
 
-def build_app(settings: Settings, configuration: Configuration) -> FastAPI:
+def build_app(
+    settings: Settings, configuration: Configuration, metrics: socket | None = None
+) -> FastAPI:
     """Return the application.
 
     Args:
         settings: what whoever installs the API decides.
         configuration: how to reach the API server, once the application starts.
+        metrics: what listens for whoever asks for its numbers; None: nobody does.
     """
 
     traffic = Traffic()
@@ -53,9 +57,8 @@ def build_app(settings: Settings, configuration: Configuration) -> FastAPI:
         app.state.streams = Streams()
         app.state.settings = settings
         app.state.gate = Gate.build(settings, cluster)
-        place = settings.bind, settings.metrics_port
         try:
-            async with monitor.serving(*place, traffic, cluster, app.state.streams):
+            async with monitor.serving(metrics, traffic, cluster, app.state.streams):
                 yield
         finally:
             await cluster.close()

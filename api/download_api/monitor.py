@@ -1,5 +1,6 @@
 """What the process tells of itself: ``/metrics`` to Prometheus, on a port of its own."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,15 +15,23 @@ from download_schedule.exposition import TEXT_FORMAT, family
 PREFIX: Final = "download_api_"
 
 
-@asynccontextmanager
-async def serving(
-    host: str, port: int, traffic: Traffic, cluster: Cluster, streams: Streams
-) -> AsyncIterator[None]:
-    """Answer on *port* of *host* while the block runs; on 0 on none.
+def listener(host: str, port: int) -> socket.socket | None:
+    """Return what listens on *port* of *host*; None: port 0, which stands for none.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the port cannot be had.
     """
+    if not port:
+        return None
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+@asynccontextmanager
+async def serving(
+    listening: socket.socket | None, traffic: Traffic, cluster: Cluster, streams: Streams
+) -> AsyncIterator[None]:
+    """Answer those who connect to *listening* while the block runs."""
 
     async def answer(_: web.Request) -> web.Response:
         body = metrics(traffic, cluster, streams).encode()
@@ -33,8 +42,8 @@ async def serving(
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        if port:
-            await web.TCPSite(runner, host, port).start()
+        if listening:
+            await web.SockSite(runner, listening).start()
         yield
     finally:
         await runner.cleanup()

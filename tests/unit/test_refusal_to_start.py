@@ -51,12 +51,19 @@ def test_without_a_good_kubeconfig(tmp_path: Path, module: str, text: str | None
     assert "Traceback" not in said
 
 
-def test_the_operator_without_its_port(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "variable"),
+    [
+        ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT"),
+        ("download_api", "DOWNLOAD_API_METRICS_PORT"),
+    ],
+)
+def test_without_a_port_to_tell_of_itself(tmp_path: Path, module: str, variable: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
     with socket.create_server(("", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, said = start("download_operator", kubeconfig, DOWNLOAD_OPERATOR_HEALTH_PORT=port)
+        code, said = start(module, kubeconfig, **{variable: port})
     assert code == 2
-    assert said.startswith(f"DOWNLOAD_OPERATOR_HEALTH_PORT: {port} cannot be had: ")
+    assert f"\n{variable}: {port} cannot be had: " in f"\n{said}"
     assert "Traceback" not in said
