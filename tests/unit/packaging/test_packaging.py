@@ -266,18 +266,22 @@ def test_the_demo_does_without_the_browser() -> None:
     assert "worker-pdf" not in images.TARGETS
 
 
+def dry_run(*arguments: str) -> str:
+    command = ["make", "--dry-run", *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def test_another_python_is_another_environment(tmp_path: Path) -> None:
     other = tmp_path / "python3"
     other.write_text("#!/bin/sh\necho Python 3.99.0\n")
     other.chmod(0o755)
-    done = subprocess.run(
-        ["make", "--dry-run", "lint", f"PYTHON={other}"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{other} -m venv --clear .venv" in done.stdout
+    assert f"{other} -m venv --clear .venv" in dry_run("lint", f"PYTHON={other}")
+
+
+def test_a_part_of_the_tests_need_not_cover_everything() -> None:
+    assert "coverage report --fail-under=0" in dry_run("test", "ARGS=tests/unit -x")
+    assert "--fail-under" not in dry_run("test", "ARGS=")
 
 
 def test_nothing_names_a_registry_or_this_machine() -> None:
