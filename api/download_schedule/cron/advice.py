@@ -57,13 +57,16 @@ def descending(name: str, low: int, high: int, start: int, end: int, item: str) 
 
 def wrong_count(words: list[str]) -> str:
     """Return the sentence for an expression that has not five fields."""
-    allowed = "Kubernetes reads five: minute, hour, day of month, month, day of week"
+    fields = "1 field" if len(words) == 1 else f"{len(words)} fields"
+    told = (
+        f"the expression has {fields}, Kubernetes reads five: minute, hour, day of month, month, "
+        "day of week"
+    )
     if any(word.startswith(",") or word.endswith(",") for word in words):
-        return f"the expression has {len(words)} fields, {allowed}; write lists without spaces"
+        return f"{told}; write lists without spaces"
     if len(words) in (6, 7):
-        five = " ".join(words[1:6])
-        return f"the expression has {len(words)} fields, {allowed}; without seconds write {five!r}"
-    return f"the expression has {len(words)} fields, {allowed}; write five, such as '0 2 * * *'"
+        return f"{told}; without seconds write {' '.join(words[1:6])!r}"
+    return f"{told}; write five, such as '0 2 * * *'"
 
 
 def descriptor(expression: str, known: tuple[str, ...]) -> str:

@@ -106,6 +106,7 @@ def test_days_of_month_and_of_week(expression: str, days: list[int]) -> None:
         ("0 0 5 * * ? 2030", "without seconds write '0 5 * * ?'"),
         ("0 0 1, 15 * *", "write lists without spaces"),
         ("* * * *", "has 4 fields, Kubernetes reads five"),
+        ("daily", "has 1 field, Kubernetes reads five"),
         ("", "has 0 fields"),
         ("@every 5m", "write a step, such as '*/15 * * * *'"),
         ("@DAILY", "write @daily"),
