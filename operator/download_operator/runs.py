@@ -7,7 +7,7 @@ from download_operator.views import Job, Pod
 from download_schedule.history import JOB_DELETED, JSON, NO_POD
 from download_schedule.model import State, Trigger
 from download_schedule.names import MAX_JOB_NAME
-from download_schedule.result import EXIT_DONE, MAX_CHARACTERS, Result, decode
+from download_schedule.result import EXIT_DONE, EXIT_STOPPED, MAX_CHARACTERS, Result, decode
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 RESULT_UNREADABLE: Final = "ResultUnreadable"
@@ -91,13 +91,22 @@ def _result(job: Job, attempts: list[Pod]) -> dict[str, Any]:
 
 def _trouble(job: Job, attempts: list[Pod]) -> dict[str, str]:
     """Reason and message of the last attempt that failed, or of what stopped the run."""
-    if job.outcome and job.outcome.reason in _STOPPED_FROM_OUTSIDE:
-        return _words(job.outcome.reason, job.outcome.message)
+    outcome = job.outcome
+    if outcome and outcome.reason in _STOPPED_FROM_OUTSIDE:
+        unstopped = [pod for pod in attempts if pod.exit_code != EXIT_STOPPED]
+        before = ": ".join(_of_attempts(unstopped).values())
+        last = f" The last attempt: {before}" if before else ""
+        return _words(outcome.reason, f"{outcome.message}{last}")
+    if outcome and not any(map(_has_failed, attempts)):
+        return {} if outcome.completed else _words(outcome.reason, outcome.message)
+    return _of_attempts(attempts)
+
+
+def _of_attempts(attempts: list[Pod]) -> dict[str, str]:
+    """Reason and message of the last attempt that failed, or of the last that cannot start."""
     failed = [pod for pod in attempts if _has_failed(pod)]
     if failed:
         return _failure(failed[-1])
-    if job.outcome:
-        return {} if job.outcome.completed else _words(job.outcome.reason, job.outcome.message)
     waiting = [pod for pod in attempts if not pod.started and pod.reason not in _STARTING]
     return _words(waiting[-1].reason, waiting[-1].message) if waiting else {}
 

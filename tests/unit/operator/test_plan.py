@@ -92,6 +92,39 @@ def test_a_run_that_stays_pending_is_told_after_twenty_to_forty_seconds_and_then
     assert world.settle() == []
 
 
+@pytest.mark.parametrize(
+    ("pods", "message"),
+    [
+        (
+            [{"waiting": {"reason": "ErrImagePull", "message": "no such image"}, "started": False}],
+            "It took too long. The last attempt: ErrImagePull: no such image",
+        ),
+        (
+            [
+                {"exit_code": 20, "message": '{"reason": "Stalled", "message": "Silence."}'},
+                {"exit_code": 143, "message": '{"reason": "Stopped", "message": "Ended."}'},
+            ],
+            "It took too long. The last attempt: Stalled: Silence.",
+        ),
+        ([{"exit_code": 143}], "It took too long."),
+        ([], "It took too long."),
+    ],
+)
+def test_a_run_out_of_time_tells_how_its_attempts_fared(
+    pods: list[dict[str, Any]], message: str
+) -> None:
+    world = World()
+    world.settle()
+    for number, pod in enumerate(pods, start=1):
+        world.pod(number=number, **pod)
+    manifest = job_manifest(version=world.next_version(), ended="Failed")
+    late = {"reason": "DeadlineExceeded", "message": "It took too long."}
+    manifest["status"]["conditions"][0].update(late)
+    world.picture.put_job(job_of(manifest))
+    world.settle()
+    assert (world.run["reason"], world.run["message"]) == ("DeadlineExceeded", message)
+
+
 def test_a_run_that_somebody_asked_for_is_told_at_once() -> None:
     world = World()
     world.settle()
