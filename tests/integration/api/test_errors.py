@@ -206,10 +206,11 @@ def documented() -> dict[str, set[int]]:
 
 
 def test_the_guide_names_every_error() -> None:
-    assert documented().keys() == set(get_args(ErrorType)) == CASES.keys()
+    ours = {"internal_error"}  # no request brings it about: tests/unit/api/test_middleware.py
+    assert documented().keys() == set(get_args(ErrorType)) == CASES.keys() | ours
 
 
-@pytest.mark.parametrize("kind", get_args(ErrorType))
+@pytest.mark.parametrize("kind", CASES)
 def test_every_error_comes_about(scene: Scene, kind: ErrorType) -> None:
     answer = CASES[kind](scene)
     problem = answer.json()
