@@ -122,9 +122,7 @@ def _store(bucket: Bucket, proxy: str) -> "S3Store":
 def _check_address(url: str, allowed: Iterable[Network]) -> None:
     parts = urlsplit(url)
     try:
-        found = socket.getaddrinfo(
-            parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM
-        )
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         raise DownloadError(
             Reason.HOST_NOT_FOUND, f"Could not resolve host {parts.hostname} of the S3 endpoint."

@@ -187,6 +187,8 @@ def _set_up() -> None:
         f"mount --bind {resolver.name} /etc/resolv.conf",
     ):
         subprocess.run(command.split(), check=True)
+    if Path("/etc/services").exists():  # the worker's image has none
+        subprocess.run(["mount", "--bind", "/dev/null", "/etc/services"], check=True)
     Path(resolver.name).unlink()
 
 
