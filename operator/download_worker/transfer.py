@@ -124,6 +124,7 @@ class _Transfer:
         """pycurl works with duplicates of them."""
         self._answers = 0
         self._in_head = False
+        self._in_body = False
         self._heard = time.monotonic()
 
     def perform(self) -> Response:
@@ -201,11 +202,12 @@ class _Transfer:
     def _header(self, line: bytes) -> int | None:
         """Begin anew at each status line: headers of an interim response (1xx) do not count.
 
-        What comes after the head, and begins no other one, is a trailer: it does not count either.
+        What comes after the head, and begins no other one, is a trailer: it does not count either,
+        and behind a body nothing begins, whatever it looks like.
         """
         self._heard = time.monotonic()
         text = _decoded(line).strip()
-        if not text:
+        if not text or self._in_body:
             self._in_head = False
         elif not self._in_head and (found := _STATUS_LINE.fullmatch(text)):
             self._in_head = True
@@ -230,6 +232,7 @@ class _Transfer:
         return None
 
     def _write(self, chunk: bytes) -> int:
+        self._in_body = True
         try:
             self._enough = not self._take(self._response, chunk)
         except Exception as error:

@@ -106,7 +106,13 @@ def test_interim_responses_and_trailers_do_not_count(server: FaultServer, pod: P
     assert (ended.code, ended.result.etag) == (EXIT_DONE, "final")
 
 
-@pytest.mark.parametrize("field", ["HTTP/1.1 500: x", "HTTP/x: y", "ETag: late", "Location: /y"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("HTTP/1.1 500: x", "HTTP/x: y", "ETag: late", "Location: /y", "HTTP/1.1 304 x: y"),
+        "HTTP/1.1 302 x: y\r\nLocation: /y",
+    ],
+)
 def test_a_trailer_is_no_head(server: FaultServer, pod: Pod, field: str) -> None:
     ended = pod.run(server.on("/x", chunked(BODY, end=f"0\r\n{field}\r\n\r\n".encode())))
     assert (ended.code, ended.result.httpStatus) == (EXIT_DONE, 200), ended.out
