@@ -39,10 +39,10 @@ CONTENT_TYPES: Final = {
 """What a file is after its conversion."""
 
 _PAGE_NAMES: Final = re.compile(r"\.(?:html?|xhtml|php|aspx?|jsp)\Z", re.IGNORECASE)
-_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_CHARSET: Final = re.compile(r"charset\s*=\s*(?:[\"']\s*)?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _IN_PAGE: Final = (
     re.compile(
-        r"(<meta\b[^>]{0,200}?charset\s*=\s*[\"']?\s*)([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
+        r"(<meta\b[^>]{0,200}?charset\s*=\s*(?:[\"']\s*)?)([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
     ),
     re.compile(r"(\A\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*[\"'])([A-Za-z0-9_.:-]{1,40})"),
 )

@@ -1,5 +1,7 @@
 """In which encoding a page is read, and that what is kept says UTF-8."""
 
+import time
+
 import pytest
 
 from download_worker.download import Order
@@ -79,3 +81,9 @@ def test_an_encoding_that_is_none_of_the_web_is_not_heeded(label: str, encoding:
 )
 def test_a_page_says_that_it_is_in_utf_8(kind: str, head: str, encoding: str, kept: str) -> None:
     assert in_utf8(page("Мюнхен", encoding, head), f"text/html{kind}") == f"{kept}<p>Мюнхен</p>"
+
+
+def test_a_type_of_any_length_is_read_in_no_time() -> None:
+    began = time.process_time()
+    assert in_utf8(b"<p>x", f"text/html; charset={' ' * 20_000}!") == "<p>x"
+    assert time.process_time() - began < 1
