@@ -47,6 +47,12 @@ _IN_PAGE: Final = (
     re.compile(r"(\A\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*[\"'])([A-Za-z0-9_.:-]{1,40})"),
 )
 """Where a page says its own encoding, the first of them before the second."""
+_NO_CHARACTER: Final = re.compile(
+    r"&#(?:0*(?:[1-8]|1[124-9]|2[0-9]|3[01]|6553[45])(?![0-9])"
+    r"|x0*(?:[1-8bcef]|1[0-9a-f]|fff[ef])(?![0-9a-f]));?",
+    re.IGNORECASE,
+)
+"""References to what XML has no room for, and browsers show nothing of."""
 _PRESCAN: Final = 1024
 """Bytes in which it may do so (HTML Standard, "prescan a byte stream")."""
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -142,7 +148,7 @@ def _article(response: Response, body: bytes, form: str) -> bytes:
     import trafilatura
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    page = _in_utf8(response, body)
+    page = _NO_CHARACTER.sub("", _in_utf8(response, body))
     extracted: Any = trafilatura.extract(
         page, url=response.url, output_format=form, include_links=form == "markdown"
     )

@@ -87,3 +87,14 @@ def test_a_type_of_any_length_is_read_in_no_time() -> None:
     began = time.process_time()
     assert in_utf8(b"<p>x", f"text/html; charset={' ' * 20_000}!") == "<p>x"
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("code", [1, 8, 11, 12, 14, 31, 0xFFFE, 0xFFFF])
+def test_an_article_is_found_whatever_characters_it_refers_to(code: int) -> None:
+    convert = converter("text", Order(Request(URL)), lambda: False)
+    assert convert
+    text = "One sentence of many, and all of them are worth to be read. " * 20
+    none = f"&#{code};&#x{code:x};&#X00{code:X} &#00{code}"
+    body = f"<html><p>{text}{none}&#65;&#x1F600;&#110;{text}</html>".encode()
+    kept = convert(Response(URL, "1.1", 200, {"content-type": "text/html"}), body).decode()
+    assert kept == f"{text}A\U0001f600n{text}".strip() + "\n"
