@@ -8,6 +8,7 @@ asks for goes through the gate.
 
 import base64
 import logging
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -45,7 +46,8 @@ class Rendering:
 
     Attributes:
         seconds: from the browser's start to the last byte; more fails the attempt.
-        settle_seconds: what has not come by then, from the page's start, is not in the PDF.
+        settle_seconds: from the page's start; what has not come by then is not in the PDF, but for
+            what the page cannot be shown without.
         scratch: folder that may be written to; None: the usual one for temporary files.
     """
 
@@ -154,7 +156,7 @@ class _Page:
         until = time.monotonic() + rendering.settle_seconds
         self._browser.send("Page.navigate", self._session, url=document.url)
         while not navigation.settled:
-            event = self._browser.event(until)
+            event = self._browser.event(until if navigation.shown else math.inf)
             if event is None:
                 break
             for method, parameters in navigation.react(event):

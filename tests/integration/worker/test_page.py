@@ -432,6 +432,19 @@ def test_a_page_that_never_rests_is_printed_as_it_is(
     assert "still asked for more" in caplog.text
 
 
+def test_a_page_that_waits_for_a_script_is_waited_for(
+    printer: Printer, server: FaultServer
+) -> None:
+    def late(exchange: Exchange) -> None:
+        exchange.closing.wait(2)
+        answer(200, b"document.title = 'late'")(exchange)
+
+    with_times(printer, 60, 1)
+    server.on("/late.js", late)
+    printer.print(server.on("/p", page("<script src=/late.js></script>")))
+    assert printer.title() == "late"
+
+
 @pytest.mark.parametrize("loop", ["for (;;) {}", "onload = () => { for (;;) {} }"])
 def test_a_page_that_never_lets_go_is_given_up(
     printer: Printer, server: FaultServer, loop: str
