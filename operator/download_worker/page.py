@@ -188,6 +188,7 @@ class _Page:
         )
 
     def _too_large(self, what: str) -> DownloadError:
+        advice = "raise verify.maxBytes" if self._max_bytes < MAX_CONVERTED else "write format html"
         return DownloadError(
-            Reason.TOO_LARGE, f"{what} the {self._max_bytes} bytes accepted: raise verify.maxBytes."
+            Reason.TOO_LARGE, f"{what} the {self._max_bytes} bytes accepted: {advice}."
         )

@@ -459,11 +459,18 @@ def test_questions_do_not_hold_the_page_up(printer: Printer, server: FaultServer
     assert printer.title() == "true"
 
 
-def test_a_page_that_loads_too_much_fails(printer: Printer, server: FaultServer) -> None:
-    printer.max_bytes = 2_000_000
+@pytest.mark.parametrize(
+    ("max_bytes", "advice"),
+    [(2_000_000, "raise verify.maxBytes"), (10 * 1024**3, "write format html")],
+)
+def test_a_page_that_loads_too_much_fails(
+    printer: Printer, server: FaultServer, max_bytes: int, advice: str
+) -> None:
+    printer.max_bytes = max_bytes
     server.on("/x", endless(head(200)))
     error = printer.fail(server.on("/p", script("fetch('/x').then(r => r.text())")))
     assert (error.reason, error.permanent) == (Reason.TOO_LARGE, True)
+    assert advice in str(error)
 
 
 def test_a_pdf_that_is_too_large_is_not_kept(printer: Printer, server: FaultServer) -> None:
