@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from download_worker.errors import DownloadError, Reason
 from download_worker.store import inside, locked, replace_file
+from download_worker.validators import is_fresh
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,10 @@ def _checked(item: Any) -> Written:
 
 
 def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return ETag and Last-Modified where :func:`_checked` takes them."""
+    """Return ETag and Last-Modified where :func:`_checked` takes them, and they say something."""
     told = headers.get("etag"), headers.get("last-modified")
     etag, modified = (text if text and text.isprintable() else None for text in told)
-    return etag, modified
+    return etag, None if modified and not etag and is_fresh(headers) else modified
 
 
 def _reduced(written: Written) -> Written:

@@ -10,6 +10,8 @@ from download_worker.redirects import Header, Request
 from download_worker.response import Response
 
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE)
+_STRONG: Final = timedelta(seconds=1)
+"""Age from which on a date tells two versions of a file apart (RFC 9110 section 8.8.2.2)."""
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 
 
@@ -80,17 +82,28 @@ def _is_encoded(headers: Mapping[str, str]) -> bool:
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
-    """Return what If-Range may hold: a date only where it is strong (RFC 9110 section 8.8.2.2)."""
+    """Return what If-Range may hold: a date only where it is strong."""
     etag = headers.get("etag", "")
     if etag:
         return etag if etag.startswith('"') and _ETAG.fullmatch(etag) else None
+    age = _age(headers)
+    return headers["last-modified"] if age is not None and age >= _STRONG else None
+
+
+def is_fresh(headers: Mapping[str, str]) -> bool:
+    """Tell whether a file may have changed since under the same date of its last modification."""
+    age = _age(headers)
+    return age is not None and age < _STRONG
+
+
+def _age(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how old the file is by its server's clock; None: it does not say."""
     from email.utils import parsedate_to_datetime
 
     date, modified = headers.get("date"), headers.get("last-modified")
     try:
         if date and modified:
-            age = parsedate_to_datetime(date) - parsedate_to_datetime(modified)
-            return modified if age >= timedelta(seconds=1) else None
+            return parsedate_to_datetime(date) - parsedate_to_datetime(modified)
     except (TypeError, ValueError):
         pass
     return None

@@ -57,6 +57,19 @@ def test_last_modified_serves_where_there_is_no_etag(pod: Pod, server: FaultServ
     assert f"If-Modified-Since: {date}" in server.heads[1]
 
 
+def test_a_file_modified_in_the_second_of_its_answer_is_asked_for_anew(
+    pod: Pod, server: FaultServer
+) -> None:
+    """It may have been changed again in that second."""
+    date = "Mon, 23 Nov 2026 02:00:00 GMT"
+    dates = f"Last-Modified: {date}", f"Date: {date}"
+    url = server.on("/x", answer(200, b"half", *dates), answer(200, b"whole", *dates))
+    ended = [pod.run(url, only_if_changed=True) for _ in range(2)]
+    assert [each.result.unchanged for each in ended] == [None, None]
+    assert "If-Modified-Since" not in server.heads[1]
+    assert list(pod.files().values()) == [b"whole"]
+
+
 def test_without_validators_the_digest_tells(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x", answer(200, BODY), answer(200, BODY), answer(200, BODY + b"new"))
     jobs = [f"nightly-2992332{number}" for number in range(3)]
