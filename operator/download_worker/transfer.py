@@ -280,8 +280,8 @@ def _decoded(line: bytes) -> str:
 
 
 def _line(name: str, value: str) -> str:
-    """As libcurl wants it: a header without a value ends in a semicolon."""
-    return f"{name}: {value}" if value else f"{name};"
+    """As libcurl wants it: a header without a value, which blanks are none, ends in a semicolon."""
+    return f"{name}: {value}" if value.strip() else f"{name};"
 
 
 def _authorities() -> str | None:

@@ -68,13 +68,14 @@ def test_nothing_is_kept_where_nothing_should_be(server: FaultServer, pod: Pod) 
 def test_headers_go_out_in_order_and_nothing_asks_for_compression(
     server: FaultServer, pod: Pod
 ) -> None:
-    headers = {"X-B": "1", "X-A": "2", "X-Empty": "", "User-Agent": "mine"}
+    headers = {"X-B": "1", "X-A": "2", "X-Empty": "", "X-Blank": " \t", "User-Agent": "mine"}
     assert pod.run(server.on("/x", answer(200)), headers=headers).code == EXIT_DONE
     (request,) = server.heads
     assert [line for line in request.split("\r\n") if line.startswith(("X-", "User-"))] == [
         "X-B: 1",
         "X-A: 2",
         "X-Empty:",
+        "X-Blank:",
         "User-Agent: mine",
     ]
     assert "accept-encoding" not in request.lower()
