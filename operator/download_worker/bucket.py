@@ -85,6 +85,7 @@ class Upload:
     def commit(self, sha256: str) -> None:
         """Complete the object."""
         if self._thread:
+            self._allowed_mode()  # anew: the client puts parts without any condition
             self._hand_over(None)
             self._thread.join()
         else:
@@ -156,7 +157,6 @@ class Upload:
                 self._object.key,
                 self._chunks(),
                 attributes=self._attributes(self._object.sha256),
-                mode=self._mode,
                 chunk_size=self._part_bytes,
                 max_concurrency=UPLOADS,
             )

@@ -76,10 +76,12 @@ def test_a_small_file_is_one_object_with_its_digest(
 
 
 def test_a_large_file_goes_in_parts(pod: Pod, server: FaultServer, service: S3Server) -> None:
+    """As many as its ETag says: in one request, it would be in memory as a whole."""
     body = random.Random(1).randbytes(30_000_000)
     ended = run(pod, service, server.on("/x.csv", answer(200, body)))
     assert ended.code == 0, ended.out
     assert service.read(WHERE) == body
+    assert '-4"' in (obstore.head(service.store, WHERE)["e_tag"] or "")
     assert "sha256" not in service.attributes(WHERE)
 
 
