@@ -50,7 +50,7 @@ class Decoder:
                 raise DownloadError(
                     Reason.BAD_RESPONSE,
                     f"The body is not the {self._coding} that the server says it is ({error}): "
-                    "write request.compressed: false.",
+                    "write request.compressed: false, and format raw or json.",
                 ) from error
             left = self._current.unused_data if self._current.eof else b""
             if piece:
@@ -84,7 +84,7 @@ def decoder_of(response: Response) -> Decoder | None:
         raise DownloadError(
             Reason.BAD_RESPONSE,
             f"The body is packed as {coding}, and not as {ACCEPTED}: "
-            "write request.compressed: false.",
+            "write request.compressed: false, and format raw or json.",
             response.status,
         )
     return Decoder(coding)
