@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ class _Transfer:
         """Do what ``curl.perform`` does, which asks nobody whether to stop while it connects."""
         multi = pycurl.CurlMulti()
         multi.add_handle(curl)
+        close = multi.close
         try:
             while multi.perform()[1]:
                 if self._stopped():
@@ -157,9 +159,13 @@ class _Transfer:
                     time.sleep(0.001)  # there may have been nothing to wait for
             for _, code, words in multi.info_read()[2]:
                 raise pycurl.error(code, words)
+        except BaseException:
+            # It waits for the end of a look-up that is given up, which nobody else should.
+            close = threading.Thread(target=multi.close, daemon=True).start
+            raise
         finally:
             multi.remove_handle(curl)
-            multi.close()
+            close()
 
     def _configure(self, curl: Any) -> None:
         options = {

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from tests.integration.worker import internet
 from tests.integration.worker.attempts import RUN
-from tests.integration.worker.internet import Internet, Seen
+from tests.integration.worker.internet import SILENT, Internet, Seen
 
 PUBLIC = "93.184.216.34"
 INNER = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "100.100.100.200", "192.168.1.1")
@@ -154,6 +155,14 @@ def test_a_name_that_changes_its_answer_leads_nowhere_else(net: Internet) -> Non
         url = "http://turns.test/to?http://turns.test/to?http://turns.test/"
         seen = net.fetch(url, zone={"turns.test": turns})
         assert {each.split()[0] for each in seen.reached} <= {PUBLIC}, seen
+
+
+def test_a_look_up_without_an_answer_holds_nobody_up(net: Internet, tmp_path: Path) -> None:
+    fetch = (sys.executable, "-m", "download_worker", "fetch", "-o", str(tmp_path / "x"))
+    command = ("timeout", "--preserve-status", "2", *fetch, f"http://{SILENT}.test/")
+    began = time.monotonic()
+    seen = net.run(*command, environment={"RES_OPTIONS": "timeout:20"})
+    assert (seen.code, time.monotonic() - began < 10) == (143, True), seen
 
 
 @pytest.mark.parametrize(
