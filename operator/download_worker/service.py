@@ -120,17 +120,23 @@ def _store(bucket: Bucket, proxy: str) -> "S3Store":
 
 
 def _check_address(url: str, allowed: Iterable[Network]) -> None:
-    parts = urlsplit(url)
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except ValueError:
         raise DownloadError(
-            Reason.HOST_NOT_FOUND, f"Could not resolve host {parts.hostname} of the S3 endpoint."
+            Reason.INVALID_URL,
+            f"The S3 endpoint {url} is no address: write one such as https://s3.example.com.",
+        ) from None
+    except OSError:
+        raise DownloadError(
+            Reason.HOST_NOT_FOUND, f"Could not resolve host {host} of the S3 endpoint."
         ) from None
     ranges = tuple(allowed)
     for *_, address in found:
         if not is_allowed(str(address[0]), ranges):
-            raise _refused(str(parts.hostname), str(address[0]))
+            raise _refused(host, str(address[0]))
 
 
 def _refused(where: str, address: str) -> DownloadError:

@@ -187,6 +187,12 @@ def test_private_endpoints_are_refused(pod: Pod, server: FaultServer, endpoint: 
     assert (ended.code, ended.result.reason) == (10, "AddressRefused"), ended.out
 
 
+@pytest.mark.parametrize("endpoint", ["http://[::1", "http://a.test:99999", "http://a..test:s3"])
+def test_an_endpoint_that_is_none_is_told(pod: Pod, server: FaultServer, endpoint: str) -> None:
+    ended = run(pod, S3Server(endpoint), server.on("/x.csv", answer(200)))
+    assert (ended.code, ended.result.reason) == (10, "InvalidURL"), ended.out
+
+
 def test_a_cut_that_mends(pod: Pod, server: FaultServer, service: S3Server) -> None:
     url = server.on("/x.csv", cut(100), answer(200))
     assert [run(pod, service, url).code for _ in range(2)] == [20, 0]
