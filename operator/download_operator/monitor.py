@@ -160,7 +160,7 @@ class Monitor:
 
 
 def _silence(reflector: Reflector[Any]) -> float:
-    return time.monotonic() - reflector.heard
+    return max(time.monotonic() - reflector.heard, 0.0)
 
 
 def _family(name: str, kind: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> str:

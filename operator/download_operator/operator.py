@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, count
 from typing import Any, Final
@@ -49,13 +49,13 @@ class _Operator:
         self._picture = Picture(self._changed, clock)
         self._lease = Lease(client, settings.lease_namespace, settings.identity)
         self._controller = Controller(client, self._lease, self._picture, settings, clock)
-        self._places = {
-            place: _reflectors(client, self._picture, place)
-            for place in settings.namespaces or (EVERYWHERE,)
-        }
+        places = settings.namespaces or (EVERYWHERE,)
+        self._places = {place: _reflectors(client, self._picture, place) for place in places}
+        self._jobs = {place: _jobs(client, self._picture, place) for place in places}
         self._reflectors = list(chain.from_iterable(self._places.values()))
         self._served: set[str] = set()
-        self._monitor = Monitor(client, self._lease, self._picture, self._queue, self._reflectors)
+        watches = [*self._reflectors, *self._jobs.values()]
+        self._monitor = Monitor(client, self._lease, self._picture, self._queue, watches)
 
     async def run(self) -> None:
         async with self._monitor.serve(self._settings.health_port):
@@ -66,6 +66,7 @@ class _Operator:
         async with asyncio.TaskGroup() as tasks:
             # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
+            parts += [tasks.create_task(self._mirror(jobs)) for jobs in self._jobs.values()]
             parts += [tasks.create_task(self._queue.work()) for _ in range(self._settings.workers)]
             parts += [tasks.create_task(self._serve(place)) for place in self._places]
             parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
@@ -82,13 +83,20 @@ class _Operator:
             for part in parts:
                 part.cancel()
 
+    async def _mirror(self, jobs: Reflector[views.Job]) -> None:
+        """List Jobs with the Lease only, to know no less of them than who had it before.
+
+        What that one recorded would be taken for lost, or counted again.
+        """
+        await self._lease.acquired.wait()
+        await jobs.run()
+
     async def _serve(self, place: str) -> None:
         """Begin only when its picture is complete: a Job not yet heard of is not a Job deleted.
 
         A place to which we have no right is not to keep the others waiting.
         """
-        await _complete(self._places[place])
-        await self._lease.acquired.wait()
+        await _complete([*self._places[place], self._jobs[place]])
         self._picture.begin()
         self._served.add(place)
         for schedule in self._picture.schedules():
@@ -101,8 +109,8 @@ class _Operator:
     async def _announce(self) -> None:
         await _complete(self._reflectors)
         if not self._lease.acquired.is_set():
-            log.info("the picture is complete, standing by for the Lease")
-        await self._lease.acquired.wait()
+            log.info("the picture is complete but for Jobs, standing by for the Lease")
+        await _complete(self._jobs.values())
         log.info("the picture is complete and the Lease ours: working")
 
     async def _reconcile(self, key: Key) -> float | None:
@@ -123,40 +131,45 @@ async def _complete(reflectors: Iterable[Reflector[Any]]) -> None:
 
 
 def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflector[Any]]:
-    def mirror(
-        api: str,
-        plural: str,
-        selector: str,
-        project: Callable[[Any], Any],
-        put: Callable[[Any], None],
-        remove: Callable[[Any], None],
-        metadata_only: bool = False,
-    ) -> Reflector[Any]:
-        path = paths.collection(api, place, plural)
-        return Reflector(client, path, selector, project, put, remove, metadata_only)
-
-    ours = SCHEDULE_UID_LABEL
+    """Mirror all but the Jobs."""
     return [
-        mirror(
-            paths.SCHEDULES,
-            PLURAL,
+        Reflector(
+            client,
+            paths.collection(paths.SCHEDULES, place, PLURAL),
             "",
             views.schedule_of,
             picture.put_schedule,
             picture.remove_schedule,
         ),
-        mirror(
-            paths.BATCH,
-            "cronjobs",
-            ours,
+        Reflector(
+            client,
+            paths.collection(paths.BATCH, place, "cronjobs"),
+            SCHEDULE_UID_LABEL,
             views.cron_job_of,
             picture.put_cron_job,
             picture.remove_cron_job,
             metadata_only=True,
         ),
-        mirror(paths.BATCH, "jobs", ours, views.job_of, picture.put_job, picture.remove_job),
-        mirror(paths.CORE, "pods", ours, views.pod_of, picture.put_pod, picture.remove_pod),
+        Reflector(
+            client,
+            paths.collection(paths.CORE, place, "pods"),
+            SCHEDULE_UID_LABEL,
+            views.pod_of,
+            picture.put_pod,
+            picture.remove_pod,
+        ),
     ]
+
+
+def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[views.Job]:
+    return Reflector(
+        client,
+        paths.collection(paths.BATCH, place, "jobs"),
+        SCHEDULE_UID_LABEL,
+        views.job_of,
+        picture.put_job,
+        picture.remove_job,
+    )
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

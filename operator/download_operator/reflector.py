@@ -7,6 +7,7 @@ docs/design/2026-11-own-reflector.md).
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -59,10 +60,11 @@ class Reflector(Generic[V]):
         self.path = path
         self.synced = asyncio.Event()
         """Set once the first list is complete."""
-        self.heard = time.monotonic()
+        self.heard = math.inf
         """When the API server was last heard, or known to be away, by the monotonic clock.
 
         An API server that is away is no fault of this process: to start it anew would not help.
+        Before it runs there is nothing to hear.
         """
         self.failures = 0
         """Lists and watches that ended in an error."""
@@ -80,6 +82,7 @@ class Reflector(Generic[V]):
 
         So is a watch that ends without a word: something on the way may end each of them at once.
         """
+        self.heard = time.monotonic()
         version, pause = "", FIRST_PAUSE
         while True:
             told = False

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from download_operator.client import KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from tests.chaos.cutter import Cutter
@@ -17,7 +15,7 @@ from tests.chaos.runs import Runs, Steady
 from tests.chaos.trouble import Trouble
 from tests.chaos.verdict import deviations, is_settled
 from tests.cluster import LocalCluster
-from tests.kubeconfig import configuration_of
+from tests.kubeconfig import configuration_of, detour_of
 from tests.operator_process import Operator
 
 JSON = dict[str, Any]
@@ -116,7 +114,7 @@ class _Storm:
         credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
         self._trouble = Trouble(configuration.host, credentials, self._dice)
         self._cutter = Cutter("127.0.0.1", await self._trouble.start(), self._dice, CUT_SECONDS)
-        detour = _detour(kubeconfig, await self._cutter.start(), self._folder)
+        detour = detour_of(kubeconfig, await self._cutter.start(), self._folder)
         log = self._folder / "operator.log"
         log.touch()
         self._operator = await asyncio.to_thread(Operator, detour, log, namespaces=self._namespace)
@@ -207,13 +205,3 @@ def _schedule(name: str) -> JSON:
         "historyLimit": 100,
     }
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": spec}
-
-
-def _detour(kubeconfig: Path, port: int, folder: Path) -> Path:
-    """Return a kubeconfig that leads through *port* of the loopback, where there is no TLS."""
-    content = yaml.safe_load(kubeconfig.read_text())
-    for cluster in content["clusters"]:
-        cluster["cluster"] = {"server": f"http://127.0.0.1:{port}"}
-    path = folder / "detour"
-    path.write_text(yaml.safe_dump(content))
-    return path

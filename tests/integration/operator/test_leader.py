@@ -1,12 +1,21 @@
 """Two replicas, one Lease: who takes over, how soon, and who never writes again."""
 
+import asyncio
+import random
 import signal
+import ssl
 import time
 from collections import Counter
+from pathlib import Path
 
+from aiohttp import ClientResponse, web
+
+from tests.chaos.trouble import Trouble
+from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import end_pod, history, start_run
+from tests.integration.operator.runs import end_pod, history, recorded, run_pod, start_run
 from tests.integration.operator.writes import Writes, writes
+from tests.kubeconfig import configuration_of, detour_of
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -98,3 +107,56 @@ def test_a_leader_that_is_stopped_hands_over_at_once(
     leader, standby = two(start_operator, kubectl)
     assert leader.stop() == 0
     wait_for("the takeover", lambda: "Lease ours" in standby.log.read_text(), timeout=4)
+
+
+class MutesJobs(Trouble):
+    """Spoils nothing but watches of Jobs, in which it says nothing."""
+
+    def _strikes(self, _kind: str) -> bool:
+        return False
+
+    async def _watch(self, request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+        if not request.path.endswith("/jobs"):
+            return await super()._watch(request, answer)
+        response = web.StreamResponse(headers={"Content-Type": answer.content_type})
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
+
+
+def test_a_standby_that_has_not_heard_of_a_run_does_not_take_it_for_lost(
+    kubectl: Kubectl, cluster: LocalCluster, start_operator: StartOperator, tmp_path: Path
+) -> None:
+    settings = {"namespaces": kubectl.namespace, "lease_namespace": kubectl.namespace}
+    log = tmp_path / "standby.log"
+    log.touch()
+
+    def play(detour: Path) -> None:
+        leader = start_operator(**settings, identity="leader")
+        standby = Operator(detour, log, **settings, identity="standby")
+        try:
+            wait_for("the standby's picture", lambda: "standing by" in log.read_text())
+            make_ready(kubectl)
+            start_run(kubectl, "report", "late")
+            run_pod(kubectl, "late")
+            recorded(kubectl, "report", "late", "Running")
+            leader.kill()
+            end_pod(kubectl, "late")
+            recorded(kubectl, "report", "late", "Completed", "Failed")
+        finally:
+            standby.stop()
+
+    async def scene() -> None:
+        configuration = await configuration_of(cluster.kubeconfig)
+        credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
+        way = MutesJobs(configuration.host, credentials, random.Random(1))
+        detour = detour_of(cluster.kubeconfig, await way.start(), tmp_path)
+        try:
+            await asyncio.to_thread(play, detour)
+        finally:
+            await way.stop()
+
+    asyncio.run(scene())
+    counts = kubectl.get("dls", "report")["status"]["counts"]
+    assert counts == {"completed": 1, "failed": 0, "missed": 0}

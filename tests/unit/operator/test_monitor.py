@@ -56,6 +56,15 @@ def test_at_rest_it_is_well() -> None:
     play(scene)
 
 
+def test_a_watch_that_waits_for_the_lease_is_not_silent() -> None:
+    async def scene(parts: Parts) -> None:
+        assert parts.monitor.illness() == ""
+        silence = 'download_operator_watch_silence_seconds{path="/api/v1/pods"} 0\n'
+        assert silence in parts.monitor.metrics()
+
+    play(scene)
+
+
 def test_a_watch_that_is_silent_for_ten_minutes_is_an_illness() -> None:
     async def scene(parts: Parts) -> None:
         parts.reflector.heard = time.monotonic() - monitor.DEAF_SECONDS + 5
