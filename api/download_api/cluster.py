@@ -50,7 +50,7 @@ async def login() -> Configuration:
     As the Pod's service account, or by the kubeconfig where there is none.
 
     Raises:
-        kubernetes.aio.config.ConfigException: neither is there, or the kubeconfig is no good.
+        kubernetes.aio.config.ConfigException: neither is there, or what is there is no good.
     """
     configuration = Configuration()
     try:
@@ -62,6 +62,10 @@ async def login() -> Configuration:
             raise
         except Exception as error:  # the library lets whatever is wrong with the file pass
             raise config.ConfigException(f"the kubeconfig cannot be read: {error}") from error
+    try:
+        ApiClient(configuration)
+    except OSError as error:  # that of ssl is one
+        raise config.ConfigException(f"the certificates cannot be read: {error}") from error
     return configuration
 
 

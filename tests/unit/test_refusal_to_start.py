@@ -38,8 +38,24 @@ def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
 @pytest.mark.parametrize("module", ["download_operator", "download_api"])
 @pytest.mark.parametrize(
     "text",
-    [None, "", "{", '"x"', KUBECONFIG.replace("current-context: a", "current-context: b")],
-    ids=["absent", "empty", "no YAML", "no mapping", "no such context"],
+    [
+        None,
+        "",
+        "{",
+        '"x"',
+        KUBECONFIG.replace("current-context: a", "current-context: b"),
+        KUBECONFIG.replace("insecure-skip-tls-verify: true", "certificate-authority-data: eA=="),
+        KUBECONFIG.replace("token: a", "client-certificate-data: eA==, client-key-data: eA=="),
+    ],
+    ids=[
+        "absent",
+        "empty",
+        "no YAML",
+        "no mapping",
+        "no such context",
+        "no authority",
+        "no certificate",
+    ],
 )
 def test_without_a_good_kubeconfig(tmp_path: Path, module: str, text: str | None) -> None:
     kubeconfig = tmp_path / "kubeconfig"
