@@ -101,13 +101,18 @@ class Lease:
             raise LeaseLostError(f"{self._identity} has lost the Lease {NAME}")
 
     async def release(self) -> None:
-        """Let the next one in without waiting; the Lease must still be ours."""
-        if self._stored is None:
+        """Let the next one in without waiting, if the Lease is ours.
+
+        It is read anew: a renewal that was cut off may have been carried out.
+        """
+        if not self.acquired.is_set():
             return
         self._renewed = float("-inf")
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                await self._put(self._stored, holder="")
+                found = await self._client.request("GET", f"{self._path}/{NAME}")
+                if found["spec"].get("holderIdentity") == self._identity:
+                    await self._put(found, holder="")
         except (ApiError, *UNREACHABLE) as error:
             log.warning("Lease %s is not released: %s", NAME, error or type(error).__name__)
 

@@ -92,6 +92,22 @@ def test_a_lease_given_back_is_taken_at_once(kubectl: Kubectl, kubeconfig: Path)
     play(kubeconfig, scene)
 
 
+def test_a_lease_whose_last_renewal_was_cut_off_is_given_back(
+    kubectl: Kubectl, kubeconfig: Path
+) -> None:
+    """It may have been carried out, and the version that we know is not the one that is stored."""
+
+    async def scene(client: KubeClient) -> None:
+        first = Lease(client, kubectl.namespace, "first")
+        assert await holds(first)
+        other = {"metadata": {"labels": {"by": "hand"}}}
+        await asyncio.to_thread(kubectl.patch, "lease", NAME, other)
+        await first.release()
+        assert await holds(Lease(client, kubectl.namespace, "second"))
+
+    play(kubeconfig, scene)
+
+
 def test_one_of_the_same_name_goes_on_at_once(kubectl: Kubectl, kubeconfig: Path) -> None:
     async def scene(client: KubeClient) -> None:
         assert await holds(Lease(client, kubectl.namespace, "same"))
