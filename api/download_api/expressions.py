@@ -48,7 +48,7 @@ def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronP
     """
     ticks = parsed(expression, time_zone, None)
     times: list[datetime] = []
-    while len(times) < count and (tick := ticks.next(times[-1] if times else now)):
+    while len(times) < count and (tick := ticks.upcoming(times[-1] if times else now)):
         times.append(tick)
     return CronPreview(
         cron_expression=expression,
@@ -64,4 +64,4 @@ def next_run(spec: Mapping[str, Any], uid: str, now: datetime) -> datetime | Non
         ticks = cron.parse(spec["schedule"], spec.get("timeZone", "Etc/UTC"), uid=uid)
     except cron.CronError:
         return None
-    return ticks.next(now)
+    return ticks.upcoming(now)

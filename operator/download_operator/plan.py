@@ -175,7 +175,7 @@ def _add_ticks(
     if desired.spec.suspend:
         return ()
     status["settledUntil"] = rfc3339(now)
-    if upcoming := desired.ticks.next(now):
+    if upcoming := desired.ticks.upcoming(now):
         status["nextRunTime"] = rfc3339(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status

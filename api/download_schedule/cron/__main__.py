@@ -58,8 +58,12 @@ def answer(expression: str, time_zone: str, after: str | None, count: int) -> li
     if not 1 <= count <= _MOST:
         raise _QuestionError(f"count: {count} is outside the bounds; write 1 to {_MOST}")
     schedule = parse(expression, time_zone)
-    ticks = schedule.between(_moment(after), _END, count)
-    return [tick.isoformat().replace("+00:00", "Z") for tick in ticks]
+    at = _moment(after)
+    ticks: list[str] = []
+    while len(ticks) < count and (tick := schedule.next(at)) and tick <= _END:
+        ticks.append(tick.isoformat().replace("+00:00", "Z"))
+        at = tick
+    return ticks
 
 
 def _moment(text: str | None) -> datetime:

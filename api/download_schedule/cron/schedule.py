@@ -63,6 +63,11 @@ class Schedule:
         tick = self._next(_floor(after))
         return None if tick is None else _moment(tick)
 
+    def upcoming(self, after: datetime) -> datetime | None:
+        """Return what :meth:`next` leads to, but never back: the first tick it has ahead."""
+        tick = self._upcoming(_floor(after))
+        return None if tick is None else _moment(tick)
+
     def previous(self, before: datetime) -> datetime | None:
         """Return the last tick strictly before *before*, or None if five years hold none.
 
@@ -73,7 +78,10 @@ class Schedule:
         return None if tick is None else _moment(tick)
 
     def between(self, start: datetime, end: datetime, limit: int) -> list[datetime]:
-        """Return at most *limit* ticks after *start*, up to and including *end*, oldest first."""
+        """Return at most *limit* ticks after *start*, up to and including *end*, oldest first.
+
+        Each is :meth:`upcoming` after the one before.
+        """
         last = _floor(end)
         within = takewhile(lambda tick: tick <= last, self._ticks(_floor(start)))
         return [_moment(tick) for tick in islice(within, max(limit, 0))]
@@ -84,7 +92,7 @@ class Schedule:
         Five years (of 366 days) where fewer than two ticks follow.
         """
         ticks = islice(self._ticks(_floor(after)), _PERIOD_TICKS)
-        gaps = (later - earlier for earlier, later in pairwise(ticks) if later > earlier)
+        gaps = (later - earlier for earlier, later in pairwise(ticks))
         return timedelta(seconds=min(gaps, default=_SEARCHED))
 
     def describe(self) -> str:
@@ -95,9 +103,15 @@ class Schedule:
         return next_tick(self._bits, self._zone, seconds)
 
     def _ticks(self, after: int) -> Iterator[int]:
-        while (tick := self._next(after)) is not None:
+        while (tick := self._upcoming(after)) is not None:
             yield tick
             after = tick
+
+    def _upcoming(self, after: int) -> int | None:
+        start = after
+        while (tick := self._next(start)) is not None and tick <= after:
+            start += _QUARTER  # out of the repeated hour in which it leads back
+        return tick
 
     def _previous(self, before: int) -> int | None:
         """Find a stretch before *before* that holds a tick, then halve it towards its end."""
@@ -113,9 +127,7 @@ class Schedule:
         return tick
 
     def _next_before(self, after: int, before: int) -> int | None:
-        start = after
-        while (tick := self._next(start)) is not None and tick <= after:
-            start += _QUARTER  # out of the repeated hour in which it leads back
+        tick = self._upcoming(after)
         return tick if tick is not None and tick < before else None
 
 

@@ -71,14 +71,21 @@ steady = st.integers(0, 2**32).map(lambda seed: generated(seed, STEADY)).filter(
          ["2011-12-29 22:00", "2011-12-30 22:00"]),
         ("0 12 30,31 * *", "Pacific/Apia", "2011-12-29 23:00",
          ["2011-12-30 22:00", "2012-01-29 22:00"]),
-        # The hour that repeats leads robfig back: 14:10 UTC, a quarter past three before.
-        ("15 3 * * *", "Pacific/Chatham", "2034-04-01 14:10", ["2034-04-01 13:30"]),
+        # The hour that repeats leads robfig back, and some expressions in a circle.
+        ("*/15 3 * * *", "Pacific/Chatham", "2027-04-03 13:30",
+         ["2027-04-03 13:45", "2027-04-03 14:00", "2027-04-03 14:30"]),
     ],
 )  # fmt: skip
 def test_days_when_clocks_change(
     expression: str, time_zone: str, after: str, expected: list[str]
 ) -> None:
     assert ticks(expression, time_zone, after, len(expected)) == expected
+
+
+def test_next_leads_back_where_robfig_does() -> None:
+    quarter_past_three = parse("15 3 * * *", "Pacific/Chatham")
+    assert quarter_past_three.next(utc("2034-04-01 14:10")) == utc("2034-04-01 13:30")
+    assert quarter_past_three.upcoming(utc("2034-04-01 14:10")) == utc("2034-04-01 14:30")
 
 
 def test_years_end_and_leap_days() -> None:

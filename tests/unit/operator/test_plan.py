@@ -47,6 +47,14 @@ def test_it_looks_again_a_minute_after_a_tick_that_brought_no_run() -> None:
     assert world.status["nextRunTime"] == "2026-11-24T02:00:00Z"
 
 
+def test_the_next_run_lies_ahead_where_robfig_leads_back() -> None:
+    world = World(schedule="15 3 * * *", timeZone="Pacific/Chatham")
+    world.now = datetime(2027, 4, 3, 14, 5, tzinfo=UTC)
+    world.settle()
+    assert world.status["nextRunTime"] == "2027-04-03T14:30:00Z"
+    assert world.decide() == Wait(datetime(2027, 4, 3, 14, 31, tzinfo=UTC))
+
+
 def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     world = World()
     world.settle()

@@ -63,6 +63,13 @@ def test_a_long_outage_is_judged_in_steps() -> None:
     assert judgement.settled_until == at(MAX_JUDGED)
 
 
+def test_ticks_that_robfig_goes_through_in_a_circle_are_judged_once() -> None:
+    quarters = cron.parse("*/15 3 * * *", "Pacific/Chatham")
+    start = datetime(2027, 4, 3, 12, tzinfo=UTC)
+    judgement = judge(quarters, start, start + timedelta(hours=12), DEADLINE, set())
+    assert len(judgement.missed) == len(set(judgement.missed)) < 10
+
+
 def test_the_reason_names_the_run_in_the_way() -> None:
     run: dict[str, Any] = {"job": "report-1", "startTime": "2026-11-23T00:59:00Z"}
     assert "report-1 was still going" in explain([at(1)], [run])
