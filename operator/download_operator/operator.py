@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, count
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import kopf
 
@@ -23,6 +23,8 @@ from download_schedule.model import PLURAL
 from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
+
+V = TypeVar("V", bound=views.View)
 
 _FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
 """Failures of a reconcile that need no traceback in the log."""
@@ -140,6 +142,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             views.schedule_of,
             picture.put_schedule,
             picture.remove_schedule,
+            lambda: _within(place, picture.schedules()),
         ),
         Reflector(
             client,
@@ -148,6 +151,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             views.cron_job_of,
             picture.put_cron_job,
             picture.remove_cron_job,
+            lambda: _within(place, picture.cron_jobs()),
             metadata_only=True,
         ),
         Reflector(
@@ -157,6 +161,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             views.pod_of,
             picture.put_pod,
             picture.remove_pod,
+            lambda: _within(place, picture.pods()),
         ),
     ]
 
@@ -169,7 +174,12 @@ def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[views.J
         views.job_of,
         picture.put_job,
         picture.remove_job,
+        lambda: _within(place, picture.jobs()),
     )
+
+
+def _within(place: str, seen: Iterable[V]) -> Iterator[V]:
+    return (view for view in seen if place in (EVERYWHERE, view.namespace))
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

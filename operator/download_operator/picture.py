@@ -6,6 +6,7 @@ Everything here is memory: it can be lost at any moment and is read anew from th
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from typing import Final, TypeVar
 
 from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View, rfc3339
@@ -106,6 +107,18 @@ class Picture:
     def schedules(self) -> Iterator[Schedule]:
         """Go through all schedules."""
         return (entry.schedule for entry in self._entries.values())
+
+    def cron_jobs(self) -> Iterator[CronJob]:
+        """Go through all CronJobs."""
+        return iter(self._cron_jobs.values())
+
+    def jobs(self) -> Iterator[Job]:
+        """Go through all Jobs that are not deleted."""
+        return (run.job for runs in self._runs.values() for run in runs.values() if not run.deleted)
+
+    def pods(self) -> Iterator[Pod]:
+        """Go through all Pods, with those deleted that were attempts of a run."""
+        return chain.from_iterable(pods.values() for pods in self._pods.values())
 
     def snapshot(self, key: Key) -> Snapshot | None:
         """Return what is known about one schedule, or None if it does not exist."""

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
@@ -31,6 +31,11 @@ LONGEST_PAUSE: Final = 30.0
 V = TypeVar("V", bound=View)
 
 
+def vanished(known: Iterable[V], listed: Collection[str], version: int) -> list[V]:
+    """Return what of *known* is gone: not in a list of this version, and no newer than it."""
+    return [each for each in known if each.uid not in listed and each.resource_version <= version]
+
+
 class ExpiredError(Exception):
     """The API server no longer knows what happened since our last event: list again."""
 
@@ -45,6 +50,7 @@ class Reflector(Generic[V]):
         project: makes the projection that the sinks get.
         put: called with each object that is new or changed.
         remove: called with the last known state of each object that is gone.
+        known: tells what is known of the collection, be it by our own writes.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Reflector(Generic[V]):
         project: Callable[[dict[str, Any]], V],
         put: Callable[[V], None],
         remove: Callable[[V], None],
+        known: Callable[[], Iterable[V]],
         metadata_only: bool = False,
     ) -> None:
         self.path = path
@@ -75,7 +82,7 @@ class Reflector(Generic[V]):
         self._project = project
         self._put = put
         self._remove = remove
-        self._known: dict[str, V] = {}
+        self._known = known
 
     async def run(self) -> None:
         """Mirror until cancelled; every failure is retried, with a growing, jittered pause.
@@ -124,13 +131,13 @@ class Reflector(Generic[V]):
             self.heard = time.monotonic()
             for manifest in page["items"] or ():  # an empty list of metadata is null
                 listed.add(manifest["metadata"]["uid"])
-                self._take(manifest)
+                self._put(self._project(manifest))
             if not page["metadata"].get("continue"):
                 break
             query["continue"] = page["metadata"]["continue"]
-        for uid in self._known.keys() - listed:
-            self._remove(self._known.pop(uid))
         version: str = page["metadata"]["resourceVersion"]
+        for view in vanished(self._known(), listed, int(version)):
+            self._remove(view)
         return version
 
     async def _watch(self, version: str) -> AsyncIterator[str]:
@@ -162,14 +169,8 @@ class Reflector(Generic[V]):
                 manifest.get("code", 500), manifest.get("reason", ""), manifest.get("message", "")
             )
         if event["type"] == "DELETED":
-            self._known.pop(manifest["metadata"]["uid"], None)
             self._remove(self._project(manifest))
         elif event["type"] != "BOOKMARK":
-            self._take(manifest)
+            self._put(self._project(manifest))
         version: str = manifest["metadata"]["resourceVersion"]
         return version
-
-    def _take(self, manifest: dict[str, Any]) -> None:
-        view = self._project(manifest)
-        self._known[view.uid] = view
-        self._put(view)

@@ -25,6 +25,10 @@ class View(Protocol):
     """What every projection has."""
 
     @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+
+    @property
     def uid(self) -> str:
         """The object's UID."""
 

@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -123,7 +124,7 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
 
     async def scene() -> None:
         client = KubeClient(await configuration_of(cluster.kubeconfig))
-        mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put)
+        mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put, tuple)
         running = asyncio.create_task(mirror.run())
         try:
             async with asyncio.timeout(30):
@@ -141,6 +142,35 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
             await client.close()
 
     asyncio.run(scene())
+
+
+def test_what_was_gone_before_a_watch_told_of_it_is_not_known_for_ever(
+    kubectl: Kubectl, cluster: LocalCluster
+) -> None:
+    """Our own writes are known at once, and what is deleted before a list is in no event."""
+    kubectl.apply(schedule("written"), schedule("kept"))
+    written, kept = (schedule_of(kubectl.get("dls", name)) for name in ("written", "kept"))
+    kubectl("delete", "dls", "written")
+    made_later = replace(written, uid="later", resource_version=2**62)
+    removed: list[Schedule] = []
+
+    async def scene() -> None:
+        client = KubeClient(await configuration_of(cluster.kubeconfig))
+        known = (written, kept, made_later)
+        mirror: Reflector[Schedule] = Reflector(
+            client, path_of(kubectl), "", schedule_of, print, removed.append, lambda: known
+        )
+        running = asyncio.create_task(mirror.run())
+        try:
+            async with asyncio.timeout(30):
+                await mirror.synced.wait()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await client.close()
+
+    asyncio.run(scene())
+    assert removed == [written]
 
 
 class EndsWatches(Trouble):
@@ -164,7 +194,9 @@ def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
         way = EndsWatches(configuration.host, credentials, random.Random(1))
         configuration.host = f"http://127.0.0.1:{await way.start()}"
         client = KubeClient(configuration)
-        mirror = Reflector(client, path_of(kubectl), "", schedule_of, print, print)
+        mirror: Reflector[Schedule] = Reflector(
+            client, path_of(kubectl), "", schedule_of, print, print, tuple
+        )
         running = asyncio.create_task(mirror.run())
         try:
             async with asyncio.timeout(30):

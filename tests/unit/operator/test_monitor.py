@@ -27,7 +27,7 @@ class Parts:
         self.world = World()
         self.picture: Picture = self.world.picture
         self.reflector: Reflector[Any] = Reflector(
-            client, "/api/v1/pods", "", schedule_of, self._ignore, self._ignore
+            client, "/api/v1/pods", "", schedule_of, self._ignore, self._ignore, tuple
         )
         lease = Lease(client, "default", "me")
         self.monitor = Monitor(client, lease, self.picture, self.queue, [self.reflector])
