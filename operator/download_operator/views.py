@@ -235,7 +235,7 @@ def _outcome(status: JSON, created: str) -> Outcome | None:
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
             return Outcome(
                 completed=condition["type"] == "Complete",
-                time=status.get("completionTime") or condition["lastTransitionTime"] or created,
+                time=status.get("completionTime") or condition.get("lastTransitionTime") or created,
                 reason=condition.get("reason", ""),
                 message=condition.get("message", ""),
             )

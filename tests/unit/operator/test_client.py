@@ -54,7 +54,7 @@ def test_a_watch_outlives_what_is_no_event(event: str) -> None:
     async def scene(client: KubeClient) -> None:
         def ignore(_: Schedule) -> None: ...
 
-        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore)
+        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore, tuple)
         running = asyncio.create_task(mirror.run())
         async with asyncio.timeout(30):
             while mirror.failures < 2 and not running.done():
