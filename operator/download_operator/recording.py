@@ -25,17 +25,17 @@ RESULT_GRACE: Final = timedelta(seconds=5)
 
 def to_record(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list[datetime]]:
     """Return the entries to record, the ids of all runs, and when to look at a run again."""
-    known = {run["id"] for run in snapshot.schedule.status.get("history", ())}
+    told = {run["id"]: run for run in snapshot.schedule.status.get("history", ())}
     done = history.counted(snapshot.schedule.status)
     entries: list[JSON] = []
     look_again: list[datetime] = []
     for run, pods in snapshot.runs:
         if run.job.uid in done:
             continue
-        stored = run.job.uid in known
+        stored = run.job.uid in told
         if stored and _is_between_attempts(run.job, pods):
             continue
-        entry = run_of(run.job, pods)
+        entry = run_of(run.job, pods, told.get(run.job.uid))
         ready_at = _ready_at(run, pods, entry, stored)
         if ready_at > now and not _clock_was_set_back(run, now):
             look_again.append(ready_at)

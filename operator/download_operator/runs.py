@@ -14,11 +14,13 @@ RESULT_UNREADABLE: Final = "ResultUnreadable"
 
 _STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons to wait that are no trouble."""
+_NEVER_BEGUN: Final = "ContainerStatusUnknown"
+"""What the kubelet says of a container that it had not made when its Pod was deleted."""
 _STOPPED_FROM_OUTSIDE: Final = frozenset({DEADLINE_EXCEEDED, JOB_DELETED})
 
 
-def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
-    """Return the history entry of *job*, whose attempts are *pods*."""
+def run_of(job: Job, pods: Iterable[Pod], told: JSON | None = None) -> JSON:
+    """Return the history entry of *job*, whose attempts are *pods*; *told* is the stored one."""
     attempts = sorted(pods, key=lambda pod: (pod.created, pod.uid))
     entry = {
         "id": job.uid,
@@ -31,7 +33,7 @@ def run_of(job: Job, pods: Iterable[Pod]) -> JSON:
         "completionTime": job.outcome.time if job.outcome else None,
         "attempts": max(job.attempts, len(attempts)),
         **_result(job, attempts),
-        **_trouble(job, attempts),
+        **_trouble(job, attempts, told or {}),
     }
     return {name: value for name, value in entry.items() if value is not None}
 
@@ -89,17 +91,22 @@ def _result(job: Job, attempts: list[Pod]) -> dict[str, Any]:
     }
 
 
-def _trouble(job: Job, attempts: list[Pod]) -> dict[str, str]:
+def _trouble(job: Job, attempts: list[Pod], told: JSON) -> dict[str, str]:
     """Reason and message of the last attempt that failed, or of what stopped the run."""
     outcome = job.outcome
     if outcome and outcome.reason in _STOPPED_FROM_OUTSIDE:
-        unstopped = [pod for pod in attempts if pod.exit_code != EXIT_STOPPED]
-        before = ": ".join(_of_attempts(unstopped).values())
-        last = f" The last attempt: {before}" if before else ""
-        return _words(outcome.reason, f"{outcome.message}{last}")
+        last = _of_attempts([pod for pod in attempts if _speaks_for_itself(pod)]) or told
+        words = ": ".join(last[word] for word in ("reason", "message") if word in last)
+        before = f"{outcome.message.rstrip('.')}. The last attempt: " if words else outcome.message
+        return _words(outcome.reason, before + words)
     if outcome and not any(map(_has_failed, attempts)):
         return {} if outcome.completed else _words(outcome.reason, outcome.message)
     return _of_attempts(attempts)
+
+
+def _speaks_for_itself(pod: Pod) -> bool:
+    """Whether it did not end with the run, told to stop or before it had begun."""
+    return pod.exit_code != EXIT_STOPPED and pod.reason != _NEVER_BEGUN
 
 
 def _of_attempts(attempts: list[Pod]) -> dict[str, str]:

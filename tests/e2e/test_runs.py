@@ -25,6 +25,8 @@ EXPLAIN_SECONDS = 60.0
 def ready(namespace: Kubectl) -> Kubectl:
     """Everything that the cases below are about, made at once."""
     missing_secret = {"secretKeyRef": {"name": "none", "key": "k"}}
+    no_secret = {"headers": [{"name": "A", "valueFrom": missing_secret}]}
+    no_claim = {"volume": {"claimName": "none"}}
     namespace.apply(
         schedule("forbid", url=SLOW, concurrencyPolicy="Forbid"),
         schedule("allow", url=SLOW, concurrencyPolicy="Allow"),
@@ -32,9 +34,11 @@ def ready(namespace: Kubectl) -> Kubectl:
         schedule("suspended", url=SLOW),
         schedule("deleted", url=SLOW),
         schedule("late", url=SLOW, activeDeadlineSeconds=5),
-        schedule("no-claim", destination={"volume": {"claimName": "none"}}),
-        schedule("no-secret", request={"headers": [{"name": "A", "valueFrom": missing_secret}]}),
+        schedule("no-claim", destination=no_claim),
+        schedule("no-secret", request=no_secret),
         schedule("no-image"),
+        schedule("no-claim-in-time", destination=no_claim, activeDeadlineSeconds=15),
+        schedule("no-secret-in-time", request=no_secret, activeDeadlineSeconds=15),
     )
     namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=60s")
     return namespace
@@ -44,7 +48,7 @@ def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
     """Begun together, because each takes its time."""
     for name in ("forbid", "allow", "replace", "suspended", "deleted", "late"):
         ask(ready, name, "one")
-    for name in ("no-claim", "no-secret"):
+    for name in ("no-claim", "no-secret", "no-claim-in-time", "no-secret-in-time"):
         ask(ready, name, "one")
     start_without_image(ready)
     for name in ("forbid", "allow", "replace", "suspended", "deleted"):
@@ -64,6 +68,9 @@ def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
 
     check_stuck(ready)
     wait_for_run(ready, "late", "one", state="Failed", reason="DeadlineExceeded")
+    for name in ("no-claim-in-time", "no-secret-in-time"):
+        late = wait_for_run(ready, name, "one", state="Failed", reason="DeadlineExceeded")
+        assert '"none" not found' in late["message"]
     wait_for_run(ready, "suspended", "one", state="Completed")
     wait_for_run(ready, "forbid", "one", state="Completed")
     wait_for_run(ready, "forbid", "two", state="Completed", timeout=90)

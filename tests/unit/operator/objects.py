@@ -90,13 +90,14 @@ def pod_manifest(
     message: str = "",
     waiting: dict[str, str] | None = None,
     started: bool = True,
+    reason: str = "Error",
 ) -> dict[str, Any]:
-    """A Pod of a Job; it runs, or waits, or has ended with an exit code."""
+    """A Pod of a Job; it runs, or waits, or has ended with an exit code and a reason."""
     state: dict[str, Any] = {"running": {}} if started else {}
     if waiting:
         state = {"waiting": waiting}
     if exit_code is not None:
-        state = {"terminated": {"exitCode": exit_code, "reason": "Error", "message": message}}
+        state = {"terminated": {"exitCode": exit_code, "reason": reason, "message": message}}
     return {
         "metadata": {
             "namespace": "team",

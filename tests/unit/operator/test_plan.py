@@ -25,6 +25,13 @@ def kinds(actions: list[Any]) -> list[type]:
     return [type(action) for action in actions]
 
 
+def late_job(version: int) -> dict[str, Any]:
+    manifest = job_manifest(version=version, ended="Failed")
+    late = {"reason": "DeadlineExceeded", "message": "It took too long"}
+    manifest["status"]["conditions"][0].update(late)
+    return manifest
+
+
 def test_a_new_schedule_takes_two_writes_and_a_restart_none() -> None:
     world = World()
     assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
@@ -114,8 +121,8 @@ def test_a_run_that_stays_pending_is_told_after_twenty_to_forty_seconds_and_then
             ],
             "It took too long. The last attempt: Stalled: Silence.",
         ),
-        ([{"exit_code": 143}], "It took too long."),
-        ([], "It took too long."),
+        ([{"exit_code": 143}], "It took too long"),
+        ([], "It took too long"),
     ],
 )
 def test_a_run_out_of_time_tells_how_its_attempts_fared(
@@ -125,12 +132,23 @@ def test_a_run_out_of_time_tells_how_its_attempts_fared(
     world.settle()
     for number, pod in enumerate(pods, start=1):
         world.pod(number=number, **pod)
-    manifest = job_manifest(version=world.next_version(), ended="Failed")
-    late = {"reason": "DeadlineExceeded", "message": "It took too long."}
-    manifest["status"]["conditions"][0].update(late)
-    world.picture.put_job(job_of(manifest))
+    world.picture.put_job(job_of(late_job(world.next_version())))
     world.settle()
     assert (world.run["reason"], world.run["message"]) == ("DeadlineExceeded", message)
+
+
+def test_a_run_out_of_time_tells_what_it_waited_for() -> None:
+    """The kubelet forgets that with the Pod."""
+    world = World()
+    world.settle()
+    world.job()
+    world.pod(waiting={"reason": "ErrImagePull", "message": "no such image"})
+    world.now += timedelta(seconds=5)
+    world.settle()
+    world.pod(exit_code=137, reason="ContainerStatusUnknown")
+    world.picture.put_job(job_of(late_job(world.next_version())))
+    world.settle()
+    assert world.run["message"] == "It took too long. The last attempt: ErrImagePull: no such image"
 
 
 def test_a_run_that_somebody_asked_for_is_told_at_once() -> None:
