@@ -53,10 +53,12 @@ class _Operator:
         self._controller = Controller(client, self._lease, self._picture, settings, clock)
         places = settings.namespaces or (EVERYWHERE,)
         self._places = {place: _reflectors(client, self._picture, place) for place in places}
+        self._standby = {place: _jobs(client, self._picture, place) for place in places}
         self._jobs = {place: _jobs(client, self._picture, place) for place in places}
+        """The same again, but listed with the Lease in our hands."""
         self._reflectors = list(chain.from_iterable(self._places.values()))
         self._served: set[str] = set()
-        watches = [*self._reflectors, *self._jobs.values()]
+        watches = [*self._reflectors, *self._standby.values(), *self._jobs.values()]
         self._monitor = Monitor(client, self._lease, self._picture, self._queue, watches)
 
     async def run(self) -> None:
@@ -68,7 +70,7 @@ class _Operator:
         async with asyncio.TaskGroup() as tasks:
             # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
-            parts += [tasks.create_task(self._mirror(jobs)) for jobs in self._jobs.values()]
+            parts += [tasks.create_task(self._mirror_jobs(place)) for place in self._places]
             parts += [tasks.create_task(self._queue.work()) for _ in range(self._settings.workers)]
             parts += [tasks.create_task(self._serve(place)) for place in self._places]
             parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
@@ -85,13 +87,17 @@ class _Operator:
             for part in parts:
                 part.cancel()
 
-    async def _mirror(self, jobs: Reflector[views.Job]) -> None:
-        """List Jobs with the Lease only, to know no less of them than who had it before.
+    async def _mirror_jobs(self, place: str) -> None:
+        """Mirror the Jobs, and list them anew once the Lease is ours.
 
-        What that one recorded would be taken for lost, or counted again.
+        What its last holder recorded of Jobs that we have not yet heard of would be taken for lost,
+        or counted again; what we have heard of may be gone from the list before it was recorded.
         """
-        await self._lease.acquired.wait()
-        await jobs.run()
+        async with asyncio.TaskGroup() as standing_by:
+            mirror = standing_by.create_task(self._standby[place].run())
+            await self._lease.acquired.wait()
+            mirror.cancel()
+        await self._jobs[place].run()
 
     async def _serve(self, place: str) -> None:
         """Begin only when its picture is complete: a Job not yet heard of is not a Job deleted.
@@ -111,7 +117,7 @@ class _Operator:
     async def _announce(self) -> None:
         await _complete(self._reflectors)
         if not self._lease.acquired.is_set():
-            log.info("the picture is complete but for Jobs, standing by for the Lease")
+            log.info("standing by for the Lease")
         await _complete(self._jobs.values())
         log.info("the picture is complete and the Lease ours: working")
 

@@ -71,7 +71,7 @@ class Reflector(Generic[V]):
         """When the API server was last heard, or known to be away, by the monotonic clock.
 
         An API server that is away is no fault of this process: to start it anew would not help.
-        Before it runs there is nothing to hear.
+        While it does not run there is nothing to hear.
         """
         self.failures = 0
         """Lists and watches that ended in an error."""
@@ -90,6 +90,12 @@ class Reflector(Generic[V]):
         So is a watch that ends without a word: something on the way may end each of them at once.
         """
         self.heard = time.monotonic()
+        try:
+            await self._mirror()
+        finally:
+            self.heard = math.inf
+
+    async def _mirror(self) -> None:
         version, pause = "", FIRST_PAUSE
         while True:
             told = False
