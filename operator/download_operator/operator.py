@@ -53,12 +53,10 @@ class _Operator:
         self._controller = Controller(client, self._lease, self._picture, settings, clock)
         places = settings.namespaces or (EVERYWHERE,)
         self._places = {place: _reflectors(client, self._picture, place) for place in places}
-        self._standby = {place: _jobs(client, self._picture, place) for place in places}
         self._jobs = {place: _jobs(client, self._picture, place) for place in places}
-        """The same again, but listed with the Lease in our hands."""
         self._reflectors = list(chain.from_iterable(self._places.values()))
         self._served: set[str] = set()
-        watches = [*self._reflectors, *self._standby.values(), *self._jobs.values()]
+        watches = [*self._reflectors, *self._jobs.values()]
         self._monitor = Monitor(client, self._lease, self._picture, self._queue, watches)
 
     async def run(self) -> None:
@@ -70,9 +68,12 @@ class _Operator:
         async with asyncio.TaskGroup() as tasks:
             # All before kopf starts: when it stops, it waits for every task younger than itself.
             parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
-            parts += [tasks.create_task(self._mirror_jobs(place)) for place in self._places]
+            standing_by = {p: tasks.create_task(jobs.run()) for p, jobs in self._jobs.items()}
+            for place, mirror in standing_by.items():
+                parts.append(mirror)
+                parts.append(tasks.create_task(self._list_jobs_again(place, mirror)))
+                parts.append(tasks.create_task(self._serve(place, mirror)))
             parts += [tasks.create_task(self._queue.work()) for _ in range(self._settings.workers)]
-            parts += [tasks.create_task(self._serve(place)) for place in self._places]
             parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
             await kopf.operator(
                 registry=self._registry(),
@@ -87,28 +88,30 @@ class _Operator:
             for part in parts:
                 part.cancel()
 
-    async def _mirror_jobs(self, place: str) -> None:
-        """Mirror the Jobs, and list them anew once the Lease is ours.
+    async def _list_jobs_again(self, place: str, standing_by: asyncio.Task[None]) -> None:
+        """Mirror the Jobs from a list made with the Lease in our hands.
 
         What its last holder recorded of Jobs that we have not yet heard of would be taken for lost,
         or counted again; what we have heard of may be gone from the list before it was recorded.
         """
-        async with asyncio.TaskGroup() as standing_by:
-            mirror = standing_by.create_task(self._standby[place].run())
-            await self._lease.acquired.wait()
-            mirror.cancel()
+        await self._lease.acquired.wait()
+        standing_by.cancel()
+        await asyncio.wait([standing_by])
         await self._jobs[place].run()
 
-    async def _serve(self, place: str) -> None:
+    async def _serve(self, place: str, standing_by: asyncio.Task[None]) -> None:
         """Begin only when its picture is complete: a Job not yet heard of is not a Job deleted.
 
         A place to which we have no right is not to keep the others waiting.
         """
+        await asyncio.wait([standing_by])
         await _complete([*self._places[place], self._jobs[place]])
         self._picture.begin()
         self._served.add(place)
         for schedule in self._picture.schedules():
             self._changed((schedule.namespace, schedule.name))
+        if self._served.issuperset(self._places):
+            log.info("the picture is complete and the Lease ours: working")
 
     def _changed(self, key: Key) -> None:
         if not self._served.isdisjoint((key[0], EVERYWHERE)):
@@ -118,8 +121,6 @@ class _Operator:
         await _complete(self._reflectors)
         if not self._lease.acquired.is_set():
             log.info("standing by for the Lease")
-        await _complete(self._jobs.values())
-        log.info("the picture is complete and the Lease ours: working")
 
     async def _reconcile(self, key: Key) -> float | None:
         delay = await self._controller.reconcile(key)

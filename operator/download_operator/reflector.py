@@ -66,7 +66,7 @@ class Reflector(Generic[V]):
     ) -> None:
         self.path = path
         self.synced = asyncio.Event()
-        """Set once the first list is complete."""
+        """Set while it runs, once the first list is complete."""
         self.heard = math.inf
         """When the API server was last heard, or known to be away, by the monotonic clock.
 
@@ -94,6 +94,7 @@ class Reflector(Generic[V]):
             await self._mirror()
         finally:
             self.heard = math.inf
+            self.synced.clear()
 
     async def _mirror(self) -> None:
         version, pause = "", FIRST_PAUSE
