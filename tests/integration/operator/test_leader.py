@@ -160,3 +160,11 @@ def test_a_standby_that_has_not_heard_of_a_run_does_not_take_it_for_lost(
     asyncio.run(scene())
     counts = kubectl.get("dls", "report")["status"]["counts"]
     assert counts == {"completed": 1, "failed": 0, "missed": 0}
+
+
+def test_a_standby_that_is_stopped_ends_at_once(
+    kubectl: Kubectl, start_operator: StartOperator
+) -> None:
+    _, standby = two(start_operator, kubectl)
+    standby.process.send_signal(signal.SIGTERM)
+    assert standby.process.wait(timeout=5) == 0
