@@ -10,6 +10,7 @@ what is printed.
 """
 
 import argparse
+import compileall
 import json
 import os
 import shlex
@@ -24,7 +25,8 @@ from typing import Any
 from tests.cluster import LocalCluster, binaries, local
 
 HERE = Path(__file__).parent
-CRD = HERE.parents[1] / "manifests" / "crd.yaml"
+ROOT = HERE.parents[1]
+CRD = ROOT / "manifests" / "crd.yaml"
 OURS, PEER = "ours", "peer"
 TURNS = (("raw",), ("live",), ("backlog", "restart"))
 """Scenarios by what one operator does before it is the other's turn; a restart needs a backlog."""
@@ -43,6 +45,8 @@ def main() -> int:
     parser.add_argument("--scenarios", default="raw,live,backlog,restart,complete")
     arguments = parser.parse_args()
     figures: Figures = defaultdict(lambda: defaultdict(list))
+    for sources in ("operator", "api"):
+        compileall.compile_dir(ROOT / sources, quiet=1)  # as the image has them
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         programs = {name: _build(name, folder) for name in ("loadgen", "peer")}
@@ -163,7 +167,7 @@ def _print(figures: Figures) -> None:
             "count_error",
         ],
     }
-    print("medians; ratio: ours to the peer's")
+    print("medians; ratio: ours to the peer's of the same round, the median, least and most")
     for scenario, size, rate, operator in sorted(figures):
         if operator == PEER:
             continue
@@ -172,8 +176,12 @@ def _print(figures: Figures) -> None:
             line = f"{scenario:9} n={size:<6} rate={rate:<4} {name:26} {ours:10.2f}"
             theirs = figures.get((scenario, size, rate, PEER), {}).get(name)
             if operator == OURS and theirs:
-                peer = statistics.median(theirs)
-                line += f"   peer {peer:10.2f}" + (f"   ratio {ours / peer:5.2f}" if peer else "")
+                line += f"   peer {statistics.median(theirs):10.2f}"
+                if all(theirs):
+                    mine = figures[scenario, size, rate, OURS][name]
+                    ratios = [own / other for own, other in zip(mine, theirs, strict=True)]
+                    line += f"   ratio {statistics.median(ratios):5.2f}"
+                    line += f" ({min(ratios):.2f} to {max(ratios):.2f})"
             print(line)
 
 
