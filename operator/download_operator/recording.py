@@ -74,10 +74,11 @@ def _clock_was_set_back(run: Run, now: datetime) -> bool:
 def _news_due(run: Run, pods: tuple[Pod, ...]) -> datetime:
     """Return when to ask for the Pods of a run that is over.
 
-    The last event of a Pod that we know is on its way; of one that we do not, none may ever come.
+    The last event of a Pod that we know is on its way; of one that we do not, none may ever come:
+    it may be gone.
     """
     ended = run.ended or run.appeared
-    return ended + RESULT_GRACE if pods else ended
+    return ended + RESULT_GRACE if len(pods) >= run.job.attempts else ended
 
 
 def _is_short_of_news(run: Run, pods: tuple[Pod, ...]) -> bool:

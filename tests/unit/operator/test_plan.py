@@ -187,7 +187,7 @@ def test_the_jobs_end_may_be_known_before_the_pods_last_word() -> None:
     assert world.run["sha256"] == "a" * 64
 
 
-def test_of_several_attempts_the_last_ones_word_is_waited_for() -> None:
+def test_of_several_attempts_the_last_ones_word_is_asked_for_when_it_is_not_known() -> None:
     """The Job's own status tells how many there were; the watch of Pods may be behind."""
     world = World()
     world.settle()
@@ -197,11 +197,20 @@ def test_of_several_attempts_the_last_ones_word_is_waited_for() -> None:
     manifest = job_manifest(ended="Failed", version=world.next_version())
     manifest["status"]["failed"] = 2
     world.picture.put_job(job_of(manifest))
-    assert world.decide() == Wait(START + timedelta(seconds=5))
     world.pods_in_cluster = lambda _: [first, last]  # type: ignore[method-assign,assignment]
-    world.now += timedelta(seconds=5)
-    world.settle()
+    assert kinds(world.settle()) == [ReadPods, WriteStatus]
     assert (world.run["reason"], world.run["attempts"]) == ("HTTPStatus", 2)
+
+
+def test_of_several_attempts_the_last_ones_end_is_waited_for_when_it_is_known() -> None:
+    world = World()
+    world.settle()
+    world.picture.put_pod(pod_of(pod_manifest(exit_code=20)))
+    world.picture.put_pod(pod_of(pod_manifest(number=2)))
+    manifest = job_manifest(ended="Failed", version=world.next_version())
+    manifest["status"]["failed"] = 2
+    world.picture.put_job(job_of(manifest))
+    assert world.decide() == Wait(START + timedelta(seconds=5))
 
 
 def test_a_last_word_that_never_comes_is_not_waited_for_long() -> None:
