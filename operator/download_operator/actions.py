@@ -45,6 +45,11 @@ class ReadPods:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadJobs:
+    """List the schedule's Jobs: of a tick that looks missed, the watch may not have told yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartRun:
     """POST the Job that somebody asked for."""
 
@@ -65,5 +70,14 @@ class Wait:
     until: datetime | None
 
 
-Deed = CreateCronJob | ReplaceCronJob | SuspendCronJob | WriteStatus | ReadPods | StartRun | StopRun
+Deed = (
+    CreateCronJob
+    | ReplaceCronJob
+    | SuspendCronJob
+    | WriteStatus
+    | ReadPods
+    | ReadJobs
+    | StartRun
+    | StopRun
+)
 Action = Deed | Wait

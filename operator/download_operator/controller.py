@@ -10,6 +10,7 @@ from download_operator import conditions, paths
 from download_operator.actions import (
     CreateCronJob,
     Deed,
+    ReadJobs,
     ReadPods,
     ReplaceCronJob,
     StartRun,
@@ -29,7 +30,7 @@ from download_operator.settings import Settings
 from download_operator.ticks import explain
 from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, KIND
-from download_schedule.names import JOB_UID_LABEL
+from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
@@ -117,12 +118,12 @@ class Controller:
             case SuspendCronJob():
                 await self._suspend(key, snapshot.schedule)
             case WriteStatus(status, missed):
-                if await self._write_status(snapshot.schedule, status) and missed:
-                    why = explain(missed, status.get("history", ()))
-                    await self._warn(snapshot.schedule, TICK_MISSED, why)
+                await self._record(snapshot.schedule, status, missed)
             case ReadPods(jobs):
                 for job in jobs:
                     await self._read_pods(snapshot.schedule, job)
+            case ReadJobs():
+                await self._read_jobs(key, snapshot.schedule)
             case StartRun(manifest):
                 await self._start_run(key, snapshot.schedule, manifest)
             case StopRun(job):
@@ -197,6 +198,11 @@ class Controller:
         log.info("%s/%s: suspended CronJob", *key)
         self._picture.wrote_cron_job(key, cron_job_of(answer))
 
+    async def _record(self, schedule: Schedule, status: JSON, missed: tuple[datetime, ...]) -> None:
+        if await self._write_status(schedule, status) and missed:
+            why = explain(missed, status.get("history", ()))
+            await self._warn(schedule, TICK_MISSED, why)
+
     async def _write_status(self, schedule: Schedule, status: JSON) -> bool:
         """Return whether it was written; if not, the picture is up to date again.
 
@@ -249,6 +255,13 @@ class Controller:
         path = paths.collection(paths.CORE, schedule.namespace, "pods")
         answer = await self._client.request("GET", path, query=query)
         self._picture.read_pods(job, map(pod_of, answer["items"]))
+
+    async def _read_jobs(self, key: Key, schedule: Schedule) -> None:
+        asked = self._clock()
+        query = {"labelSelector": f"{SCHEDULE_UID_LABEL}={schedule.uid}"}
+        path = paths.collection(paths.BATCH, schedule.namespace, "jobs")
+        answer = await self._client.request("GET", path, query=query)
+        self._picture.read_jobs(key, map(job_of, answer["items"]), asked)
 
     async def _start_run(self, key: Key, schedule: Schedule, manifest: JSON) -> None:
         path = paths.collection(paths.BATCH, schedule.namespace, "jobs")

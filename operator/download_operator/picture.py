@@ -68,6 +68,8 @@ class Snapshot:
     written: Written | None
     working_since: datetime
     """Since when no Job escapes us."""
+    jobs_listed: datetime
+    """When its Jobs were last listed, by our own clock: what a watch tells may be late."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class _Entry:
     expected_generation: int | None = None
     refusal: Refusal | None = None
     written: Written | None = None
+    jobs_listed: datetime | None = None
 
 
 @dataclass
@@ -143,6 +146,7 @@ class Picture:
             refusal=entry.refusal,
             written=entry.written,
             working_since=self._working_since,
+            jobs_listed=max(entry.jobs_listed or self._working_since, self._working_since),
         )
 
     def put_schedule(self, schedule: Schedule) -> None:
@@ -239,6 +243,13 @@ class Picture:
             run.ended = now
         if not _says_the_same(known, job):
             self._changed_by_uid(job.schedule_uid)
+
+    def read_jobs(self, key: Key, jobs: Iterable[Job], asked: datetime) -> None:
+        """Take in all that the API server had of a schedule's Jobs when it was *asked*."""
+        for job in jobs:
+            self.put_job(job)
+        if entry := self._entries.get(key):
+            entry.jobs_listed = asked
 
     def remove_job(self, job: Job) -> None:
         """Mark a Job as deleted; it stays until its end is in the schedule's status."""

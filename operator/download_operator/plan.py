@@ -12,6 +12,7 @@ from download_operator import conditions
 from download_operator.actions import (
     Action,
     CreateCronJob,
+    ReadJobs,
     ReadPods,
     ReplaceCronJob,
     SuspendCronJob,
@@ -161,7 +162,10 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
         status["cronJobName"] = desired.manifest["metadata"]["name"]
         status["cronJobGeneration"] = snapshot.expected_generation
         status["schedule"] = desired.ticks.expression
-        missed = _add_ticks(snapshot, desired, status, look_again, now)
+        judged = _add_ticks(snapshot, desired, status, look_again, now)
+        if judged is None:
+            return ReadJobs()
+        missed = judged
     status = {name: value for name, value in status.items() if not _is_nothing(value)}
     if _says_more(status, schedule.status, now):
         return WriteStatus(status, missed)
@@ -170,8 +174,11 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
 
 def _add_ticks(
     snapshot: Snapshot, desired: Desired, status: JSON, look_again: list[datetime], now: datetime
-) -> tuple[datetime, ...]:
-    """Add to *status* what the ticks are about; return those that turn out to be missed."""
+) -> tuple[datetime, ...] | None:
+    """Add to *status* what the ticks are about; return those that turn out to be missed.
+
+    None where that cannot be said before the Jobs are listed.
+    """
     if desired.spec.suspend:
         return ()
     status["settledUntil"] = rfc3339(now)
@@ -187,18 +194,22 @@ def _add_ticks(
     since = [settled_until, snapshot.working_since - journal_span(desired.ticks)]
     if created := moment(snapshot.schedule.created):  # a restored status may tell of older ticks
         since.append(created)
+    deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
     judgement = judge(
         desired.ticks,
         min(max(since), now),
         now,
-        timedelta(seconds=desired.spec.starting_deadline_seconds),
+        snapshot.jobs_listed,
+        deadline,
         _started(snapshot, status),
     )
+    if judgement.open_tick:
+        open_until = judgement.open_tick + deadline + NEWS_GRACE
+        if open_until <= now:
+            return None
+        look_again.append(open_until)
     status["settledUntil"] = rfc3339(judgement.settled_until)
     status["counts"]["missed"] += len(judgement.missed)
-    if judgement.open_tick:
-        deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
-        look_again.append(judgement.open_tick + deadline + NEWS_GRACE)
     return judgement.missed
 
 

@@ -28,13 +28,14 @@ class Judgement:
     """Nothing more will be said about ticks up to here."""
     missed: tuple[datetime, ...]
     open_tick: datetime | None
-    """The first tick that may still bring a run."""
+    """The first tick that may still bring a run, or may have brought one since the list."""
 
 
 def judge(
     ticks: Schedule,
     settled_until: datetime,
     now: datetime,
+    listed: datetime,
     deadline: timedelta,
     started: Collection[datetime],
 ) -> Judgement:
@@ -44,6 +45,7 @@ def judge(
         ticks: the schedule.
         settled_until: of the last judgement.
         now: the time, with a time zone.
+        listed: when the Jobs were listed of which *started* tells.
         deadline: ``startingDeadlineSeconds``.
         started: ticks that have a Job, or had one.
     """
@@ -51,7 +53,7 @@ def judge(
     missed: list[datetime] = []
     for tick in ticks.between(settled_until, now, MAX_JUDGED):
         if tick not in started:
-            if tick > latest and tick + deadline + NEWS_GRACE > now:
+            if tick > latest and tick + deadline + NEWS_GRACE > min(now, listed):
                 return Judgement(settled_until, tuple(missed), tick)
             missed.append(tick)
         settled_until = tick

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.actions import WriteStatus
+from download_operator.actions import ReadJobs, WriteStatus
 from download_operator.ticks import MAX_JUDGED, explain, judge
 from download_schedule import cron
+from tests.unit.operator.objects import job_manifest
 from tests.unit.operator.world import World
 
 EVERY_MINUTE = cron.parse("* * * * *")
@@ -36,7 +37,7 @@ def at(minutes: float) -> datetime:
 def test_what_becomes_of_ticks(
     now: float, started: list[int], settled: int, missed: list[int], open_tick: int | None
 ) -> None:
-    judgement = judge(EVERY_MINUTE, START, at(now), DEADLINE, set(map(at, started)))
+    judgement = judge(EVERY_MINUTE, START, at(now), at(now), DEADLINE, set(map(at, started)))
     assert judgement.settled_until == at(settled)
     assert judgement.missed == tuple(map(at, missed))
     assert judgement.open_tick == (None if open_tick is None else at(open_tick))
@@ -51,14 +52,14 @@ def test_every_tick_is_judged_once_whenever_one_looks(
     missed: list[datetime] = []
     for now in [*sorted(looks), 120.0]:
         known = {at(minute) for minute in started if minute <= now}
-        judgement = judge(EVERY_MINUTE, settled, at(now), DEADLINE, known)
+        judgement = judge(EVERY_MINUTE, settled, at(now), at(now), DEADLINE, known)
         settled = judgement.settled_until
         missed += judgement.missed
     assert missed == [at(minute) for minute in range(1, 120) if minute not in started]
 
 
 def test_a_long_outage_is_judged_in_steps() -> None:
-    judgement = judge(EVERY_MINUTE, START, at(5000), DEADLINE, set())
+    judgement = judge(EVERY_MINUTE, START, at(5000), at(5000), DEADLINE, set())
     assert len(judgement.missed) == MAX_JUDGED
     assert judgement.settled_until == at(MAX_JUDGED)
 
@@ -66,7 +67,8 @@ def test_a_long_outage_is_judged_in_steps() -> None:
 def test_ticks_that_robfig_goes_through_in_a_circle_are_judged_once() -> None:
     quarters = cron.parse("*/15 3 * * *", "Pacific/Chatham")
     start = datetime(2027, 4, 3, 12, tzinfo=UTC)
-    judgement = judge(quarters, start, start + timedelta(hours=12), DEADLINE, set())
+    end = start + timedelta(hours=12)
+    judgement = judge(quarters, start, end, end, DEADLINE, set())
     assert len(judgement.missed) == len(set(judgement.missed)) < 10
 
 
@@ -85,13 +87,43 @@ def test_a_missed_tick_is_counted_and_told_once() -> None:
     world.settle()
     assert world.counts["missed"] == 0
     world.now += timedelta(seconds=1)
-    (action,) = world.settle()
+    listing, action = world.settle()
+    assert isinstance(listing, ReadJobs)
     assert isinstance(action, WriteStatus)
     assert action.missed == (datetime(2026, 11, 23, 2, 0, tzinfo=UTC),)
     assert world.status["counts"]["missed"] == 1
     world.now += timedelta(hours=1)
     world.settle()
     assert world.status["counts"]["missed"] == 1
+
+
+def test_a_tick_whose_job_the_watch_has_not_told_of_is_not_missed() -> None:
+    """A watch whose connection died without a word is begun anew after a hundred seconds."""
+    world = World(schedule="0 2 * * *", startingDeadlineSeconds=10)
+    world.settle()
+    job = job_manifest(version=world.next_version())
+    world.jobs_in_cluster = lambda: [job]  # type: ignore[method-assign]
+    world.now = datetime(2026, 11, 23, 2, 0, 25, tzinfo=UTC)
+    world.settle()
+    world.now += timedelta(hours=1)
+    world.settle()
+    assert world.counts["missed"] == 0
+    assert world.run["id"] == "job-1"
+
+
+def test_the_jobs_are_listed_once_for_all_ticks_that_look_missed_and_not_after_a_start() -> None:
+    world = World(schedule="* * * * *", startingDeadlineSeconds=10)
+    world.settle()
+    manifest = world.wanted
+    world.now += timedelta(minutes=40, seconds=30)
+    assert [type(action) for action in world.settle()] == [ReadJobs, WriteStatus]
+    assert world.counts["missed"] == 40
+    world.forget()
+    world.apply_cron_job(manifest)
+    world.now += timedelta(minutes=1)
+    world.picture.begin()
+    assert [type(action) for action in world.settle()] == [WriteStatus]
+    assert world.counts["missed"] == 41
 
 
 def test_a_tick_with_a_job_is_not_missed_though_it_left_the_history() -> None:

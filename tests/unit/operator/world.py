@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from download_operator.actions import ReadPods, StartRun, StopRun, Wait, WriteStatus
+from download_operator.actions import ReadJobs, ReadPods, StartRun, StopRun, Wait, WriteStatus
 from download_operator.cron_job import Desired, desire
 from download_operator.picture import Picture
 from download_operator.plan import plan
@@ -65,6 +65,9 @@ class World:
             elif isinstance(action, ReadPods):
                 for job in action.jobs:
                     self.picture.read_pods(job, map(pod_of, self.pods_in_cluster(job.uid)))
+            elif isinstance(action, ReadJobs):
+                jobs = map(job_of, self.jobs_in_cluster())
+                self.picture.read_jobs(KEY, jobs, self.now)
             else:
                 self.apply_cron_job(action.desired.manifest)
         return done
@@ -102,6 +105,10 @@ class World:
 
     def pods_in_cluster(self, job_uid: str) -> list[dict[str, Any]]:
         """What the API server would list; tests that have more say so."""
+        return []
+
+    def jobs_in_cluster(self) -> list[dict[str, Any]]:
+        """What the API server would list; tests that have more than the watch told say so."""
         return []
 
     def apply_cron_job(self, manifest: dict[str, Any], generation: int = 1) -> None:
