@@ -30,7 +30,7 @@ from download_operator.settings import Settings
 from download_operator.ticks import explain
 from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, KIND
-from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL
+from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL, STOPPED
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Controller:
                 raise
         else:
             log.debug("%s/%s: created CronJob", *key)
-            self._picture.wrote_cron_job(key, cron_job_of(answer))
+            self._picture.wrote_cron_job(key, desired.spec_hash, cron_job_of(answer))
 
     async def _adopt(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         """The name is in use: take the CronJob into the picture if it is ours after all."""
@@ -189,14 +189,14 @@ class Controller:
                 raise
         else:
             log.info("%s/%s: replaced CronJob", *key)
-            self._picture.wrote_cron_job(key, cron_job_of(answer))
+            self._picture.wrote_cron_job(key, desired.spec_hash, cron_job_of(answer))
 
     async def _suspend(self, key: Key, schedule: Schedule) -> None:
         path = paths.of_cron_job(schedule)
         current = await self._client.request("GET", path)
         answer = await self._write("PUT", path, suspended(current), METADATA_ONLY)
         log.info("%s/%s: suspended CronJob", *key)
-        self._picture.wrote_cron_job(key, cron_job_of(answer))
+        self._picture.wrote_cron_job(key, STOPPED, cron_job_of(answer))
 
     async def _record(self, schedule: Schedule, status: JSON, missed: tuple[datetime, ...]) -> None:
         if await self._write_status(schedule, status) and missed:

@@ -52,6 +52,7 @@ class Written:
     """Our last write of a CronJob."""
 
     spec_hash: str
+    """What was asked for; a webhook may have taken it off what the API server keeps."""
     time: datetime
 
 
@@ -193,12 +194,12 @@ class Picture:
         if self._take_cron_job(cron_job):
             self._cron_job_changed(cron_job)
 
-    def wrote_cron_job(self, key: Key, cron_job: CronJob) -> None:
+    def wrote_cron_job(self, key: Key, spec_hash: str, cron_job: CronJob) -> None:
         """Take in what the API server answered to our own write of a schedule's CronJob."""
         if entry := self._entries.get(key):
             entry.expected_generation = cron_job.generation
             entry.refusal = None
-            entry.written = Written(cron_job.spec_hash, self.clock())
+            entry.written = Written(spec_hash, self.clock())
         self._take_cron_job(cron_job)
 
     def _take_cron_job(self, cron_job: CronJob) -> bool:

@@ -10,7 +10,7 @@ from tests.unit.operator.world import KEY, START
 def test_what_we_wrote_and_no_watch_told_of_vanishes_with_the_next_list() -> None:
     picture = Picture(lambda _: None, lambda: START)
     picture.put_schedule(schedule_of(schedule_manifest(version=1)))
-    picture.wrote_cron_job(KEY, cron_job_of(cron_job_manifest(version=2)))
+    picture.wrote_cron_job(KEY, "digest", cron_job_of(cron_job_manifest(version=2)))
     for cron_job in vanished(picture.cron_jobs(), set(), 3):
         picture.remove_cron_job(cron_job)
     snapshot = picture.snapshot(KEY)

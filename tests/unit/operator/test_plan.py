@@ -300,6 +300,17 @@ def test_whoever_keeps_deleting_the_cron_job_does_not_keep_the_operator_busy() -
         assert kinds(world.settle()) == [CreateCronJob]
 
 
+def test_what_becomes_of_runs_is_told_though_a_webhook_takes_our_annotation_off() -> None:
+    world = World()
+    world.webhook = lambda manifest: manifest["metadata"].update(annotations={})
+    assert kinds(world.settle()) == [CreateCronJob, WriteStatus]
+    world.now += REPAIR_PAUSE
+    assert kinds(world.settle()) == [ReplaceCronJob]
+    world.job()
+    world.pod()
+    assert kinds(world.settle()) == [WriteStatus]
+
+
 def test_what_becomes_of_runs_is_told_while_somebody_keeps_changing_the_cron_job() -> None:
     world = World()
     world.settle()
@@ -533,7 +544,7 @@ def test_of_a_bad_spec_only_its_suspension_is_obeyed() -> None:
     assert isinstance(world.decide(), SuspendCronJob)
     manifest = cron_job_manifest(world.next_version(), generation=2)
     manifest["metadata"]["annotations"] = {"downloads.dev/spec-hash": "stopped"}
-    world.picture.wrote_cron_job(KEY, cron_job_of(manifest))
+    world.picture.wrote_cron_job(KEY, "stopped", cron_job_of(manifest))
     assert kinds(world.settle()) == [WriteStatus]
     assert world.ready()["message"].endswith("CronJob report is suspended")
     world.edit(schedule="0 2 * * *", suspend=False)

@@ -1,6 +1,7 @@
 """A cluster of one schedule, whose operator's actions are carried out at once."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from download_operator.cron_job import Desired, desire
 from download_operator.picture import Picture
 from download_operator.plan import plan
 from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from download_schedule.names import SPEC_HASH_ANNOTATION
 from tests.unit.operator.objects import (
     SETTINGS,
     job_manifest,
@@ -28,6 +30,7 @@ class World:
         self.now = START
         self.version = 100
         self.desired: Desired | ValueError | None = None
+        self.webhook: Callable[[dict[str, Any]], None] = lambda _: None
         self.manifest = schedule_manifest(self.next_version(), **spec)
         self.forget()
 
@@ -118,7 +121,10 @@ class World:
             "resourceVersion": str(self.next_version()),
             "generation": generation,
         }
-        self.picture.wrote_cron_job(KEY, cron_job_of({**manifest, "metadata": metadata}))
+        kept = {**manifest, "metadata": metadata}
+        self.webhook(kept)
+        spec_hash = manifest["metadata"]["annotations"][SPEC_HASH_ANNOTATION]
+        self.picture.wrote_cron_job(KEY, spec_hash, cron_job_of(kept))
 
     def start(self, manifest: dict[str, Any]) -> None:
         """Do what the API server does with a Job."""
