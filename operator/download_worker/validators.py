@@ -104,6 +104,6 @@ def _age(headers: Mapping[str, str]) -> timedelta | None:
     try:
         if date and modified:
             return parsedate_to_datetime(date) - parsedate_to_datetime(modified)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         pass
     return None
