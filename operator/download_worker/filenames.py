@@ -16,6 +16,8 @@ _PARAMETER: Final = re.compile(
 )
 _EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _HARMFUL: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_EXTENSION: Final = re.compile(r"(?:\.tar)?\.[^.]{1,16}\Z", re.IGNORECASE)
+"""What tells people and programs what a file is; a name that is cut keeps it."""
 _DEVICE: Final = re.compile(
     r"(?:con|prn|aux|nul|clock\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE
 )
@@ -57,9 +59,18 @@ def _safe(name: str) -> str:
         for c in unicodedata.normalize("NFC", name)
         if unicodedata.category(c) not in _INVISIBLE
     )
-    cleaned = _HARMFUL.sub("_", _last(visible)).lstrip(" .-")
-    named = f"_{cleaned}" if _DEVICE.fullmatch(cleaned) else cleaned
-    return named.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .")
+    cleaned = _cut(_HARMFUL.sub("_", _last(visible)).lstrip(" .-").rstrip(" ."))
+    return _cut(f"_{cleaned}") if _DEVICE.fullmatch(cleaned) else cleaned
+
+
+def _cut(name: str) -> str:
+    """Shorten a name that is too long where its extension is not, between two characters."""
+    if len(name.encode()) <= MAX_BYTES:
+        return name
+    found = _EXTENSION.search(name)
+    extension = found[0].encode() if found else b""
+    stem = name.encode()[: MAX_BYTES - len(extension)].decode(errors="ignore")
+    return stem.rstrip(" .") + extension.decode()
 
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

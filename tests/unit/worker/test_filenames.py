@@ -1,7 +1,7 @@
 """The name of a file: what the server means where it is harmless, and never a way out."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from download_worker.filenames import DEFAULT, MAX_BYTES, filename
@@ -69,7 +69,35 @@ def test_a_long_name_is_cut_between_characters() -> None:
     assert name == "€" * (MAX_BYTES // 3)
 
 
+@pytest.mark.parametrize(
+    ("stem", "extension"),
+    [
+        ("x" * 300, ".csv"),
+        ("x" * 300, ".TAR.gz"),
+        ("x" * 300, ".数据"),
+        ("€" * 100, ".csv"),
+        ("x" * 195 + " .x", ".csv"),
+        ("x" * 300, ""),
+        ("a." + "x" * 300, ""),
+    ],
+)
+def test_a_long_name_keeps_its_extension(stem: str, extension: str) -> None:
+    name = filename(URL, f'attachment; filename="{stem}{extension}"')
+    assert MAX_BYTES - 4 <= len(name.encode()) <= MAX_BYTES
+    assert name.endswith(extension)
+    assert stem.startswith(name.removesuffix(extension))
+
+
+def test_a_long_name_that_is_cut_is_no_device() -> None:
+    name = filename(URL, f'attachment; filename="con{" " * 300}x.csv"')
+    assert name == "_con.csv"
+    assert len(filename(URL, f'attachment; filename="con.{"x" * 300}"')) == MAX_BYTES
+
+
 @given(st.text(), st.text())
+@example("", "." * 300 + "a" * 300)
+@example("", "/" * 300 + "a" * 300 + "." + "€" * 16)
+@example("", "a" + " ." * 300 + "a")
 def test_any_name_is_one_safe_part_of_a_path(path: str, disposition: str) -> None:
     for header in (disposition, f'a; filename="{disposition}"', f"a; filename*=utf-8''{path}"):
         name = filename("https://example.com/" + path, header)
