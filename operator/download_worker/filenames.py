@@ -9,11 +9,10 @@ DEFAULT: Final = "download"
 MAX_BYTES: Final = 200
 """Of the name in UTF-8; file systems allow 255, and the path's template adds to it."""
 
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110's token, no secret
 _PARAMETER: Final = re.compile(
-    rf';\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}(?:\'[^\';]*\'[^;\s]*)?))',
-    re.IGNORECASE | re.DOTALL,
+    r'(?:\A|;)\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.DOTALL
 )
+"""Any parameter, so that what looks like one within quotes is none; many servers forget quotes."""
 _EXTENDED: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _HARMFUL: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _EXTENSION: Final = re.compile(r"(?:\.tar)?\.[^.]{1,16}\Z", re.IGNORECASE)
@@ -42,7 +41,7 @@ def _from_disposition(header: str) -> str:
         quoted, plain = found[2], found[3]
         value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
         values.setdefault(found[1].lower(), value)
-    extended = _EXTENDED.fullmatch(values.get("filename*", ""))
+    extended = _EXTENDED.fullmatch(values.get("filename*", "").strip())
     if extended:
         return unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")
     return values.get("filename", "")
