@@ -41,6 +41,8 @@ _AUTHORITIES_FOLDER: Final = "/etc/ssl/certs"
 """Of the system, beside a file of one's own."""
 _E_HTTP2_STREAM: Final = 92
 """libcurl's number, which pycurl has no name for."""
+_SUPPRESS_CONNECT_HEADERS: Final = 265
+"""Likewise: what a proxy says of the way to a server is no answer of that server."""
 _REASONS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.HOST_NOT_FOUND,
     pycurl.E_COULDNT_RESOLVE_PROXY: Reason.HOST_NOT_FOUND,
@@ -173,6 +175,7 @@ class _Transfer:
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.FOLLOWLOCATION: False,
             pycurl.PROXY: self._limits.proxy,
+            _SUPPRESS_CONNECT_HEADERS: True,
             pycurl.NOPROXY: "" if self._limits.proxy else "*",
             pycurl.NOSIGNAL: True,
             pycurl.NOPROGRESS: False,

@@ -388,6 +388,19 @@ def test_a_name_that_nobody_has_is_tried_again(pod: Pod) -> None:
     failed(pod.run("http://a.invalid/", DOWNLOAD_WORKER_PROXY=proxy), EXIT_RETRY, "HostNotFound")
 
 
+def test_what_a_proxy_says_is_no_answer_of_the_server(server: FaultServer, pod: Pod) -> None:
+    """The proxy opens the way, and nothing comes through it; or it does not open it."""
+    server.on("nobody.invalid:443", raw(b"HTTP/1.1 200 Connected\r\n\r\n"))
+    ended = pod.run("https://nobody.invalid/", DOWNLOAD_WORKER_PROXY=server.origin)
+    failed(ended, EXIT_RETRY, "TLSFailed")
+    assert ended.result.httpStatus is None
+    server.on("nobody.invalid:443", answer(503))
+    ended = pod.run("https://nobody.invalid/", DOWNLOAD_WORKER_PROXY=server.origin)
+    failed(ended, EXIT_RETRY, "ConnectionFailed")
+    assert "503" in (ended.result.message or "")
+    assert ended.result.httpStatus is None
+
+
 def test_a_closed_port_is_tried_again(pod: Pod) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
