@@ -4,12 +4,14 @@ import logging
 import os
 import re
 import socket
+import string
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import pycurl
 
@@ -285,6 +287,8 @@ def _decoded(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError:
+        if line.lower().startswith(b"location:"):
+            return quote(line, safe=string.printable)  # a server knows its paths by their bytes
         return line.decode("latin-1")
 
 

@@ -256,6 +256,13 @@ def test_a_redirect_in_any_spelling_is_followed(
     assert pod.files() == {f"{TICK}-ü mit Leerzeichen": BODY}
 
 
+def test_a_redirect_in_the_old_encoding_leads_to_the_same_bytes(
+    server: FaultServer, pod: Pod
+) -> None:
+    server.on("/na%EFve", answer(200))
+    assert pod.run(server.on("/x", redirect("/na\xefve"))).code == EXIT_DONE
+
+
 def test_the_body_of_a_redirect_is_not_waited_for(server: FaultServer, pod: Pod) -> None:
     server.on("/y", answer(200))
     ended = pod.run(server.on("/x", endless(head("302 Found", "Location: /y"))))
