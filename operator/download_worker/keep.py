@@ -88,7 +88,7 @@ def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]
         opened.append((file, path, response))
         return file
 
-    leftover = parts.leftover(order.request.url if resumable else "")
+    leftover = parts.leftover(order.request.url if resumable else "", around.stopped)
     result = download(
         dataclasses.replace(order, known=known),
         dataclasses.replace(around, open_sink=open_sink, leftover=leftover),

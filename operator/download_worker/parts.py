@@ -11,12 +11,13 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from download_worker.errors import StoppedError
 from download_worker.journal import SUFFIX, Journal
 from download_worker.store import NEW_FILE, open_folder, remove
 from download_worker.validators import Origin
@@ -105,15 +106,24 @@ class Parts:
             os.close(folder)
             raise
 
-    def leftover(self, url: str) -> Leftover | None:
+    def leftover(self, url: str, stopped: Callable[[], bool]) -> Leftover | None:
         """Return the newest leftover of *url* that can be used, locked; remove all others.
+
+        Args:
+            url: as it was asked for.
+            stopped: asked between two mebibytes, all of which are hashed, whether to give up.
 
         Raises:
             OSError: the file system refuses.
+            StoppedError: it was to give up; what was not looked at is still there.
         """
         found: Leftover | None = None
         for part in self._unlocked():
-            usable = None if found else _usable(part, url)
+            try:
+                usable = None if found else _usable(part, url, stopped)
+            except StoppedError:
+                part.release(resumable=True)
+                raise
             if usable:
                 found = usable
             else:
@@ -182,7 +192,7 @@ def _is_ours(file: int) -> bool:
     return os.fstat(file).st_nlink == 1
 
 
-def _usable(part: Part, url: str) -> Leftover | None:
+def _usable(part: Part, url: str, stopped: Callable[[], bool]) -> Leftover | None:
     journal = part.journal
     if journal is None or journal.origin.url != url:
         return None
@@ -191,6 +201,8 @@ def _usable(part: Part, url: str) -> Leftover | None:
     for size, sha256 in journal.entries():
         if not read < size <= longest:
             break
+        if stopped():
+            raise StoppedError
         _update(digest, part, read, size - 1)
         # Without the last byte, so that there is always something to ask for.
         before = digest.copy()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from download_worker import file as module
+from download_worker.errors import StoppedError
 from download_worker.file import File
 from download_worker.journal import SUFFIX
 from download_worker.parts import Leftover, Parts
@@ -33,7 +34,7 @@ def leave(root: Path, size: int, origin: Origin = ORIGIN, job: str = "job") -> P
 
 
 def take(root: Path, url: str = URL) -> Leftover | None:
-    return Parts(root, "parts", "job").leftover(url)
+    return Parts(root, "parts", "job").leftover(url, lambda: False)
 
 
 def journal(part: Path) -> Path:
@@ -135,6 +136,17 @@ def test_what_the_journal_confirms_counts(
     assert (leftover.size if leftover else None) == size
     if leftover:
         assert leftover.digest.hexdigest() == hashlib.sha256(BODY[:size]).hexdigest()
+
+
+@pytest.mark.usefixtures("every_byte_noted")
+def test_who_is_stopped_while_it_is_hashed_leaves_it(tmp_path: Path) -> None:
+    written(tmp_path, 500, 1000, 1500)
+    asked = iter([False, True])
+    with pytest.raises(StoppedError):
+        Parts(tmp_path, "parts", "job").leftover(URL, lambda: next(asked))
+    leftover = take(tmp_path)
+    assert leftover
+    assert leftover.size == 1499
 
 
 def test_a_death_costs_a_mebibyte_at_most(tmp_path: Path) -> None:
