@@ -198,18 +198,19 @@ def _usable(part: Part, url: str, stopped: Callable[[], bool]) -> Leftover | Non
         return None
     longest = min(part.length(), journal.origin.length or sys.maxsize)
     digest, read, found = hashlib.sha256(), 0, None
-    for size, sha256 in journal.entries():
-        if not read < size <= longest:
-            break
-        if stopped():
-            raise StoppedError
-        _update(digest, part, read, size - 1)
-        # Without the last byte, so that there is always something to ask for.
-        before = digest.copy()
-        _update(digest, part, size - 1, size)
-        if digest.hexdigest() != sha256:
-            break
-        read, found = size, Leftover(part, journal.origin, size - 1, before)
+    with suppress(OSError):  # what cannot be read any more is fetched again
+        for size, sha256 in journal.entries():
+            if not read < size <= longest:
+                break
+            if stopped():
+                raise StoppedError
+            _update(digest, part, read, size - 1)
+            # Without the last byte, so that there is always something to ask for.
+            before = digest.copy()
+            _update(digest, part, size - 1, size)
+            if digest.hexdigest() != sha256:
+                break
+            read, found = size, Leftover(part, journal.origin, size - 1, before)
     return found if found and found.size else None
 
 

@@ -149,6 +149,24 @@ def test_who_is_stopped_while_it_is_hashed_leaves_it(tmp_path: Path) -> None:
     assert leftover.size == 1499
 
 
+@pytest.mark.usefixtures("every_byte_noted")
+def test_what_the_disk_cannot_read_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, 500, 1000, 1500)
+    really = os.pread
+
+    def pread(file: int, size: int, start: int) -> bytes:
+        if start + size > 1000:
+            raise OSError(errno.EIO, "Input/output error")
+        return really(file, size, start)
+
+    monkeypatch.setattr(os, "pread", pread)
+    leftover = take(tmp_path)
+    assert leftover
+    assert leftover.size == 999
+
+
 def test_a_death_costs_a_mebibyte_at_most(tmp_path: Path) -> None:
     body = bytes(module.NOTE_BYTES)
     file = File(Parts(tmp_path, "parts", "job").new(), tmp_path, "x", Origin(URL, '"v1"', None))
