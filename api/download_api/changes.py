@@ -72,6 +72,11 @@ def replaced(resource: JSON, new: NewSchedule) -> JSON:
     }
 
 
+def suspended(resource: JSON, suspend: bool) -> JSON:
+    """Return *resource* with no new runs, or with them again."""
+    return {**resource, "spec": {**resource["spec"], "suspend": suspend}}
+
+
 def merge(target: Any, changes: Any) -> Any:
     """Return *target* with a merge patch applied (RFC 7396)."""
     if not isinstance(changes, Mapping):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, Header, Request, Response
 
 from download_api import openapi, runs, shapes, translate
-from download_api.changes import MERGE_PATCH, patched, replaced
+from download_api.changes import MERGE_PATCH, patched, replaced, suspended
 from download_api.context import DryRun, ScheduleId, Sender, Store, guarded_router, now
 from download_api.guard import needs
 from download_api.idempotency import IdempotencyKey
@@ -25,7 +25,7 @@ routes = guarded_router()
 
 @dataclass(frozen=True)
 class Edit:
-    """What PATCH and PUT bring along beside their body."""
+    """What a change brings along beside its body, if it has one."""
 
     schedule_id: ScheduleId
     response: Response
@@ -108,24 +108,24 @@ async def delete_schedule(
     return shapes.Deleted(success=True, message=f"Schedule {schedule_id} {done}")
 
 
-@routes.post("/schedules/{schedule_id}/suspend", responses=openapi.answers(403, 404, 409))
+@routes.post("/schedules/{schedule_id}/suspend", responses=openapi.tagged(403, 404, 409, 412))
 @needs("patch")
-async def suspend_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Schedule:
+async def suspend_schedule(edit: Annotated[Edit, Depends()]) -> shapes.Schedule:
     """Start no new runs; the one under way goes on. Said twice, it is the same."""
-    return translate.schedule(await schedules.suspend(schedule_id, True), now())
+    return await edit.carry_out(partial(suspended, suspend=True))
 
 
-@routes.post("/schedules/{schedule_id}/resume", responses=openapi.answers(403, 404, 409))
+@routes.post("/schedules/{schedule_id}/resume", responses=openapi.tagged(403, 404, 409, 412))
 @needs("patch")
-async def resume_schedule(schedule_id: ScheduleId, schedules: Store) -> shapes.Schedule:
+async def resume_schedule(edit: Annotated[Edit, Depends()]) -> shapes.Schedule:
     """Start runs again, from the next tick on. Said twice, it is the same."""
-    return translate.schedule(await schedules.suspend(schedule_id, False), now())
+    return await edit.carry_out(partial(suspended, suspend=False))
 
 
 @routes.post(
     "/schedules/{schedule_id}/run",
     status_code=202,
-    responses=openapi.leading_to_run(202, 403, 404, 409),
+    responses=openapi.leading_to_run(202, 403, 404, 409, 412),
 )
 @needs("create", "run")
 async def run_schedule(
@@ -133,11 +133,15 @@ async def run_schedule(
     response: Response,
     schedules: Store,
     idempotency_key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> shapes.Started:
     """Ask for a run now; with the same Idempotency-Key again, for the same one."""
     token = idempotency_key or secrets.token_hex(8)
-    started = runs.started(schedule_id, await schedules.run(schedule_id, token), token)
-    response.headers["Location"] = f"/schedules/{schedule_id}/history/{started.execution_id}"
+    resource = await schedules.run(schedule_id, token, if_match, dry_run=dry_run)
+    started = runs.started(schedule_id, resource, token, dry_run=dry_run)
+    if not dry_run:
+        response.headers["Location"] = f"/schedules/{schedule_id}/history/{started.execution_id}"
     return started
 
 

@@ -121,13 +121,14 @@ def _is_taken_up(resource: Mapping[str, Any], token: str) -> bool:
     return run_request(resource["metadata"]["uid"], token) in known
 
 
-def started(schedule_id: str, resource: Mapping[str, Any], token: str) -> Started:
-    """Return the answer to somebody who asked for a run."""
+def started(schedule_id: str, resource: Mapping[str, Any], token: str, *, dry_run: bool) -> Started:
+    """Return the answer to somebody who asked for a run, or whether he could."""
     metadata = resource["metadata"]
     job = manual_job_name(metadata["name"], run_request(metadata["uid"], token))
+    done = "would be asked for" if dry_run else "asked for"
     return Started(
         success=True,
-        message=f"Run of schedule {schedule_id} asked for",
+        message=f"Run of schedule {schedule_id} {done}",
         schedule_id=schedule_id,
         execution_id=job,
         token=token,

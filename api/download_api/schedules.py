@@ -147,21 +147,21 @@ class Schedules:
 
         return await self._newest(schedule_id, expected, put)
 
-    async def suspend(self, schedule_id: str, suspend: bool) -> JSON:
-        """Have no new runs start, or have them start again; return the schedule.
+    async def run(
+        self, schedule_id: str, token: str, expected: str | None, *, dry_run: bool
+    ) -> JSON:
+        """Ask the operator for a run now; return the schedule.
+
+        Args:
+            schedule_id: which one.
+            token: the same one again is the same run.
+            expected: the ETags of which it must have one (If-Match); None: any.
+            dry_run: have the API server check it, and ask for nothing.
 
         Raises:
-            ProblemError: 404, there is none.
-        """
-        patch = {"metadata": {"annotations": marks()}, "spec": {"suspend": suspend}}
-        return await self._request("PATCH", schedule_id, patch)
-
-    async def run(self, schedule_id: str, token: str) -> JSON:
-        """Ask the operator for a run now; return the schedule. The same *token* is one run.
-
-        Raises:
-            ProblemError: 404, there is none; 409, its concurrencyPolicy forbids another run now, or
-                the operator has not taken up another request yet, which this one would replace.
+            ProblemError: 404, there is none; 412, it has another ETag; 409, its concurrencyPolicy
+                forbids another run now, or the operator has not taken up another request yet, which
+                this one would replace.
         """
 
         async def ask(schedule: JSON) -> JSON:
@@ -188,10 +188,10 @@ class Schedules:
             version = schedule["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version, "annotations": annotations}}
             return await self._cluster.request(
-                "PATCH", _path(schedule), patch, content_type=MERGE_PATCH
+                "PATCH", _path(schedule), patch, _kept(dry_run), MERGE_PATCH
             )
 
-        return await self._newest(schedule_id, None, ask)
+        return await self._newest(schedule_id, expected, ask)
 
     async def create(
         self, access: Access, new: NewSchedule, namespace: str, key: str | None, *, dry_run: bool
@@ -267,15 +267,12 @@ class Schedules:
         self,
         method: str,
         schedule_id: str,
-        patch: JSON | None = None,
         query: Mapping[str, str] | None = None,
     ) -> JSON:
         where = split_id(schedule_id)
         try:
             if where:
-                return await self._cluster.request(
-                    method, collection(*where), patch, query, MERGE_PATCH
-                )
+                return await self._cluster.request(method, collection(*where), query=query)
         except ClusterError as error:
             if error.status != 404:
                 raise

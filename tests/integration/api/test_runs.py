@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from download_schedule.names import RUN_REQUESTED_ANNOTATION
 from tests.integration.api.reports import create
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod
@@ -128,3 +129,31 @@ def test_a_preview_says_what_kubernetes_will_do(api: httpx.Client) -> None:
     for count in (0, 101):
         many = api.get("/cron/preview", params={"expr": "0 2 * * *", "count": count})
         assert many.status_code == 422
+
+
+def test_what_is_only_tried_starts_and_stops_nothing(api: httpx.Client, kubectl: Kubectl) -> None:
+    made = create(api)
+    where = f"/schedules/{made['id']}"
+    run = api.post(f"{where}/run?dry_run=true")
+    assert (run.status_code, "location" in run.headers) == (202, False)
+    assert "would be asked for" in run.json()["message"]
+    for action, enabled in (("suspend", False), ("resume", True)):
+        tried = api.post(f"{where}/{action}?dry_run=true")
+        assert (tried.status_code, tried.json()["enabled"]) == (200, enabled)
+        stored = kubectl.get("dls", made["resource"])
+        assert RUN_REQUESTED_ANNOTATION not in stored["metadata"]["annotations"]
+        assert not stored["spec"]["suspend"]
+
+
+def test_runs_start_and_stop_only_of_what_one_has_seen(api: httpx.Client) -> None:
+    where = f"/schedules/{create(api)['id']}"
+    seen = {"If-Match": api.get(where).headers["etag"]}
+    changed = api.patch(where, json={"backoff_limit": 1})
+    for action in ("run", "suspend", "resume"):
+        late = api.post(f"{where}/{action}", headers=seen)
+        assert (late.status_code, error_type(late)) == (412, "precondition_failed")
+    assert api.get(where).json() == changed.json()
+    newest = {"If-Match": changed.headers["etag"]}
+    assert api.post(f"{where}/run", headers=newest).status_code == 202
+    suspended = api.post(f"{where}/suspend", headers=newest)
+    assert suspended.headers["etag"] == api.get(where).headers["etag"] != newest["If-Match"]

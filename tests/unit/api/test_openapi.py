@@ -41,7 +41,14 @@ def test_who_names_a_version_is_told_it() -> None:
         for answer in operation["responses"].values()
         if "ETag" in answer.get("headers", {})
     }
-    assert told == {"create_schedule", "get_schedule", "change_schedule", "replace_schedule"}
+    assert told == {
+        "create_schedule",
+        "get_schedule",
+        "change_schedule",
+        "replace_schedule",
+        "suspend_schedule",
+        "resume_schedule",
+    }
 
 
 def test_the_examples_are_as_runs_are() -> None:
