@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
+
+from aiohttp import StreamReader
 
 from download_api import translate
 from download_api.cluster import Cluster, ClusterError
@@ -18,7 +21,7 @@ WATCH_SECONDS: Final = 900
 RETRY_MILLISECONDS: Final = 3000
 ALIVE: Final = b": alive\n\n"
 RESET: Final = b"id\nevent: reset\ndata: {}\n\n"
-"""The watch ends: what the caller has seen last is forgotten already. He begins anew."""
+"""What the caller has seen last is forgotten already, or never was here. He begins anew."""
 _KINDS: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
 
 
@@ -28,8 +31,8 @@ class Opened:
 
     begin: bytes
     """The first words to the caller."""
-    read: Callable[[], Awaitable[bytes]]
-    """Reads the next event."""
+    read: Callable[[], Awaitable[JSON]]
+    """Reads the next event; nothing where the watch ends, ValueError where it breaks off."""
 
 
 class Feed:
@@ -52,8 +55,11 @@ class Feed:
             ProblemError: 422, *labels* is no selector.
         """
         begin = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        newest = await self._version(namespace)
+        if version and int(version) > int(newest):  # etcd was restored; a watch would wait for it
+            begin, version = begin + RESET, ""
         if not version:
-            version = await self._version(namespace)
+            version = newest
             begin += f"id: {version}\n\n".encode()
         query = {
             "labelSelector": labels,
@@ -64,7 +70,7 @@ class Feed:
         }
         try:
             async with self._cluster.stream(collection(namespace), query) as lines:
-                yield Opened(begin, lines.readline)
+                yield Opened(begin, partial(_read, lines))
         except ClusterError as error:
             if labels and error.status == 400:
                 raise bad_selector(error) from error
@@ -76,9 +82,14 @@ class Feed:
         return version
 
 
-def event(line: bytes, now: datetime) -> bytes:
+async def _read(lines: StreamReader) -> JSON:
+    line = await lines.readline()
+    told: JSON = json.loads(line) if line else {}
+    return told
+
+
+def event(told: JSON, now: datetime) -> bytes:
     """Return an event of a watch as server-sent event. Pure."""
-    told = json.loads(line)
     if told["type"] == "ERROR":
         return RESET
     resource = told["object"]

@@ -28,7 +28,7 @@ async def follow_schedules(
     namespace: Namespace = None,
     label_selector: LabelSelector = "",
     last_event_id: Annotated[
-        str, Header(pattern=r"^[0-9]{0,18}$", description="To go on after that event.")
+        str, Header(pattern=r"^([1-9][0-9]{0,17})?$", description="To go on after that event.")
     ] = "",
 ) -> Response:
     """Tell of every change to schedules, of one namespace or of all, as it happens."""
@@ -40,8 +40,8 @@ async def follow_schedules(
 
     async def told(opened: Opened) -> AsyncIterator[bytes]:
         yield opened.begin
-        async for line in streams.follow(opened.read, may):
-            yield feed.event(line, now()) if line else feed.ALIVE
+        async for event in streams.follow(opened.read, may):
+            yield feed.event(event, now()) if event else feed.ALIVE
 
     opened = source.open(place, label_selector, last_event_id)
     headers = {"Content-Type": "text/event-stream; charset=utf-8"}

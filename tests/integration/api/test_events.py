@@ -79,6 +79,15 @@ def test_who_was_away_for_too_long_is_told_to_begin_anew(
         assert next(told)["event"] == "created"
 
 
+def test_who_has_seen_what_a_restored_cluster_lost_is_told_at_once(
+    api: httpx.Client, kubectl: Kubectl
+) -> None:
+    with events(api, kubectl.namespace, "9" * 18) as told:
+        assert next(told) == {"event": "reset", "id": "", "data": {}}
+        create(api)
+        assert next(told)["event"] == "created"
+
+
 def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
     with events(api, kubectl.namespace, label_selector="team=x") as told:
         create(api)
@@ -95,6 +104,7 @@ def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
         ({}, {"Last-Event-ID": "x"}, "last-event-id"),
         ({"namespace": "A"}, {}, "namespace"),
         ({}, {"Last-Event-ID": "9" * 20}, "last-event-id"),
+        ({}, {"Last-Event-ID": "0"}, "last-event-id"),
     ],
 )
 def test_rubbish_is_refused(
