@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from obstore import sign
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from download_api.access import forbidden
@@ -88,7 +89,11 @@ class Buckets:
 
 
 def signed(s3: S3, credentials: Mapping[str, str], key: str, method: str) -> str:
-    """Return the address of an object with a signature; connects to nothing."""
+    """Return the address of an object with a signature; connects to nothing.
+
+    Raises:
+        ProblemError: 404, there can be no such service or object.
+    """
     credential: S3Credential = {
         "access_key_id": credentials[KEY_ID],
         "secret_access_key": credentials[SECRET_KEY],
@@ -106,7 +111,15 @@ def signed(s3: S3, credentials: Mapping[str, str], key: str, method: str) -> str
         # Not in the configuration, which variables of the environment would complete.
         credential_provider=lambda: credential,
     )
-    return sign(store, "HEAD" if method == "HEAD" else "GET", key, LINK_LIFETIME)
+    try:
+        return sign(store, "HEAD" if method == "HEAD" else "GET", key, LINK_LIFETIME)
+    except BaseError:
+        raise no_content(
+            f"destination.s3.endpoint of the schedule is no address ({s3.endpoint}): write for "
+            "example https://s3.example.com."
+        ) from None
+    except TypeError:  # a control character, say
+        raise no_content("The status names no object that a service could have.") from None
 
 
 def _credentials(name: str, data: Mapping[str, str]) -> dict[str, str]:

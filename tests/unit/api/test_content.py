@@ -216,6 +216,22 @@ def test_a_link_is_signed_with_those_credentials_alone(monkeypatch: pytest.Monke
     assert "secret" not in short
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "key", "sentence"),
+    [
+        ("http://s3.example.com:99999", "a", "endpoint of the schedule is no address"),
+        ("http://[::1", "a", "endpoint of the schedule is no address"),
+        ("http://s3.example.com", "a\nb", "no object that a service could have"),
+    ],
+)
+def test_what_no_service_has_is_not_there(endpoint: str, key: str, sentence: str) -> None:
+    named = {"bucket": "downloads", "endpoint": endpoint, "credentialsSecretRef": {"name": "s"}}
+    credentials = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SECRET_ACCESS_KEY": "secret"}
+    with pytest.raises(ProblemError, match=sentence) as told:
+        signed(S3.model_validate(named), credentials, key, "GET")
+    assert (told.value.status, told.value.kind) == (404, "content_not_found")
+
+
 def test_a_destination_of_earlier_rules_is_served_too() -> None:
     s3 = {"bucket": "old", "key": "/of/{old}", "credentialsSecretRef": {"name": "Keys"}}
     schedule = {"metadata": {"namespace": "team"}, "spec": {"destination": {"s3": s3}}}
