@@ -25,8 +25,8 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-def rendered(*values: str) -> list[dict[str, Any]]:
-    settings = [f"--set={value}" for value in values]
+def rendered(*values: str, flag: str = "--set") -> list[dict[str, Any]]:
+    settings = [f"{flag}={value}" for value in values]
     done = helm("template", "x", str(CHART), "--namespace=place", *settings)
     assert done.returncode == 0, done.stderr
     return [item for item in yaml.safe_load_all(done.stdout) if item]
@@ -110,6 +110,40 @@ def test_every_pod_is_restricted() -> None:
             assert container["securityContext"]["readOnlyRootFilesystem"]
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("part", ["operator", "api"])
+def test_the_pods_run_where_the_values_say(part: str) -> None:
+    values = {
+        "nodeSelector": {"example.com/on": "true"},
+        "tolerations": [{"key": "egress", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "priorityClassName": "on",
+    }
+    settings = [f"{part}.{name}={json.dumps(value)}" for name, value in values.items()]
+    items = rendered(*settings, flag="--set-json")
+    names = {"operator": "download-operator", "api": "download-operator-api"}
+    pods = {p: one(items, "Deployment", n)["spec"]["template"]["spec"] for p, n in names.items()}
+    assert values.items() <= pods.pop(part).items()
+    (other,) = pods.values()
+    assert not values.keys() & other.keys()
+
+
+@pytest.mark.parametrize("part", ["operator", "api"])
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("nodeSelector.disk=1", "got number, want string"),
+        ("tolerations[0].effect=Never", "must be one of 'NoSchedule'"),
+        ("tolerations[0].keys=a", "'keys' not allowed"),
+        ("affinity.nodeAfinity.x=a", "'nodeAfinity' not allowed"),
+        ("priorityClassName=1", "got number, want string"),
+    ],
+)
+def test_where_no_pod_could_run_is_refused(part: str, value: str, sentence: str) -> None:
+    done = helm("template", "x", str(CHART), f"--set={part}.{value}")
+    assert done.returncode
+    assert sentence in done.stderr
 
 
 def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
