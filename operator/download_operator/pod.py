@@ -72,7 +72,7 @@ def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, An
         # One that a namespace has not is passed by: the kubelet pulls with those that are there.
         names = settings.worker_image_pull_secrets
         pod["imagePullSecrets"] = [{"name": name} for name in names]
-    return pod
+    return pod | settings.pod_scheduling.members()
 
 
 def _requests(spec: Spec) -> dict[str, str]:

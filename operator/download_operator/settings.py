@@ -7,12 +7,14 @@ import socket
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field as ModelField
+from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from download_schedule import rules
-from download_schedule.model import Destination
+from download_schedule.model import Destination, Model
 from download_schedule.names import NAMESPACE
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
@@ -21,7 +23,68 @@ NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/name
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 LOG_FORMATS: Final = ("text", "json")
-_DESTINATION: Final = TypeAdapter(Annotated[Destination, rules.ONE_DESTINATION])
+
+
+def _text(pattern: str, sentence: str) -> rules.Check:
+    return rules.Check(rules.matching(pattern, sentence))
+
+
+_DNS_NAME: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LABEL: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LabelName = Annotated[
+    str,
+    _text(rf"^({_DNS_NAME}/)?{_LABEL}\z", "no label has this name, as example.com/egress is one"),
+]
+LabelValue = Annotated[
+    str, _text(rf"^({_LABEL})?\z", "no label has this value, as egress or true is one")
+]
+PriorityClass = Annotated[str, _text(rf"^({_DNS_NAME})?\z", "no priority class has this name")]
+
+
+class Toleration(Model):
+    """A taint that does not keep downloads from a node."""
+
+    key: LabelName | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: LabelValue | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: int | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        """What the API server would refuse in every CronJob is refused at the start."""
+        if self.key is None and self.operator != "Exists":
+            raise _refusal("without a key, the operator is Exists")
+        if self.operator == "Exists" and self.value:
+            raise _refusal("with the operator Exists there is no value")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            raise _refusal("tolerationSeconds goes with the effect NoExecute alone")
+        return self
+
+
+class PodScheduling(Model):
+    """On which nodes downloads run: members of a Pod's spec."""
+
+    node_selector: dict[LabelName, LabelValue] = ModelField(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    priority_class_name: PriorityClass = ""
+
+    def members(self) -> dict[str, Any]:
+        """Return those that are set, as the API server stores them."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+_JSON_SETTINGS: Final[dict[type[Model], tuple[TypeAdapter[Any], str]]] = {
+    Destination: (
+        TypeAdapter(Annotated[Destination, rules.ONE_DESTINATION]),
+        'spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}',
+    ),
+    PodScheduling: (
+        TypeAdapter(PodScheduling),
+        "nodeSelector, tolerations and priorityClassName of a Pod's spec as JSON, for example "
+        '{"nodeSelector": {"example.com/egress": "true"}}',
+    ),
+}
 
 
 def own_namespace() -> str:
@@ -56,6 +119,10 @@ class Settings:
     default_destination: Destination = field(
         default=Destination(),
         metadata={"help": "where files go whose schedule names no destination, as JSON"},
+    )
+    pod_scheduling: PodScheduling = field(
+        default=PodScheduling(),
+        metadata={"help": "nodeSelector, tolerations, priorityClassName of downloads, as JSON"},
     )
     proxy: str = field(
         default="",
@@ -145,7 +212,7 @@ def help_text() -> str:
 def _default(spec: Field[Any]) -> str:
     if spec.default_factory is not MISSING:
         return str(spec.default_factory())
-    if isinstance(spec.default, Destination):
+    if isinstance(spec.default, Model):
         return ""
     if isinstance(spec.default, tuple):
         return ",".join(spec.default)
@@ -160,24 +227,26 @@ def _value(name: str, kind: Any, text: str) -> Any:
             raise ValueError(f"{name} is {text!r}: write a whole number") from None
     if kind is str:
         return text
-    if kind is Destination:
-        return _destination(name, text)
+    if kind in _JSON_SETTINGS:
+        return _from_json(name, kind, text)
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if text and not parts:  # an empty list means all namespaces, and a slip must not
         raise ValueError(f"{name} is {text!r}, which names nothing: name some or leave it empty")
     return parts
 
 
-def _destination(name: str, text: str) -> Destination:
+def _from_json(name: str, kind: type[Model], text: str) -> Any:
+    adapter, what = _JSON_SETTINGS[kind]
     try:
-        return _DESTINATION.validate_json(text or "{}")
+        return adapter.validate_json(text or "{}")
     except ValidationError as error:
         found = error.errors()[0]
         words = ": ".join(filter(None, [".".join(map(str, found["loc"])), found["msg"]]))
-        raise ValueError(
-            f"{name}: {words}: write spec.destination as JSON, for example "
-            '{"volume": {"claimName": "downloads"}}'
-        ) from None
+        raise ValueError(f"{name}: {words}: write {what}") from None
+
+
+def _refusal(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("toleration", "{sentence}", {"sentence": sentence})
 
 
 def _check_namespace(name: str, namespace: str) -> None:

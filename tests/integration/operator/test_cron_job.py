@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import StartOperator
 from tests.integration.operator.writes import writes
 from tests.kubectl import Kubectl, RefusedError, wait_for
 from tests.operator_process import Operator
@@ -399,6 +400,30 @@ def test_a_restart_with_nothing_changed_writes_nothing(
     kubectl("delete", "dls/last")
     wait_for("the last one's end", lambda: kubectl.get("cronjob", "last") is None)
     assert versions() == before
+
+
+def test_where_downloads_run_reaches_the_cron_jobs_that_are_there(
+    kubectl: Kubectl, operator: Operator, start_operator: StartOperator
+) -> None:
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    operator.stop()
+    scheduling = {
+        "nodeSelector": {"example.com/egress": "true"},
+        "tolerations": [
+            {"key": "egress", "value": "only", "effect": "NoExecute", "tolerationSeconds": 60},
+            {"operator": "Exists", "effect": "NoSchedule"},
+        ],
+        "priorityClassName": "low",
+    }
+    start_operator(pod_scheduling=json.dumps(scheduling))
+
+    def pod() -> dict[str, Any]:
+        template = kubectl.get("cronjob", "report")["spec"]["jobTemplate"]["spec"]["template"]
+        return {name: template["spec"].get(name) for name in scheduling}
+
+    wait_for("the new place", lambda: pod() == scheduling)
+    assert condition(kubectl.get("dls", "report"), "Ready")["status"] == "True"
 
 
 def test_suspending_works_though_the_rest_of_the_spec_is_no_good(kubectl: Kubectl) -> None:

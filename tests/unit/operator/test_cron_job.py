@@ -10,6 +10,7 @@ import pytest
 
 from download_operator.cron_job import desire
 from download_operator.pod import MAX_VARIABLE
+from download_operator.settings import PodScheduling
 from tests.unit.operator.objects import SETTINGS, desired, schedule_view
 
 VALUE = {"name": "Accept", "value": "text/csv"}
@@ -89,6 +90,26 @@ def test_the_image_is_pulled_with_what_the_registry_asks_for() -> None:
     template = desire(schedule_view(), settings).manifest["spec"]["jobTemplate"]["spec"]["template"]
     assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
     assert "imagePullSecrets" not in pod_spec()
+
+
+def test_downloads_run_where_whoever_runs_the_operator_says() -> None:
+    scheduling = {
+        "nodeSelector": {"example.com/egress": "true"},
+        "tolerations": [{"key": "egress", "operator": "Exists"}],
+        "priorityClassName": "low",
+    }
+    settings = replace(SETTINGS, pod_scheduling=PodScheduling.model_validate(scheduling))
+    made = desire(schedule_view(), settings)
+    template = made.manifest["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["spec"] == pod_spec() | scheduling
+    assert made.spec_hash != desired().spec_hash
+
+
+def test_where_nothing_is_said_the_cron_job_stays_as_it_is() -> None:
+    empty = {"nodeSelector": {}, "tolerations": [], "priorityClassName": ""}
+    settings = replace(SETTINGS, pod_scheduling=PodScheduling.model_validate(empty))
+    assert desire(schedule_view(), settings).spec_hash == desired().spec_hash
+    assert not empty.keys() & pod_spec().keys()
 
 
 @pytest.mark.parametrize(

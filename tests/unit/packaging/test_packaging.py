@@ -205,6 +205,8 @@ def test_the_values_of_the_operator_are_its_settings() -> None:
         "operator.logFormat=json",
         "operator.allowCidrs={10.0.0.0/8}",
         "image.pullSecrets={registry,mirror}",
+        "downloads.nodeSelector.pool=egress",
+        "downloads.tolerations[0].operator=Exists",
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -217,6 +219,10 @@ def test_the_values_of_the_operator_are_its_settings() -> None:
     assert settings.ca_config_map == "authorities"
     assert (settings.log_format, settings.allow_cidrs) == ("json", ("10.0.0.0/8",))
     assert settings.worker_image_pull_secrets == ("registry", "mirror")
+    assert settings.pod_scheduling.members() == {
+        "nodeSelector": {"pool": "egress"},
+        "tolerations": [{"operator": "Exists"}],
+    }
 
 
 def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
