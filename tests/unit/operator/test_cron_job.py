@@ -10,7 +10,7 @@ import pytest
 
 from download_operator.cron_job import desire
 from download_operator.pod import MAX_VARIABLE
-from download_operator.settings import PodScheduling
+from download_operator.pod_scheduling import PodScheduling
 from tests.unit.operator.objects import SETTINGS, desired, schedule_view
 
 VALUE = {"name": "Accept", "value": "text/csv"}
