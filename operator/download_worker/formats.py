@@ -11,11 +11,13 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any, Final
 
 from download_worker.document import check_page
 from download_worker.download import Convert, Order
-from download_worker.errors import DownloadError, Reason
+from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.response import Response
 
 EXTENSIONS: Final = {
@@ -37,6 +39,9 @@ CONTENT_TYPES: Final = {
     "pdf": "application/pdf",
 }
 """What a file is after its conversion."""
+
+POLL_SECONDS: Final = 0.2
+"""Between two questions whether to stop."""
 
 _PAGE_NAMES: Final = re.compile(r"\.(?:html?|xhtml|php|aspx?|jsp)\Z", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"charset\s*=\s*(?:[\"']\s*)?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
@@ -98,7 +103,7 @@ def converter(form: str, order: Order, stopped: Callable[[], bool]) -> Convert |
     Args:
         form: name of the format.
         order: what is fetched; its limits hold for what a page loads besides.
-        stopped: asked while a page is printed whether to give up.
+        stopped: asked while an article is looked for, or a page printed, whether to give up.
 
     Raises:
         ValueError: there is no such format.
@@ -109,9 +114,9 @@ def converter(form: str, order: Order, stopped: Callable[[], bool]) -> Convert |
         case "html":
             return lambda response, body: _in_utf8(response, body).encode()
         case "text":
-            return lambda response, body: _article(response, body, "txt")
+            return _stoppable(partial(_article, form="txt"), stopped)
         case "markdown":
-            return lambda response, body: _article(response, body, "markdown")
+            return _stoppable(partial(_article, form="markdown"), stopped)
         case "json":
             return _document
         case "pdf":
@@ -141,6 +146,32 @@ def _document(response: Response, body: bytes) -> bytes:
         "content": base64.b64encode(body).decode(),
     }
     return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _stoppable(convert: Convert, stopped: Callable[[], bool]) -> Convert:
+    """Convert in a thread, which is left to itself once it is to stop: large pages take minutes."""
+
+    def convert_or_stop(response: Response, body: bytes) -> bytes:
+        ended: list[bytes | Exception] = []
+
+        def work() -> None:
+            try:
+                ended.append(convert(response, body))
+            except Exception as error:
+                ended.append(error)
+
+        thread = Thread(target=work, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(POLL_SECONDS)
+            if stopped():
+                raise StoppedError
+        (outcome,) = ended
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return convert_or_stop
 
 
 def _article(response: Response, body: bytes, form: str) -> bytes:

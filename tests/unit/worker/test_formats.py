@@ -1,10 +1,13 @@
 """In which encoding a page is read, and that what is kept says UTF-8."""
 
+import threading
 import time
 
 import pytest
 
+from download_worker import formats
 from download_worker.download import Order
+from download_worker.errors import StoppedError
 from download_worker.formats import converter
 from download_worker.redirects import Request
 from download_worker.response import Response
@@ -98,3 +101,24 @@ def test_an_article_is_found_whatever_characters_it_refers_to(code: int) -> None
     body = f"<html><p>{text}{none}&#65;&#x1F600;&#110;{text}</html>".encode()
     kept = convert(Response(URL, "1.1", 200, {"content-type": "text/html"}), body).decode()
     assert kept == f"{text}A\U0001f600n{text}".strip() + "\n"
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_the_end_of_a_long_conversion_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """By SIGTERM it is to end within seconds; a page of 30,000 paragraphs takes 40 of them."""
+    may_end = threading.Event()
+
+    def article(_response: Response, _body: bytes, form: str) -> bytes:
+        may_end.wait(30)
+        return form.encode()
+
+    monkeypatch.setattr(formats, "_article", article)
+    begun = time.monotonic()
+    convert = converter(form, Order(Request(URL)), lambda: time.monotonic() > begun + 0.5)
+    assert convert
+    with pytest.raises(StoppedError):
+        convert(Response(URL), b"")
+    assert time.monotonic() < begun + 10
+    may_end.set()
