@@ -271,6 +271,8 @@ class Controller:
             if error.reason == "AlreadyExists":
                 name = manifest["metadata"]["name"]
                 answer = await self._client.request("GET", f"{path}/{name}")
+                if job_of(answer).schedule_uid != schedule.uid:
+                    raise  # somebody else's, or a webhook has taken our label off
             elif _is_refusal(error):
                 await self._warn(schedule, RUN_REFUSED, str(error))
                 raise

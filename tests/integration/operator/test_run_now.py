@@ -1,21 +1,16 @@
 """A run asked for by annotation, on the control plane."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from download_operator.client import KubeClient
-from download_operator.controller import Controller
 from download_operator.events import RUN_REFUSED, warning
-from download_operator.lease import Lease
-from download_operator.picture import Picture
-from download_operator.settings import Settings
 from download_operator.views import cron_job_of, job_of, schedule_of
+from download_schedule.names import manual_job_name, run_request
 from tests.cluster import LocalCluster
+from tests.integration.operator.late import empty_picture, reconcile_once
 from tests.integration.operator.runs import end_pod, history, recorded, start_run
-from tests.kubeconfig import configuration_of
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -84,23 +79,11 @@ def test_a_run_that_ends_as_it_is_about_to_be_replaced_has_completed(
     end_pod(kubectl, "now")
     kubectl("wait", "--for=condition=Complete", "job/now")
     ask(kubectl, "first")
-
-    async def scene() -> None:
-        client = KubeClient(await configuration_of(cluster.kubeconfig))
-        lease = Lease(client, kubectl.namespace, "late")
-        picture = Picture(lambda _: None, lambda: datetime.now(UTC))
-        picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
-        picture.put_cron_job(cron_job_of(kubectl.get("cronjob", "report")))
-        picture.put_job(before)
-        settings = Settings(worker_image="example.com/worker:1")
-        holding = asyncio.create_task(lease.hold())
-        await lease.acquired.wait()
-        controller = Controller(client, lease, picture, settings, lambda: datetime.now(UTC))
-        await controller.reconcile((kubectl.namespace, "report"))
-        holding.cancel()
-        await client.close()
-
-    asyncio.run(scene())
+    picture = empty_picture()
+    picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
+    picture.put_cron_job(cron_job_of(kubectl.get("cronjob", "report")))
+    picture.put_job(before)
+    reconcile_once(kubectl, cluster, picture, "report")
     runs = {run["job"]: run["state"] for run in history(kubectl, "report")}
     assert runs.pop("now") == "Completed"
     assert list(runs.values()) == ["Pending"]
@@ -138,6 +121,20 @@ def test_while_one_is_refused_the_ends_of_others_are_recorded(
     wait_for("the quota", lambda: kubectl.get("quota", "one").get("status", {}).get("used"))
     ask(kubectl, "first")
     wait_for("the refusal", lambda: "exceeded quota" in ready.log.read_text())
+    end_pod(kubectl, "now")
+    recorded(kubectl, "report", "now", "Completed")
+    assert [run["job"] for run in history(kubectl, "report")] == ["now"]
+
+
+def test_while_somebody_elses_job_has_the_name_the_ends_of_others_are_recorded(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    kubectl.apply(schedule("report", concurrencyPolicy="Allow"))
+    start_run(kubectl, "report", "now")
+    request = run_request(kubectl.get("dls", "report")["metadata"]["uid"], "first")
+    kubectl("create", "job", manual_job_name("report", request), "--image=example.com/x")
+    ask(kubectl, "first")
+    wait_for("the refusal", lambda: "already exists" in ready.log.read_text())
     end_pod(kubectl, "now")
     recorded(kubectl, "report", "now", "Completed")
     assert [run["job"] for run in history(kubectl, "report")] == ["now"]
