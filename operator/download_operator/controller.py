@@ -145,7 +145,8 @@ class Controller:
         if "cronJobName" in snapshot.schedule.status:
             # It had one. When a schedule is deleted, the news of the CronJob's end may come first.
             await self._refresh(snapshot.schedule)
-            if self._picture.snapshot(key) is None:
+            now = self._picture.snapshot(key)
+            if now is None or now.schedule != snapshot.schedule:
                 return
         path = paths.collection(paths.BATCH, snapshot.schedule.namespace, "cronjobs")
         try:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from download_operator.views import schedule_of
+from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
+from tests.integration.operator.late import empty_picture, reconcile_once
 from tests.integration.operator.writes import writes
 from tests.kubectl import Kubectl, RefusedError, wait_for
 from tests.operator_process import Operator
@@ -123,6 +126,23 @@ def test_what_others_put_beside_ours_stays(kubectl: Kubectl) -> None:
     kubectl.patch("dls", "report", {"spec": {"suspend": True}})
     wait_for_reason(kubectl, "report", "Suspended")
     assert kubectl.get("cronjob", "report")["metadata"]["labels"]["team"] == "data"
+
+
+def test_no_cron_job_is_made_for_a_schedule_that_was_made_anew(
+    kubectl: Kubectl, operator: Operator, cluster: LocalCluster
+) -> None:
+    """The news of its CronJob's end may come before that of its own: here it is the only one."""
+    kubectl.apply(schedule("report"))
+    wait_until_ready(kubectl, "report")
+    picture = empty_picture()
+    picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
+    kubectl("delete", "dls", "report")
+    wait_for("its CronJob's end", lambda: not kubectl.list("cronjobs"))
+    operator.stop()
+    kubectl.apply(schedule("report"))
+    reconcile_once(kubectl, cluster, picture, "report")
+    (owner,) = kubectl.get("cronjob", "report")["metadata"]["ownerReferences"]
+    assert owner["uid"] == kubectl.get("dls", "report")["metadata"]["uid"]
 
 
 def test_a_cron_job_of_somebody_else_is_left_alone(kubectl: Kubectl) -> None:
