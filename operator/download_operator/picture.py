@@ -34,6 +34,9 @@ class Run:
     deleted: bool = False
     pods_read: bool = False
     """Whether its Pods were asked for, because the news of them was late."""
+    recorded: bool = False
+    """Whether a status has counted it. The next need not say so: the leader that writes it may have
+    heard before a standby that the Job is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ class Picture:
         ):
             return False
         if entry and entry.schedule.uid == schedule.uid:
+            self._drop_recorded(entry.schedule)
             entry.schedule = schedule
         else:
             if entry:
@@ -297,12 +301,10 @@ class Picture:
 
     def _drop_recorded(self, schedule: Schedule) -> None:
         runs = self._runs.get(schedule.uid, {})
-        deleted = [uid for uid, run in runs.items() if run.deleted]
-        if deleted:
-            recorded = counted(schedule.status)
-            for uid in deleted:
-                if uid in recorded:
-                    self._drop_run(schedule.uid, uid)
+        for uid in counted(schedule.status).intersection(runs):
+            runs[uid].recorded = True
+        for uid in [uid for uid, run in runs.items() if run.deleted and run.recorded]:
+            self._drop_run(schedule.uid, uid)
 
     def _drop_run(self, schedule_uid: str, job_uid: str) -> None:
         runs = self._runs[schedule_uid]

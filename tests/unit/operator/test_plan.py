@@ -276,6 +276,23 @@ def test_a_run_pushed_out_of_the_history_is_not_counted_again() -> None:
     assert world.settle() == []  # what clean-up alone changes is not worth a write
 
 
+def test_what_the_last_leader_counted_and_forgot_is_not_counted_by_a_standby_that_hears_late() -> (
+    None
+):
+    world = World(historyLimit=1)
+    world.settle()
+    for number in (1, 2):
+        world.job(number=number, ended="Complete")
+        world.pod(job=number, exit_code=0)
+        world.settle()
+    assert world.status["recorded"] == ["job-1"]
+    world.amend_status(recorded=[])  # by the leader, which has heard that its Job is gone
+    world.delete_job(number=1, ended="Complete")
+    assert world.settle() == []
+    assert world.counts["completed"] == 2
+    assert "job-1" not in repr(world.picture)
+
+
 def test_an_edit_of_either_side_replaces_the_cron_job() -> None:
     world = World()
     world.settle()
