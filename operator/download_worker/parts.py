@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from download_worker.errors import StoppedError
 from download_worker.journal import SUFFIX, Journal
 from download_worker.store import NEW_FILE, open_folder, remove
 from download_worker.validators import Origin
+
+ABANDONED_SECONDS: Final = 8 * 24 * 3600
+"""After which nobody is at a part any more: a run may take seven days, clocks differ."""
 
 _PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 _BLOCK: Final = 1024 * 1024
@@ -165,7 +169,10 @@ def _is_part(name: str, owner: str) -> bool:
 
 
 def _locked(folder: int, name: str) -> int | None:
-    """Return the open file if nobody else is at it, and it still has that name."""
+    """Return the open file if nobody else is at it, and it still has that name.
+
+    Where the file system has no locks, nobody is ever known not to be: it only goes once it is old.
+    """
     try:
         file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
@@ -175,8 +182,12 @@ def _locked(folder: int, name: str) -> int | None:
         same = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if os.path.samestat(os.fstat(file), same) and same.st_nlink == 1:
             return file
-    except OSError:
+    except BlockingIOError:
         pass
+    except OSError:
+        with suppress(OSError):
+            if time.time() - os.fstat(file).st_mtime > ABANDONED_SECONDS:
+                remove(folder, name)
     os.close(file)
     return None
 

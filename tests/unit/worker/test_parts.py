@@ -1,10 +1,12 @@
 """What an attempt leaves, and what the next one makes of it."""
 
 import errno
+import fcntl
 import hashlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from download_worker import file as module
 from download_worker.errors import StoppedError
 from download_worker.file import File
 from download_worker.journal import SUFFIX
-from download_worker.parts import Leftover, Parts
+from download_worker.parts import ABANDONED_SECONDS, Leftover, Parts
 from download_worker.validators import Origin
 
 URL = "https://example.com/x"
@@ -241,6 +243,24 @@ def test_what_another_is_at_is_left_alone(tmp_path: Path) -> None:
     assert take(tmp_path) is None
     file.commit("")
     assert (tmp_path / "x").read_bytes() == BODY[:10]
+
+
+def test_without_locks_only_what_is_old_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may be at any of them, for as long as a run may take."""
+
+    def flock(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    old, new = leave(tmp_path, 1000, job="job"), leave(tmp_path, 1000, job="other")
+    for part, job in ((old, "job"), (new, "other")):
+        age = time.time() - (ABANDONED_SECONDS + 60 if part == old else 7 * 24 * 3600)
+        os.utime(part, (age, age))
+        for _ in range(2):  # a journal goes when its part is gone
+            assert Parts(tmp_path, "parts", job).leftover(URL, lambda: False) is None
+    assert set((tmp_path / "parts").iterdir()) == {new, journal(new)}
 
 
 def test_the_newest_is_used_and_the_others_go(tmp_path: Path) -> None:
