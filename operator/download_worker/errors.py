@@ -2,7 +2,6 @@
 
 import errno
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Final
 
 
@@ -107,6 +106,8 @@ class StoppedError(DownloadError):
 
 def of_status(status: int) -> DownloadError:
     """Say what a status other than 2xx asks for."""
+    from http import HTTPStatus
+
     known = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
     default = (
         "another attempt may fare better"

@@ -4,7 +4,6 @@ Everything but the standard library is imported where it is used: it costs more 
 downloads take.
 """
 
-import base64
 import codecs
 import hashlib
 import json
@@ -136,6 +135,8 @@ def named(filename: str, form: str) -> str:
 
 def _document(response: Response, body: bytes) -> bytes:
     """A JSON document; the same for the same body, so that it can be seen to be unchanged."""
+    import base64
+
     document = {
         "url": response.url,
         "status": response.status,

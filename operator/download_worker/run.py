@@ -18,7 +18,6 @@ from download_schedule.result import (
 )
 from download_worker import formats
 from download_worker import spec as specs
-from download_worker.bucket import Object, Upload
 from download_worker.download import Surroundings, discard, download, failed
 from download_worker.errors import DownloadError, Reason, StoppedError, of_file_system
 from download_worker.filenames import filename
@@ -116,6 +115,8 @@ def _to_volume(spec: specs.Spec, volume: specs.Volume, data: Path, around: Surro
 
 
 def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
+    from download_worker.bucket import Object, Upload
+
     started = datetime.now(UTC)
     keys: list[str] = []
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from download_worker.addresses import Network
 from download_worker.download import Order
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats import FORMATS, OF_PAGES
 from download_worker.redirects import Request
-from download_worker.service import Bucket
 from download_worker.transfer import Limits
+
+if TYPE_CHECKING:
+    from download_worker.service import Bucket
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
 _MINUTES: Final = re.compile(r"-([0-9]{8})$")
@@ -36,7 +38,7 @@ class Volume:
 class S3:
     """Keep the file in a bucket."""
 
-    bucket: Bucket
+    bucket: "Bucket"
     key: str
     """Template; see :meth:`Spec.path`."""
     run: str
@@ -171,6 +173,8 @@ def _volume(destination: Any) -> Volume | None:
 def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 | None:
     if "s3" not in destination:
         return None
+    from download_worker.service import Bucket
+
     s3 = destination["s3"]
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     credentials = {name: environment[name].strip() for name in names if name in environment}
