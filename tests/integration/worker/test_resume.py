@@ -106,6 +106,18 @@ def test_a_server_that_changes_its_mind_is_asked_for_everything(
     assert pod.parts() == []
 
 
+def test_two_versions_under_one_etag_are_not_held_against_the_file(
+    server: FaultServer, pod: Pod
+) -> None:
+    url = server.on("/x", ranged(cut_after=1000), ranged(OTHER))
+    verify = {"sha256": hashlib.sha256(OTHER).hexdigest()}
+    assert pod.run(url, verify=verify).code == EXIT_RETRY
+    ended = pod.run(url, verify=verify)
+    assert (ended.code, ranges(server)) == (EXIT_DONE, [None, 999, None]), ended.out
+    assert list(pod.files().values()) == [OTHER]
+    assert pod.parts() == []
+
+
 def test_a_part_with_another_etag_is_not_appended(server: FaultServer, pod: Pod) -> None:
     def lies(exchange: Exchange) -> None:
         wanted = re.search(r"^Range: bytes=(\d+)-", exchange.head, re.MULTILINE)
