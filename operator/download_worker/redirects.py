@@ -56,7 +56,8 @@ def follow(request: Request, location: str, status: int) -> Request:
     """Return the request that a redirect of *request* to *location* asks for.
 
     Headers that may carry credentials stay behind when the origin changes, and a POST becomes a
-    GET where the status does not ask for the same method (RFC 9110 section 15.4).
+    GET where the status does not ask for the same method, without what its headers say of the body
+    (RFC 9110 section 15.4).
 
     Raises:
         DownloadError: the redirect leads to no web address, or from https to http.
@@ -74,8 +75,9 @@ def follow(request: Request, location: str, status: int) -> Request:
     if source.scheme == "https" and target.scheme == "http":
         raise _bad("http after https", status)
     same = replace(request, url=url)
-    if status not in SAME_METHOD:
-        same = replace(same, method="GET", body=b"")
+    if request.method == "POST" and status not in SAME_METHOD:
+        others = tuple(each for each in same.headers if not each[0].lower().startswith("content-"))
+        same = replace(same, method="GET", body=b"", headers=others)
     if origins[0] == origins[1]:
         return same
     if same.body:

@@ -50,6 +50,15 @@ def test_another_origin_sees_no_credentials(location: str) -> None:
     assert follow(REQUEST, location, 302).headers == (("Accept", "text/csv"),)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_what_describes_a_body_stays_behind_with_it(status: int) -> None:
+    about = (("Content-Type", "application/json"), ("content-language", "de"))
+    post = Request(REQUEST.url, (*about, *SECRETS), "POST", b"{}")
+    same = Request("https://example.com/x", post.headers, "POST", b"{}")
+    get = Request("https://example.com/x", SECRETS)
+    assert follow(post, "/x", status) == (same if status in (307, 308) else get)
+
+
 def test_http_to_https_is_another_origin() -> None:
     request = Request("http://example.com/", SECRETS)
     assert follow(request, "https://example.com/", 301) == Request("https://example.com/")
