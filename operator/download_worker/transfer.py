@@ -234,7 +234,8 @@ class _Transfer:
                 return -1
         elif self._in_head and ":" in text:
             name, _, value = text.partition(":")
-            self._response.headers.setdefault(name.strip().lower(), value.strip())
+            # with a blank behind its name, libcurl does not take it for that field
+            self._response.headers.setdefault(name.lower(), value.strip())
         elif not self._answers:
             self._error = DownloadError(
                 Reason.BAD_RESPONSE, "What the server sent does not begin with a status of HTTP."

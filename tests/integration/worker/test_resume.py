@@ -214,7 +214,11 @@ def test_a_body_that_ends_with_the_connection_is_marked(server: FaultServer, pod
     def no_coding(exchange: Exchange) -> None:
         exchange.send(head("200 OK", "Transfer-Encoding: identity") + b"hello")
 
-    url = server.on("/x", open_ended, no_coding, answer(200))
+    def no_length(exchange: Exchange) -> None:
+        exchange.send(head("200 OK", "Content-Length : 9") + b"hello")
+
+    url = server.on("/x", open_ended, no_coding, no_length, answer(200))
+    assert pod.run(url).result.lengthUnverified
     assert pod.run(url).result.lengthUnverified
     assert pod.run(url).result.lengthUnverified
     assert pod.run(url).result.lengthUnverified is None
