@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import socket
 import sys
 from pathlib import Path
 from types import FrameType
@@ -11,12 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 from kubernetes.aio.config import ConfigException
 
-from download_api import monitor
 from download_api.app import build_app
 from download_api.cluster import Cluster, ClusterError, UnreachableError, login
 from download_api.connection import PunctualProtocol
 from download_api.make_key import make_key
-from download_api.settings import Settings, help_text
+from download_api.settings import PREFIX, Settings, help_text
 
 log = logging.getLogger("download_api")
 
@@ -56,18 +56,16 @@ def _serve() -> int:
         )
     configuration = asyncio.run(login())
     try:
-        metrics = monitor.listener(settings.bind, settings.metrics_port)
-    except OSError as error:
-        print(
-            f"DOWNLOAD_API_METRICS_PORT: {settings.metrics_port} cannot be had: {error.strerror}",
-            file=sys.stderr,
-        )
+        own = _listener("PORT", settings.bind, settings.port)
+        metrics = None
+        if settings.metrics_port:
+            metrics = _listener("METRICS_PORT", settings.bind, settings.metrics_port)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     app = build_app(settings, configuration, metrics)
     config = uvicorn.Config(
         app,
-        host=settings.bind,
-        port=settings.port,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=30,
@@ -80,8 +78,22 @@ def _serve() -> int:
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     server = _Server(config, app)
-    server.run()
+    log.info("listening on port %d of %s", settings.port, settings.bind)
+    server.run([own])
     return 0 if server.started else 3
+
+
+def _listener(setting: str, host: str, port: int) -> socket.socket:
+    """Return what listens on *port* of *host*.
+
+    Raises:
+        ValueError: it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ValueError(f"{PREFIX}{setting}: {port} cannot be had: {error.strerror}") from error
 
 
 class _Server(uvicorn.Server):

@@ -1,8 +1,8 @@
 """What the process tells of itself: ``/metrics`` to Prometheus, on a port of its own."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import socket
 from typing import Final
 
 from aiohttp import web
@@ -15,21 +15,9 @@ from download_schedule.exposition import TEXT_FORMAT, family
 PREFIX: Final = "download_api_"
 
 
-def listener(host: str, port: int) -> socket.socket | None:
-    """Return what listens on *port* of *host*; None: port 0, which stands for none.
-
-    Raises:
-        OSError: the port cannot be had.
-    """
-    if not port:
-        return None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
-
-
 @asynccontextmanager
 async def serving(
-    listening: socket.socket | None, traffic: Traffic, cluster: Cluster, streams: Streams
+    listening: socket | None, traffic: Traffic, cluster: Cluster, streams: Streams
 ) -> AsyncIterator[None]:
     """Answer those who connect to *listening* while the block runs."""
 

@@ -72,9 +72,10 @@ def test_without_a_good_kubeconfig(tmp_path: Path, module: str, text: str | None
     [
         ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT"),
         ("download_api", "DOWNLOAD_API_METRICS_PORT"),
+        ("download_api", "DOWNLOAD_API_PORT"),
     ],
 )
-def test_without_a_port_to_tell_of_itself(tmp_path: Path, module: str, variable: str) -> None:
+def test_without_a_port_of_its_own(tmp_path: Path, module: str, variable: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
     with socket.create_server(("", 0)) as taken:
