@@ -20,9 +20,6 @@ from download_api.settings import PREFIX, Settings, help_text
 
 log = logging.getLogger("download_api")
 
-MAX_CONNECTIONS = 1000
-"""Beyond, requests are answered with 503."""
-
 EPILOG = f"""KUBECONFIG or the Pod's service account says in which cluster. Settings of `serve` come
 from the environment:
 
@@ -71,7 +68,6 @@ def _serve() -> int:
         timeout_graceful_shutdown=30,
         http=PunctualProtocol,
         ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
         access_log=False,
         # uvicorn would believe whoever comes from loopback, and that is everybody's port-forward.
         proxy_headers=bool(settings.trusted_proxies),

@@ -1,4 +1,6 @@
-"""uvicorn's HTTP protocol, with an end to waiting for a request, and errors in our own form."""
+"""uvicorn's HTTP protocol, with an end to waiting for a request and to the number of connections,
+and errors in our own form.
+"""
 
 import asyncio
 from typing import Any, Final
@@ -10,6 +12,11 @@ from download_api.problems import ProblemError
 
 REQUEST_SECONDS: Final = 20.0
 """From the first byte of a request, or from the connection's start, to the request's last byte."""
+
+MAX_CONNECTIONS: Final = 1000
+"""Beyond, those who come are told to come again; those who are there stay."""
+CROWDED: Final = "crowded"
+"""Member of the state of requests whose connection was one too many."""
 
 _NO_HTTP: Final = "The request is not HTTP/1.1, or its head has more than 64 KiB."
 
@@ -25,6 +32,8 @@ class PunctualProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait."""
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self.app_state = {**self.app_state, CROWDED: True}
         self._wait()
 
     def data_received(self, data: bytes) -> None:

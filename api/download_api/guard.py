@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from download_api.access import Access
 from download_api.authentication import Anyone, Authentication, Kubernetes, OneKey
 from download_api.cluster import Cluster
+from download_api.connection import CROWDED, MAX_CONNECTIONS
 from download_api.keys import HashedKeys, KeyFile
 from download_api.problems import ProblemError
 from download_api.rates import Rates
@@ -84,8 +85,11 @@ class Gate:
         """Let a request in; its state then says what its sender may do.
 
         Raises:
-            ProblemError: he may not come in, or not do what the route does, or not so often.
+            ProblemError: he may not come in, or not do what the route does, or not so often; or
+                too many are here.
         """
+        if request.scope["state"].get(CROWDED):
+            raise _crowded()
         fresh = request.method not in SAFE_METHODS
         caller = await self._caller(request, fresh)
         access = Access(caller, self._rights, fresh=fresh)
@@ -109,6 +113,12 @@ class Gate:
             if error.status == 401:
                 self._strangers.take(address)
             raise
+
+
+def _crowded() -> ProblemError:
+    sentence = f"More than {MAX_CONNECTIONS} connections at a time: try again in a few seconds."
+    headers = {"Retry-After": "5", "Connection": "close"}
+    return ProblemError(503, "too_many_connections", sentence, headers)
 
 
 class GuardedRoute(APIRoute):

@@ -33,6 +33,7 @@ ErrorType = Literal[
     "rate_limit_exceeded",
     "run_active",
     "schedule_not_found",
+    "too_many_connections",
     "too_many_streams",
     "unauthorized",
     "validation_error",
