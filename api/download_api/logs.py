@@ -39,7 +39,7 @@ class Logs:
         pods = f"/api/v1/namespaces/{metadata['namespace']}/pods"
         labels = f"{JOB_UID_LABEL}={run['id']},{SCHEDULE_UID_LABEL}={metadata['uid']}"
         found = await self._cluster.request("GET", pods, query={"labelSelector": labels})
-        pod = chosen(found["items"], attempt)
+        pod = chosen(found["items"], attempt, run.get("attempts", 0))
         if not pod["spec"].get("nodeName"):  # the API server would answer with an empty log
             raise _no_log("It has not begun")
         query = {"container": CONTAINER, "follow": str(follow).lower()}
@@ -55,8 +55,11 @@ class Logs:
             raise
 
 
-def chosen(pods: list[Any], attempt: int | None) -> JSON:
+def chosen(pods: list[Any], attempt: int | None, begun: int) -> JSON:
     """Return the Pod of the attempt of that number, or of the last one. Pure.
+
+    Of the attempts that have *begun*, those without a Pod are taken for the first ones: Kubernetes
+    removes the oldest Pods first.
 
     Raises:
         ProblemError: 404.
@@ -66,11 +69,14 @@ def chosen(pods: list[Any], attempt: int | None) -> JSON:
     )
     if not ordered:
         raise _no_log("The run's Pods are gone, or not there yet")
-    if attempt is None:
-        attempt = len(ordered)
-    if attempt > len(ordered):
-        raise _no_log(f"The run has {len(ordered)} attempts with a Pod")
-    pod: JSON = ordered[attempt - 1]
+    gone = max(begun - len(ordered), 0)
+    last = gone + len(ordered)
+    number = attempt or last
+    if number > last:
+        raise _no_log(f"The last attempt so far is {last}")
+    if number <= gone:
+        raise _no_log(f"The Pods up to attempt {gone} are gone")
+    pod: JSON = ordered[number - gone - 1]
     return pod
 
 
