@@ -24,3 +24,17 @@ def test_a_boolean_is_no_number(shape: type[BaseModel]) -> None:
         for value in (False, True):
             with pytest.raises(ValidationError, match="write a whole number, not true or false"):
                 shape.model_validate({**REQUIRED.get(shape, {}), name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "meant"),
+    [
+        ("backoff_limit", "10", 10),
+        ("backoff_limit", 10.0, 10),
+        ("enabled", "true", True),
+        ("enabled", 0, False),
+    ],
+)
+def test_text_is_taken_for_what_it_says_as_in_the_seed(name: str, said: object, meant: int) -> None:
+    taken = NewSchedule.model_validate({**REQUIRED[NewSchedule], name: said})
+    assert getattr(taken, name) == meant
