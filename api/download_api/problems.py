@@ -188,7 +188,8 @@ def as_sent(location: tuple[int | str, ...]) -> str:
 def _said(found: Mapping[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "there is no such member; leave it out"
-    return snake_case(found["msg"]).replace("request.headers", "headers or secret_headers")
+    said = found["msg"].removeprefix("Value error, ")
+    return snake_case(said).replace("request.headers", "headers or secret_headers")
 
 
 def _shorter(text: str, length: int) -> str:

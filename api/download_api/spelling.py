@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-_WORD: Final = re.compile(r"\b[a-z0-9]+(?:[A-Z][a-z0-9]+)+\b")
+_WORD: Final = re.compile(r"\b[a-z][a-z0-9]*(?:[A-Z][a-z0-9]+)+\b")
+"""No digit begins it: 23T02 is part of a time."""
 
 
 def snake(value: Any) -> Any:

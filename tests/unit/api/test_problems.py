@@ -1,10 +1,14 @@
 """What a refusal says."""
 
+from typing import Annotated
+
 import pytest
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
 from download_api.changes import patched
 from download_api.cluster import ClusterError
-from download_api.problems import ProblemError, of_cluster
+from download_api.expressions import spelled_out
+from download_api.problems import ProblemError, of_cluster, sentences
 from tests.unit.api.objects import resource
 
 
@@ -23,3 +27,14 @@ def test_a_sentence_about_many_members_has_an_end() -> None:
     assert sentence.count("there is no such member") == 10
     assert sentence.endswith("; and 990 more")
     assert len(sentence) < 2000
+
+
+class Asked(BaseModel):
+    since: Annotated[AwareDatetime, BeforeValidator(spelled_out)]
+
+
+def test_an_example_of_a_time_stays_one() -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Asked.model_validate({"since": "yesterday"})
+    told = sentences(wrong.value.errors(), lambda location: ".".join(map(str, location)))
+    assert told.startswith("since: write a time as in RFC 3339, for example 2026-11-23T02:00:00Z;")
