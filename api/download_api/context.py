@@ -10,7 +10,7 @@ from download_api import openapi
 from download_api.access import Access
 from download_api.guard import GuardedRoute
 from download_api.schedules import Schedules
-from download_schedule.names import NAMESPACE
+from download_api.shapes import NamespaceName
 
 
 def guarded_router() -> APIRouter:
@@ -48,7 +48,7 @@ ScheduleId = Annotated[
 DryRun = Annotated[
     bool, Query(description="Check everything, as for real, and leave everything as it is.")
 ]
-Namespace = Annotated[str, Query(pattern=NAMESPACE)] | None
+Namespace = NamespaceName | None
 LabelSelector = Annotated[
     str,
     Query(

@@ -46,6 +46,17 @@ _KINDS: Final[dict[int, ErrorType]] = {
     413: "body_too_large",
 }
 
+_PLAINLY: Final = {
+    "not_found": "There is no such route; GET /openapi.json lists them.",
+    "method_not_allowed": "The route does not take this method; the header Allow says which.",
+    "extra_forbidden": "there is no such member; leave it out",
+    "dict_type": "write an object",
+    "model_type": "write an object",
+    "model_attributes_type": "write an object",
+    "tuple_type": "write an array",
+}
+"""In place of what the libraries say, by our kind or their type of it."""
+
 MAX_TOLD: Final = 10
 MAX_NAME: Final = 100
 MAX_SENTENCE: Final = 500
@@ -105,7 +116,8 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_methods(request))
-        return answered(request, ProblemError(error.status_code, kind, str(error.detail), headers))
+        sentence = _PLAINLY.get(kind, str(error.detail))
+        return answered(request, ProblemError(error.status_code, kind, sentence, headers))
 
     @app.exception_handler(UnreachableError)
     async def _unreachable(request: Request, _: UnreachableError) -> JSONResponse:
@@ -186,8 +198,8 @@ def as_sent(location: tuple[int | str, ...]) -> str:
 
 
 def _said(found: Mapping[str, Any]) -> str:
-    if found["type"] == "extra_forbidden":
-        return "there is no such member; leave it out"
+    if plain := _PLAINLY.get(found["type"]):
+        return plain
     said = found["msg"].removeprefix("Value error, ")
     return snake_case(said).replace("request.headers", "headers or secret_headers")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,6 +12,11 @@ from download_api.context import LabelSelector, Namespace, Sender, guarded_route
 from download_api.feed import Feed, Opened
 from download_api.guard import needs
 from download_api.streams import Streams
+from download_schedule.rules import Check, matching
+
+_EVENT_ID: Final = Check(
+    matching(r"^([1-9][0-9]{0,17})?\z", "write the id of an event, or leave it out")
+)
 
 routes = guarded_router()
 
@@ -27,9 +32,7 @@ async def follow_schedules(
     sender: Sender,
     namespace: Namespace = None,
     label_selector: LabelSelector = "",
-    last_event_id: Annotated[
-        str, Header(pattern=r"^([1-9][0-9]{0,17})?$", description="To go on after that event.")
-    ] = "",
+    last_event_id: Annotated[str, _EVENT_ID, Header(description="To go on after that event.")] = "",
 ) -> Response:
     """Tell of every change to schedules, of one namespace or of all, as it happens."""
     streams: Streams = request.app.state.streams

@@ -30,6 +30,17 @@ def _of(owner: type[model.Model], member: str, text: str = "") -> Any:
     return found
 
 
+NamespaceName = Annotated[
+    str,
+    rules.Check(
+        rules.matching(
+            NAMESPACE.replace("$", r"\z"),
+            "a namespace is at most 63 of a-z, 0-9 and -; write for example team",
+        )
+    ),
+]
+
+
 class Shape(BaseModel):
     """Base of all: nothing unknown is accepted."""
 
@@ -155,7 +166,7 @@ class NewSchedule(Wishes):
     back: put what is secret into secret_headers."""
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """What people call it; the resource's name is made from it."""
-    namespace: Annotated[str, Field(pattern=NAMESPACE)] | None = None
+    namespace: NamespaceName | None = None
     """Where to make it; the API's own default if left out."""
 
 

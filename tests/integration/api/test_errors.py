@@ -235,6 +235,40 @@ def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> N
         assert "send JSON in UTF-8" in answer.json()["detail"]["error"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "sentence"),
+    [
+        ("POST", "/schedules", [], "body: write an object"),
+        ("POST", "/schedules", {**NEW, "request": 1}, "body.request: write an object"),
+        ("POST", "/schedules", {**NEW, "headers": []}, "body.headers: write an object"),
+        (
+            "POST",
+            "/schedules",
+            {**NEW, "verify": {"content_types": "a/b"}},
+            "body.verify.content_types: write an array",
+        ),
+        (
+            "POST",
+            "/schedules",
+            {**NEW, "namespace": "A"},
+            "body.namespace: a namespace is at most 63 of a-z, 0-9 and -; write for example team",
+        ),
+        ("GET", "/no/such/route", None, "There is no such route; GET /openapi.json lists them."),
+        (
+            "PUT",
+            "/schedules",
+            None,
+            "The route does not take this method; the header Allow says which.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_write(
+    scene: Scene, method: str, path: str, body: object, sentence: str
+) -> None:
+    answer = scene.api.request(method, path, json=body)
+    assert answer.json()["detail"]["error"] == sentence
+
+
 def test_json_that_is_not_said_to_be_json_is_told_so(scene: Scene) -> None:
     for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
         for method, path in (("POST", "/schedules"), ("PATCH", scene.report)):
