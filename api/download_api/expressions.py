@@ -31,6 +31,12 @@ def parsed(expression: str, time_zone: str, uid: str | None) -> cron.Schedule:
     Raises:
         ProblemError: 400, Kubernetes would not run it; 422, there is no such time zone.
     """
+    if not expression.isascii():  # Kubernetes reads some, but the resource's rules none
+        sentence = (
+            "cron_expression: it has a character that is not ASCII, such as a space of a web page; "
+            "type it anew"
+        )
+        raise ProblemError(400, "invalid_cron_expression", sentence)
     try:
         return cron.parse(expression, time_zone, uid=uid)
     except cron.CronError as error:

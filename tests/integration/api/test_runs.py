@@ -124,6 +124,8 @@ def test_a_preview_says_what_kubernetes_will_do(api: httpx.Client) -> None:
     assert found["description"]
     bad = api.get("/cron/preview", params={"expr": "61 * * * *"})
     assert (bad.status_code, error_type(bad)) == (400, "invalid_cron_expression")
+    pasted = api.get("/cron/preview", params={"expr": "0\u00a02 * * *"})
+    assert (pasted.status_code, error_type(pasted)) == (400, "invalid_cron_expression")
     zone = api.get("/cron/preview", params={"expr": "0 2 * * *", "tz": "Mars/Olympus"})
     assert (zone.status_code, error_type(zone)) == (422, "validation_error")
     for count in (0, 101):
