@@ -14,8 +14,8 @@ from download_api.cluster import Cluster
 from download_api.content import Place, excerpt, place
 from download_api.problems import ProblemError
 from download_api.reviews import Caller
-from download_api.settings import Settings
-from download_api.volumes import open_beneath
+from download_api.settings import MountedClaim, Settings
+from download_api.volumes import Volumes, open_beneath
 from download_schedule.model import S3
 
 DIGEST = "a" * 64
@@ -246,6 +246,20 @@ def test_a_destination_of_earlier_rules_is_served_too() -> None:
 
     with pytest.raises(ProblemError, match="The Secret Keys with the S3 credentials"):
         asyncio.run(link())
+
+
+@pytest.mark.parametrize("name", ["absent", "x" * 300])
+def test_a_folder_that_cannot_be_looked_at_is_not_mounted(tmp_path: Path, name: str) -> None:
+    """So is one whose server is gone; a name too long is an error of the system as well."""
+    volumes = Volumes([MountedClaim("team", "data", tmp_path / name)])
+
+    async def opened() -> None:
+        async with volumes.open("team", Place("volume", "data", "a"), 1):
+            pass
+
+    with pytest.raises(ProblemError, match="it is not mounted") as told:
+        asyncio.run(opened())
+    assert told.value.status == 503
 
 
 def test_which_claims_are_mounted() -> None:
