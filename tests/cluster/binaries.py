@@ -103,6 +103,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "kind": Family({"kind": "sigs.k8s.io/kind"}),
     "pause": Family({"pause": "."}),
+    # promtool alone, without the clients of all the clouds that Prometheus can look into.
+    "prometheus": Family(
+        {"promtool": "github.com/prometheus/prometheus/cmd/promtool"}, tags="remove_all_sd"
+    ),
 }
 
 

@@ -5,6 +5,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{- define "download-operator.metricsLabels" -}}
+{{ include "download-operator.labels" . }}
+{{- with .Values.metrics.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "download-operator.image" -}}
 {{ .root.Values.image.repository }}/{{ .process }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- end }}

@@ -146,6 +146,18 @@ def test_where_no_pod_could_run_is_refused(part: str, value: str, sentence: str)
     assert sentence in done.stderr
 
 
+def test_prometheus_finds_the_ports_of_both_pods() -> None:
+    assert "monitoring.coreos.com/v1" not in {item["apiVersion"] for item in rendered()}
+    items = rendered("metrics.podMonitor.enabled=true")
+    spec = one(items, "PodMonitor", "download-operator")["spec"]
+    asked = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
+    for name in ("download-operator", "download-operator-api"):
+        pod = one(items, "Deployment", name)["spec"]["template"]
+        assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        (container,) = pod["spec"]["containers"]
+        assert len(asked & {port["name"] for port in container["ports"]}) == 1
+
+
 def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
     rules = one(rendered(), "ClusterRole", "download-operator")["rules"]
     granted = {(r, v) for rule in rules for r in rule["resources"] for v in rule["verbs"]}
@@ -339,16 +351,17 @@ def test_names_that_yaml_would_take_for_something_else_stay_text() -> None:
     values = {
         "image.pullSecrets[0]": "1e3",
         "operator.namespaces[0]": "on",
+        "metrics.labels.name": "off",
         "api.existingSecret": "007",
         "api.content.volumes[0].claimName": "12",
     }
     settings = [f"--set-string={name}={value}" for name, value in values.items()]
-    settings.append("--set=crd.install=false")
+    settings += ["--set=crd.install=false", "--set=metrics.podMonitor.enabled=true"]
     done = helm("template", "123", str(CHART), "--namespace=no", *settings)
     assert done.returncode == 0, done.stderr
     items = [item for item in yaml.safe_load_all(done.stdout) if item]
     names = [name for item in items for name in names_in(item)]
-    assert {"no", "on", "123", "1e3", "007", "12"} <= set(names)
+    assert {"no", "on", "off", "123", "1e3", "007", "12"} <= set(names)
     assert all(isinstance(name, str) for name in names)
 
 

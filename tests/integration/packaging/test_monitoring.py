@@ -1,0 +1,159 @@
+"""The alerts fire when they should, and the Prometheus operator takes what the chart makes."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from download_api.monitor import metrics
+from download_api.traffic import Traffic
+from tests.cluster import LocalCluster, binaries
+from tests.integration.conftest import StartOperator
+from tests.kubectl import Kubectl
+from tests.manifests import CHART, REPOSITORY
+
+ALERTS = CHART / "files" / "alerts.yaml"
+PINNED = Path(__file__).parent / "monitoring"
+MODULE = "github.com/prometheus-operator/prometheus-operator"
+LEADER = "download_operator_leader"
+SCHEDULES = "download_operator_schedules"
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+    return list(group["rules"])
+
+
+def promtool(*arguments: str) -> None:
+    program = binaries.ensure("promtool")["promtool"]
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_guide_lists_the_alerts() -> None:
+    guide = (REPOSITORY / "docs" / "operating.md").read_text()
+    listed = re.findall(r"^\| `(Download\w+)` \| `(.*)` \| (\w+) \|$", guide, re.MULTILINE)
+    assert listed == [(rule["alert"], rule["expr"], rule["for"]) for rule in rules()]
+
+
+@pytest.mark.parametrize(
+    ("series", "firing"),
+    [
+        ({}, {"DownloadOperatorDown"}),
+        ({f'{LEADER}{{pod="a"}}': 0, f'{LEADER}{{pod="b"}}': 0}, {"DownloadOperatorDown"}),
+        ({f'{LEADER}{{pod="a"}}': 1, f'{LEADER}{{pod="b"}}': 1}, {"DownloadOperatorDown"}),
+        ({f'{LEADER}{{pod="a"}}': 1, f'{LEADER}{{pod="b"}}': 0}, set()),
+        (
+            {
+                LEADER: 1,
+                f'{SCHEDULES}{{pod="a",condition="Ready",status="False",reason="NameTaken"}}': 1,
+                f'{SCHEDULES}{{pod="b",condition="Ready",status="False",reason="NameTaken"}}': 1,
+            },
+            {"DownloadScheduleNotReady"},
+        ),
+        (
+            {
+                LEADER: 1,
+                f'{SCHEDULES}{{condition="Ready",status="True",reason="Scheduled"}}': 2,
+                f'{SCHEDULES}{{condition="Healthy",status="False",reason="LastRunFailed"}}': 1,
+            },
+            {"DownloadsFail"},
+        ),
+        (
+            {
+                LEADER: 1,
+                'download_operator_reconciles_total{result="success"}': "0+9x99",
+                'download_operator_reconciles_total{result="error"}': "0+1x99",
+            },
+            {"DownloadOperatorErrors"},
+        ),
+        (
+            {
+                LEADER: 1,
+                'download_api_request_seconds_count{route="/a",status="5xx"}': "0+1x99",
+                'download_api_request_seconds_count{route="/b",status="5xx"}': "0+1x99",
+            },
+            {"DownloadAPIErrors"},
+        ),
+    ],
+)
+def test_the_alerts_fire_when_they_should(
+    series: dict[str, int | str], firing: set[str], tmp_path: Path
+) -> None:
+    values = {name: f"{v}x99" if isinstance(v, int) else v for name, v in series.items()}
+    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(firing)]
+    expected = {
+        "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+        "eval_time": "90m",
+        "exp_samples": samples,
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": text} for name, text in values.items()],
+        "promql_expr_test": [expected],
+    }
+    scene = tmp_path / "test.yaml"
+    scene.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": [test]}))
+    promtool("test", "rules", str(scene))
+
+
+def test_the_alerts_are_of_numbers_that_there_are(
+    start_operator: StartOperator, kubectl: Kubectl
+) -> None:
+    promtool("check", "rules", str(ALERTS))
+    operator = start_operator(namespaces=kubectl.namespace)
+    cluster: Any = SimpleNamespace(answers={})
+    streams: Any = ()
+    told = operator.ask("/metrics").text + metrics(Traffic(), cluster, streams)
+    for rule in rules():
+        for name in re.findall(r"download_\w+", rule["expr"]):
+            assert f"# TYPE {name.removesuffix('_count')} " in told
+
+
+def test_the_resources_of_the_prometheus_operator_take_them(
+    cluster: LocalCluster, kubectl: Kubectl
+) -> None:
+    helm = binaries.ensure("helm")["helm"]
+    values = [f"metrics.{kind}.enabled=true" for kind in ("podMonitor", "prometheusRule")]
+    values += ["crd.install=false", "metrics.labels.release=mine"]
+    command = [str(helm), "template", "x", str(CHART), f"--namespace={kubectl.namespace}"]
+    settings = [f"--set={value}" for value in values]
+    made = subprocess.run([*command, *settings], capture_output=True, text=True, check=True).stdout
+    objects = [
+        item
+        for item in yaml.safe_load_all(made)
+        if item and item["apiVersion"] == "monitoring.coreos.com/v1"
+    ]
+    names = [f"{item['kind'].lower()}s" for item in objects]
+    assert names == ["podmonitors", "prometheusrules"]
+    for name in names:
+        # Too long for the annotation of kubectl apply.
+        kubectl("create", f"--filename={definitions() / f'monitoring.coreos.com_{name}.yaml'}")
+    try:
+        for name in names:
+            kubectl("wait", "--for=condition=Established", f"crd/{name}.monitoring.coreos.com")
+        for item in objects:
+            kubectl("create", "--validate=strict", "--filename=-", stdin=json.dumps(item))
+            assert item["metadata"]["labels"]["release"] == "mine"
+    finally:
+        for name in names:
+            kubectl("delete", f"crd/{name}.monitoring.coreos.com")
+
+
+def definitions() -> Path:
+    """The folder of the Prometheus operator's resource definitions, at the version pinned."""
+    done = subprocess.run(
+        [binaries.go(), "mod", "download", "-json", MODULE],
+        cwd=PINNED,
+        env={**os.environ, "GOFLAGS": "-mod=readonly"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(json.loads(done.stdout)["Dir"]) / "example" / "prometheus-operator-crd"
