@@ -146,6 +146,15 @@ def test_where_no_pod_could_run_is_refused(part: str, value: str, sentence: str)
     assert sentence in done.stderr
 
 
+def test_a_drain_takes_one_replica_at_a_time_where_another_can_take_over() -> None:
+    assert "PodDisruptionBudget" not in {item["kind"] for item in rendered()}
+    items = rendered("operator.replicas=2")
+    budget = one(items, "PodDisruptionBudget", "download-operator")["spec"]
+    deployment = one(items, "Deployment", "download-operator")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == deployment["selector"]
+
+
 def test_prometheus_finds_the_ports_of_both_pods() -> None:
     assert "monitoring.coreos.com/v1" not in {item["apiVersion"] for item in rendered()}
     items = rendered("metrics.podMonitor.enabled=true")
