@@ -51,6 +51,18 @@ def test_one_version() -> None:
         assert images.reference(target) in text
 
 
+def test_without_helm_every_image_comes_from_the_registry_named() -> None:
+    (command,) = re.findall(
+        r"^(sed .*) \| kubectl", (REPOSITORY / "README.md").read_text(), re.MULTILINE
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    named = re.findall(r"(?:image|value): (\S+:0\.\S+)", done.stdout)
+    wanted = {f"REGISTRY/{images.reference(target)}" for target in images.TARGETS}
+    assert set(named) == wanted
+
+
 def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
     values = yaml.safe_load((CHART / "values.yaml").read_text())
