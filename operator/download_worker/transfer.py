@@ -1,6 +1,7 @@
 """One HTTP request by libcurl: the only module that knows pycurl."""
 
 import logging
+import math
 import os
 import re
 import socket
@@ -130,7 +131,8 @@ class _Transfer:
         self._answers = 0
         self._in_head = False
         self._in_body = False
-        self._heard = time.monotonic()
+        self._heard = math.inf
+        """Silence counts from the connection on; until then there is another time-out."""
 
     def perform(self) -> Response:
         if not _WEB_ADDRESS.match(self._request.url):
@@ -186,6 +188,7 @@ class _Transfer:
             pycurl.USERAGENT: USER_AGENT,
             pycurl.HTTPHEADER: [_line(name, value) for name, value in self._request.headers],
             pycurl.OPENSOCKETFUNCTION: self._open_socket,
+            pycurl.PREREQFUNCTION: self._connected,
             pycurl.HEADERFUNCTION: self._header,
             pycurl.WRITEFUNCTION: self._write,
             pycurl.XFERINFOFUNCTION: self._tick,
@@ -209,6 +212,10 @@ class _Transfer:
                 return self._sockets[-1]
             self._refused.append(host)
         return pycurl.SOCKET_BAD
+
+    def _connected(self, *_addresses: object) -> int:
+        self._heard = time.monotonic()
+        return int(pycurl.PREREQFUNC_OK)
 
     def _header(self, line: bytes) -> int | None:
         """Begin anew at each status line: headers of an interim response (1xx) do not count.

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -422,7 +422,7 @@ def test_a_host_with_one_address_refused_and_one_down_is_tried_again(pod: Pod) -
 
 
 @contextmanager
-def unanswered() -> Iterator[str]:
+def unanswered() -> Iterator[socket.socket]:
     """A listener whose queue is full leaves further connections waiting (listen(2))."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -432,21 +432,43 @@ def unanswered() -> Iterator[str]:
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(address)
-        yield f"127.0.0.1:{address[1]}"
+        yield listener
+        listener.shutdown(socket.SHUT_RDWR)
         for each in waiting:
             each.close()
 
 
+def origin(listener: socket.socket) -> str:
+    host, port = listener.getsockname()
+    return f"{host}:{port}"
+
+
 def test_an_unanswered_connection_is_tried_again(pod: Pod) -> None:
     pod.connect_seconds = 1
-    with unanswered() as address:
-        failed(pod.run(f"http://{address}/"), EXIT_RETRY, "ConnectTimeout")
+    with unanswered() as listener:
+        failed(pod.run(f"http://{origin(listener)}/"), EXIT_RETRY, "ConnectTimeout")
+
+
+def test_the_time_that_a_connection_takes_is_no_silence(pod: Pod) -> None:
+    """What asks for a connection is sent again after one second and after three."""
+    pod.stall_seconds = 2
+
+    def accept(listener: socket.socket, server: FaultServer) -> None:
+        with suppress(OSError):
+            while True:
+                serving = threading.Thread(target=server.serve, args=listener.accept()[:1])
+                serving.start()
+
+    with unanswered() as listener:
+        server = FaultServer(f"http://{origin(listener)}")
+        threading.Timer(2, accept, (listener, server)).start()
+        assert pod.run(server.on("/x", answer(200))).code == EXIT_DONE
 
 
 def test_sigterm_ends_the_wait_for_a_connection(pod: Pod) -> None:
     pod.connect_seconds = 300
-    with unanswered() as address, socket.create_server(("127.0.0.1", 0)) as silent:
-        for url in (f"http://{address}/", f"https://127.0.0.1:{silent.getsockname()[1]}/"):
+    with unanswered() as listener, socket.create_server(("127.0.0.1", 0)) as silent:
+        for url in (f"http://{origin(listener)}/", f"https://{origin(silent)}/"):
             process = pod.start(url)
             assert process.stdout
             process.stdout.readline()  # of the request: by then SIGTERM has its handler
