@@ -24,6 +24,8 @@ HARMLESS_HEADERS: Final = frozenset(
 )
 """Headers that another origin may see; any other could be a credential."""
 
+_REPLACED: Final = frozenset("ßẞς\u200c\u200d")
+"""Of a host's name: what the codec (RFC 3490) writes as other letters, and browsers as it is."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 Header = tuple[str, str]
@@ -43,9 +45,11 @@ def encoded(url: str) -> str:
     """Return *url* in plain ASCII: percent-encoded, and the host's name in its IDNA form.
 
     Raises:
-        ValueError: the host's name is none.
+        ValueError: the host's name is none, or would become that of another host.
     """
     parts = urlsplit(url)
+    if _REPLACED & set(parts.netloc):
+        raise ValueError("write the host's name as browsers do, with xn--")
     if not parts.netloc.isascii():
         host, colon, port = parts.netloc.partition(":")
         parts = parts._replace(netloc=host.encode("idna").decode() + colon + port)

@@ -75,6 +75,8 @@ def test_http_to_https_is_another_origin() -> None:
         ("https://example.com:99999/", "broken address"),
         ("https://[::1", "broken address"),
         (f"https://{'ü' * 70}.example/", "broken address"),
+        ("https://straße.example/", "broken address"),
+        ("https://a\u200db.example/", "broken address"),
     ],
 )
 def test_other_targets_are_refused_for_good(location: str, sentence: str) -> None:
