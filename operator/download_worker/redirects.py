@@ -67,7 +67,7 @@ def follow(request: Request, location: str, status: int) -> Request:
         DownloadError: the redirect leads to no web address, or from https to http.
     """
     try:
-        url = encoded(urldefrag(urljoin(request.url, location)).url)
+        url = encoded(urldefrag(urljoin(request.url, _from_root(request.url, location))).url)
         target, source = urlsplit(url), urlsplit(request.url)
         origins = _origin(url), _origin(request.url)
     except ValueError:
@@ -88,6 +88,15 @@ def follow(request: Request, location: str, status: int) -> Request:
         raise _bad("another origin, which must not see the body", status)
     harmless = tuple(header for header in same.headers if header[0].lower() in HARMLESS_HEADERS)
     return replace(same, headers=harmless)
+
+
+def _from_root(url: str, reference: str) -> str:
+    """Write a relative path as one from the root: of others urljoin leaves out empty parts."""
+    to = urlsplit(reference)
+    if to.scheme or to.netloc or not to.path or to.path.startswith("/"):
+        return reference
+    folder = urlsplit(url).path.rpartition("/")[0]
+    return f"/.{folder}/{reference}"  # the dot keeps what begins with // from being a host
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

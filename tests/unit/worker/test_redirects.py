@@ -35,6 +35,28 @@ def test_within_the_origin_all_headers_go_along(location: str, url: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("base", "location", "path"),
+    [
+        ("/web/2026/https://example.org/a", "b", "/web/2026/https://example.org/b"),
+        ("/a/b", "c//d?e//f", "/a/c//d?e//f"),
+        ("/a//b/c", "../d", "/a//d"),
+        ("//a", "b", "//b"),
+        ("//a/b", "../../c", "/c"),
+        ("", "a//b", "/a//b"),
+        ("/a/b;c?d", ";e", "/a/;e"),
+        ("/a/b;c?d", "?e", "/a/b;c?e"),
+        ("/a/b;c?d", "./", "/a/"),
+        ("/a/b;c?d", "../../../e/./f/..", "/e/"),
+        ("/a/b", "", "/a/b"),
+    ],
+)
+def test_a_relative_path_keeps_all_its_parts(base: str, location: str, path: str) -> None:
+    """RFC 3986 section 5.2."""
+    followed = follow(Request(f"https://example.com{base}"), location, 302)
+    assert followed == Request(f"https://example.com{path}")
+
+
+@pytest.mark.parametrize(
     "location",
     [
         "https://other.example/",
