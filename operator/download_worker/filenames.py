@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
@@ -30,11 +31,11 @@ def filename(url: str, disposition: str | None) -> str:
         url: after all redirects.
         disposition: the response's Content-Disposition (RFC 6266), if it has one.
     """
-    proposed = _from_disposition(disposition or "")
-    return _safe(proposed) or _safe(unquote(_last(urlsplit(url).path))) or DEFAULT
+    proposed = *_from_disposition(disposition or ""), unquote(_last(urlsplit(url).path))
+    return next(filter(None, map(_safe, proposed)), DEFAULT)
 
 
-def _from_disposition(header: str) -> str:
+def _from_disposition(header: str) -> Iterator[str]:
     """``filename*`` wins over ``filename``, as RFC 6266 section 4.3 asks."""
     values: dict[str, str] = {}
     for found in _PARAMETER.finditer(header):
@@ -43,8 +44,8 @@ def _from_disposition(header: str) -> str:
         values.setdefault(found[1].lower(), value)
     extended = _EXTENDED.fullmatch(values.get("filename*", "").strip())
     if extended:
-        return unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")
-    return values.get("filename", "")
+        yield unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")
+    yield values.get("filename", "")
 
 
 def _last(path: str) -> str:

@@ -21,6 +21,8 @@ DISPOSITIONS = {
     "attachment; filename=\"EURO.txt\"; filename*=utf-8''%e2%82%ac.txt": "€.txt",
     "attachment; filename*=utf-8''%e2%82%ac.txt; filename=EURO.txt": "€.txt",
     "attachment; filename*=klingon''a.txt; filename=plain.txt": "plain.txt",
+    "attachment; filename*=utf-8''; filename=plain.txt": "plain.txt",
+    "attachment; filename*=utf-8''%2e%2e; filename=plain.txt": "plain.txt",
     "attachment; filename=first.txt; filename=second.txt": "first.txt",
     'attachment; name="a; filename=b.txt"; filename="c.txt"': "c.txt",
     r'attachment; name="a\"; filename=b.txt"; filename="c.txt"': "c.txt",
