@@ -4,12 +4,14 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from download_api.cache import Clock, Expiring
 from download_api.keys import HashedKeys, KeyFile, bearer
 from download_api.problems import ProblemError
 from download_api.reviews import Caller
 
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 IDENTITY_SECONDS: Final = 60
 """A token that is revoked is still good for so long, to read."""
 
@@ -28,7 +30,7 @@ class Authentication(Protocol):
 
 
 class Anyone:
-    """Whoever can reach us: for loopback only."""
+    """Whoever can reach us: for loopback only, see :func:`is_from_here`."""
 
     async def caller(
         self,
@@ -39,6 +41,19 @@ class Anyone:
     ) -> Caller:
         """Return the only caller there is."""
         return Caller(user="local")
+
+
+def is_from_here(host: str, origin: str | None) -> bool:
+    """Whether a request is for this machine, and no other site's page has a browser send it.
+
+    A browser on this machine reaches loopback for any page: by a form or, where the page's own name
+    has become an address of loopback, by all means. It then names the page in these headers.
+    """
+    try:
+        named = [urlsplit(f"//{host}"), *([] if origin is None else [urlsplit(origin)])]
+        return all(place.hostname in LOOPBACK_NAMES for place in named)
+    except ValueError:
+        return False
 
 
 class OneKey:

@@ -9,7 +9,13 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from download_api.access import Access
-from download_api.authentication import Anyone, Authentication, Kubernetes, OneKey
+from download_api.authentication import (
+    Anyone,
+    Authentication,
+    Kubernetes,
+    OneKey,
+    is_from_here,
+)
 from download_api.cluster import Cluster
 from download_api.connection import CROWDED, MAX_CONNECTIONS
 from download_api.keys import HashedKeys, KeyFile
@@ -104,6 +110,10 @@ class Gate:
     async def _caller(self, request: Request, fresh: bool) -> Caller:
         """Find out who it is; whoever fails at that too often from one address has to wait."""
         headers, address = request.headers, request.client.host if request.client else ""
+        if isinstance(self._authentication, Anyone) and not is_from_here(
+            headers.get("host", ""), headers.get("origin")
+        ):
+            raise _from_elsewhere()
         self._strangers.look(address).check()
         try:
             return await self._authentication.caller(
@@ -113,6 +123,14 @@ class Gate:
             if error.status == 401:
                 self._strangers.take(address)
             raise
+
+
+def _from_elsewhere() -> ProblemError:
+    sentence = (
+        "Without a key this is for programs of this machine: ask http://localhost, and not from"
+        " another site's page; or have a key (DOWNLOAD_API_KEY_FILE)."
+    )
+    return ProblemError(401, "unauthorized", sentence, {"WWW-Authenticate": "Bearer"})
 
 
 def _crowded() -> ProblemError:

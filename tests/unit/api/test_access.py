@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from download_api.access import AT_ONCE, Access
-from download_api.authentication import Authentication, Kubernetes
+from download_api.authentication import Authentication, Kubernetes, is_from_here
 from download_api.cache import Expiring
 from download_api.guard import Gate, GuardedRoute
 from download_api.keys import HashedKeys, bearer, parse_keys
@@ -346,6 +346,26 @@ def test_a_route_without_a_rule_cannot_be_made() -> None:
 
     with pytest.raises(KeyError):
         GuardedRoute("/forgotten", forgotten)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "from_here"),
+    [
+        ("localhost:8080", None, True),
+        ("127.0.0.1", None, True),
+        ("[::1]:8080", "http://localhost:3000", True),
+        ("LOCALHOST", None, True),
+        ("rebound.example:8080", None, False),
+        ("localhost.example", None, False),
+        ("", None, False),
+        ("[", None, False),
+        ("127.0.0.1:8080", "https://page.example", False),
+        ("127.0.0.1:8080", "null", False),
+        ("127.0.0.1:8080", "", False),
+    ],
+)
+def test_whose_page_has_a_browser_ask(host: str, origin: str | None, from_here: bool) -> None:
+    assert is_from_here(host, origin) == from_here
 
 
 def test_the_gate_that_the_settings_ask_for(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Connections to the API: one too many is told so in the form of all errors."""
+"""Connections to the API that nobody need sign in to: from where, and how many."""
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -16,25 +18,42 @@ from download_api.settings import Settings
 PREVIEW = "/cron/preview?expr=@daily"
 
 
+@asynccontextmanager
+async def served() -> AsyncIterator[str]:
+    """An API that asks nobody who he is; yields its address."""
+    app = build_app(Settings(), Configuration(host="http://127.0.0.1:1"))
+    server = uvicorn.Server(uvicorn.Config(app, http=PunctualProtocol, log_config=None))
+    own = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([own]))
+    yield f"http://127.0.0.1:{own.getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+def test_a_page_of_another_site_is_not_let_in() -> None:
+    async def asked() -> None:
+        async with served() as address, httpx.AsyncClient(base_url=address) as client:
+            for headers in ({"Host": "rebound.example"}, {"Origin": "https://page.example"}):
+                refused = await client.get(PREVIEW, headers=headers)
+                assert refused.status_code == 401
+                assert "ask http://localhost" in refused.json()["detail"]["error"]
+            assert (await client.get(PREVIEW)).status_code == 200
+
+    asyncio.run(asked())
+
+
 def test_one_connection_too_many_is_a_problem_as_all_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "MAX_CONNECTIONS", 1)
 
     async def asked() -> None:
-        app = build_app(Settings(), Configuration(host="http://127.0.0.1:1"))
-        server = uvicorn.Server(uvicorn.Config(app, http=PunctualProtocol, log_config=None))
-        own = socket.create_server(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{own.getsockname()[1]}"
-        serving = asyncio.create_task(server.serve([own]))
-        async with httpx.AsyncClient(base_url=address, trust_env=False) as first:
+        async with served() as address, httpx.AsyncClient(base_url=address) as first:
             assert (await first.get(PREVIEW)).status_code == 200
-            async with httpx.AsyncClient(base_url=address, trust_env=False) as second:
+            async with httpx.AsyncClient(base_url=address) as second:
                 refused = await second.get(PREVIEW)
                 probed = await second.get("/livez")
             assert (await first.get(PREVIEW)).status_code == 200
-        server.should_exit = True
-        await serving
         assert (refused.status_code, probed.status_code) == (503, 200)
         assert refused.headers["content-type"] == "application/problem+json"
         assert refused.json()["detail"]["error_type"] == "too_many_connections"
