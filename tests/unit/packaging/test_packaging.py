@@ -300,6 +300,14 @@ def test_the_api_believes_the_proxies_that_it_is_to_trust() -> None:
     assert trusted == ("10.0.0.0/8", "fd00::/8")
 
 
+@pytest.mark.parametrize("limit", [0, 1_000_000])
+def test_the_api_takes_as_many_requests_as_the_value_says(limit: int) -> None:
+    deployment = one(rendered(f"api.rateLimit={limit}"), "Deployment", "download-operator-api")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item["value"] for item in container["env"]}
+    assert ApiSettings.from_environment(environment).rate_limit == limit
+
+
 def test_the_api_reads_the_claims_that_it_is_to_serve() -> None:
     values = [f"api.content.volumes[{n}].claimName={name}" for n, name in enumerate("ab")]
     deployment = one(rendered(*values), "Deployment", "download-operator-api")
