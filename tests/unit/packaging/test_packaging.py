@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -104,6 +105,18 @@ def value_names(values: dict[str, Any]) -> list[str]:
         nested = isinstance(value, dict) and value and name != "resources"
         names += [f"{name}.{inner}" for inner in value_names(value)] if nested else [name]
     return names
+
+
+def test_a_chart_of_charts_can_switch_it_on(tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
+    dependency = {"name": CHART.name, "version": VERSION, "condition": f"{CHART.name}.enabled"}
+    parent = {"apiVersion": "v2", "name": "x", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(json.dumps(parent))
+    for enabled in ("true", "false"):
+        done = helm("template", "x", str(tmp_path), f"--set={CHART.name}.enabled={enabled}")
+        assert done.returncode == 0, done.stderr
+        assert ("kind: Deployment" in done.stdout) == (enabled == "true")
 
 
 def test_the_chart_is_sound() -> None:
