@@ -164,7 +164,7 @@ class _Transfer:
                 if not multi.select(soon if 0 <= soon < POLL_SECONDS else POLL_SECONDS):
                     time.sleep(0.001)  # there may have been nothing to wait for
             for _, code, words in multi.info_read()[2]:
-                raise pycurl.error(code, words)
+                raise pycurl.error(code, words or pycurl.easy_strerror(code))
         except BaseException:
             # It waits for the end of a look-up that is given up, which nobody else should.
             close = threading.Thread(target=multi.close, daemon=True).start

@@ -36,7 +36,7 @@ TICK = "team/nightly/20261123T020000Z"
 
 def failed(ended: Ended, code: int, reason: str) -> None:
     assert (ended.code, ended.result.reason) == (code, reason), (ended.out, ended.err)
-    assert ended.result.message
+    assert (ended.result.message or "").strip(".")
     assert f"{reason}: {ended.result.message}" in ended.out
     assert ended.err == ""
 
