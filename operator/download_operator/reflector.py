@@ -103,6 +103,8 @@ class Reflector(Generic[V]):
             try:
                 if not version:
                     version = await self._list()
+                    if not self.synced.is_set():
+                        pause = FIRST_PAUSE  # what kept the first list away is over
                     self.synced.set()
                 async for seen in self._watch(version):
                     version, pause, told = seen, FIRST_PAUSE, True

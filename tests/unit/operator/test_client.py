@@ -1,6 +1,7 @@
 """What the client makes of answers that are not the API server's."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -68,3 +69,32 @@ def test_a_watch_outlives_what_is_no_event(event: str) -> None:
         return web.Response(text=f"{event}\n" if "watch" in request.query else listed)
 
     play(scene, answer)
+
+
+def test_a_resource_that_was_not_there_at_first_is_watched_without_a_long_pause() -> None:
+    """The API server ends watches of a resource that it has just got."""
+    asked: list[float] = []
+
+    async def scene(client: KubeClient) -> None:
+        def ignore(_: Schedule) -> None: ...
+
+        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore, tuple)
+        running = asyncio.create_task(mirror.run())
+        async with asyncio.timeout(60):
+            while len(asked) < 2:
+                await asyncio.sleep(0.01)
+        assert mirror.failures == 4
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    refusals = iter([404] * 4)
+
+    def answer(request: web.Request) -> web.Response:
+        if "watch" in request.query:
+            asked.append(time.monotonic())
+            return web.Response()
+        listed = '{"items": [], "metadata": {"resourceVersion": "1"}}'
+        return web.Response(text=listed, status=next(refusals, 200))
+
+    play(scene, answer)
+    assert asked[1] - asked[0] < 1.5
