@@ -87,9 +87,12 @@ def _listener(setting: str, host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         raise ValueError(f"{PREFIX}{setting}: {port} cannot be had: {error.strerror}") from error
+    # Connections inherit it: asyncio looks for TCP in a number that create_server leaves at 0.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 class _Server(uvicorn.Server):
