@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,18 +13,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from download_operator.actions import WriteStatus
+from download_operator.picture import Picture
 from download_operator.recording import PENDING_PATIENCE, PENDING_SPREAD
-from download_operator.views import job_of, pod_of
+from download_operator.reflector import vanished
+from download_operator.views import job_of, pod_of, schedule_of
 from download_schedule.history import counted
 from tests.unit.operator.objects import job_manifest, pod_manifest
 from tests.unit.operator.world import KEY, World
 
 MAX_JOBS = 6
+MAX_EVENTS = 100
+WATCHES = ("schedules", "jobs", "pods")
 UNTIL_WRITTEN = PENDING_PATIENCE + PENDING_SPREAD + timedelta(seconds=1)
 
 
 class Cluster(RuleBasedStateMachine):
-    """The truth, two watches that deliver it late, and the operator."""
+    """The truth, two watches that deliver it late, the operator, and another that stands by."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +39,12 @@ class Cluster(RuleBasedStateMachine):
         self.ends: dict[int, str] = {}
         self.job_events: list[Callable[[], None]] = []
         self.pod_events: list[Callable[[], None]] = []
+        self.told: dict[str, list[Callable[[Picture], None]]] = {name: [] for name in WATCHES}
+        """What the standby has yet to hear, by the watch that tells it."""
+        self.counted: set[str] = set()
+        """Runs that any status has counted."""
+        self.heard: set[str] = set()
+        """Those of which the standby has heard it, or that were over when it began."""
         self.writes = 0
         self.disturbances = 0
         """Each may cost one write that comes to nothing, or is made again."""
@@ -43,7 +54,9 @@ class Cluster(RuleBasedStateMachine):
         self.limit = limit
         self.world = World(historyLimit=limit)
         self.world.pods_in_cluster = self.pods_in_cluster  # type: ignore[method-assign]
+        self.world.written = self.status_is_written
         self.reconcile()
+        self.stands_by()
         self.writes = 0
 
     @precondition(lambda self: len(self.jobs) < MAX_JOBS)
@@ -76,11 +89,13 @@ class Cluster(RuleBasedStateMachine):
         """By Kubernetes' clean-up: only what is over, and long after its Pods told all."""
         while self.pod_events:
             self.pod_events.pop(0)()
+        self.standby_hears("pods", MAX_EVENTS)
         number = data.draw(st.sampled_from(sorted(self.ends)))
         if self.jobs.get(number):
             self.jobs[number]["metadata"]["resourceVersion"] = str(self.world.next_version())
             gone = job_of(copy.deepcopy(self.jobs[number]))
             self.job_events.append(lambda: self.world.picture.remove_job(gone))
+            self.told["jobs"].append(lambda picture: picture.remove_job(gone))
             self.jobs[number] = {}
 
     @rule(data=st.data())
@@ -120,11 +135,35 @@ class Cluster(RuleBasedStateMachine):
         self.disturbances += 1
         action = self.world.decide()
         if isinstance(action, WriteStatus):
-            self.world.store(action.status)
+            self.world.write_status(action.status)
             self.writes += 1
         self.job_events.clear()
         self.pod_events.clear()
         self.lists_anew()
+
+    @rule(data=st.data(), watch=st.sampled_from(WATCHES))
+    def the_standby_hears(self, data: st.DataObject, watch: str) -> None:
+        self.standby_hears(watch, data.draw(st.integers(0, MAX_EVENTS)))
+
+    @precondition(lambda self: self.all_deleted_are_counted() and self.forgotten() <= self.heard)
+    @rule()
+    def the_standby_takes_over(self) -> None:
+        """It lists the Jobs; of all else its watches go on, and tell what they have yet to tell.
+
+        A run's Job stays for so long that no watch is as late as from its end to its clean-up.
+        """
+        self.disturbances += 1
+        self.world.picture = picture = self.standby
+        existing = [job_of(manifest) for manifest in self.jobs.values() if manifest]
+        for job in existing:
+            picture.put_job(job)
+        uids = {job.uid for job in existing}
+        for job in vanished(picture.jobs(), uids, self.world.version):
+            picture.remove_job(job)
+        self.job_events.clear()
+        late = [*self.told["schedules"], *self.told["pods"]]
+        self.pod_events = [partial(take_in, picture) for take_in in late]
+        self.stands_by()
 
     @rule()
     def somebody_edits_the_schedule(self) -> None:
@@ -136,22 +175,49 @@ class Cluster(RuleBasedStateMachine):
 
     def all_deleted_are_counted(self) -> bool:
         """What a deletion carries is told once; who was not there has only the status to go by."""
-        done = counted(self.world.manifest.get("status", {}))
-        return all(manifest or f"job-{n}" in done for n, manifest in self.jobs.items())
+        return all(manifest or f"job-{n}" in self.counted for n, manifest in self.jobs.items())
+
+    def forgotten(self) -> set[str]:
+        return self.counted - counted(self.world.manifest.get("status", {}))
+
+    def status_is_written(self) -> None:
+        done = counted(self.world.status)
+        self.counted |= done
+        view = schedule_of(self.world.manifest)
+
+        def is_heard(picture: Picture) -> None:
+            picture.put_schedule(view)
+            self.heard |= done
+
+        self.told["schedules"].append(is_heard)
+
+    def standby_hears(self, watch: str, events: int) -> None:
+        for take_in in self.told[watch][:events]:
+            take_in(self.standby)
+        del self.told[watch][:events]
+
+    def stands_by(self) -> None:
+        self.standby = self.listed()
+        self.heard = set(self.counted)
+        self.told = {name: [] for name in WATCHES}
 
     def lists_anew(self) -> None:
-        cron_job = self.world.picture.snapshot(KEY)
-        assert cron_job
-        assert cron_job.cron_job
-        self.world.forget()
-        self.world.picture.put_cron_job(cron_job.cron_job)
-        for manifest in self.jobs.values():
+        self.world.picture = self.listed()
+
+    def listed(self) -> Picture:
+        """What an operator knows that has just listed all there is."""
+        known = self.world.picture.snapshot(KEY)
+        assert known
+        assert known.cron_job
+        picture = Picture(lambda _: None, lambda: self.world.now)
+        picture.put_schedule(schedule_of(self.world.manifest))
+        picture.put_cron_job(known.cron_job)
+        for number, manifest in self.jobs.items():
             if manifest:
-                self.world.picture.put_job(job_of(manifest))
-        for number, pods in self.pods.items():
-            if self.jobs[number]:
-                for manifest in pods.values():
-                    self.world.picture.put_pod(pod_of(manifest))
+                picture.put_job(job_of(manifest))
+                for pod in self.pods[number].values():
+                    picture.put_pod(pod_of(pod))
+        return picture
 
     def teardown(self) -> None:
         self.everything_arrives()
@@ -215,12 +281,14 @@ class Cluster(RuleBasedStateMachine):
             manifest["status"]["failed"] = len(self.pods[number])
         self.jobs[number] = manifest
         view = job_of(manifest)
+        self.told["jobs"].append(lambda picture: picture.put_job(view))
         self.job_events += [self.event(number, lambda: self.world.picture.put_job(view))] * 2
 
     def pod_becomes(self, job: int, number: int, **pod: Any) -> None:
         manifest = pod_manifest(job, number, self.world.next_version(), **pod)
         self.pods[job][number] = manifest
         view = pod_of(manifest)
+        self.told["pods"].append(lambda picture: picture.put_pod(view))
         self.pod_events += [self.event(job, lambda: self.world.picture.put_pod(view))] * 2
 
     def event(self, job: int, take_in: Callable[[], None]) -> Callable[[], None]:

@@ -30,6 +30,7 @@ class World:
         self.now = START
         self.version = 100
         self.desired: Desired | ValueError | None = None
+        self.written: Callable[[], None] = lambda: None
         self.webhook: Callable[[dict[str, Any]], None] = lambda _: None
         self.manifest = schedule_manifest(self.next_version(), **spec)
         self.forget()
@@ -87,6 +88,7 @@ class World:
         """Keep what the operator wrote."""
         metadata = {**self.manifest["metadata"], "resourceVersion": str(self.next_version())}
         self.manifest = {**self.manifest, "metadata": metadata, "status": status}
+        self.written()
 
     def amend_status(self, **status: Any) -> None:
         """Have somebody edit the status by hand."""
