@@ -589,8 +589,9 @@ func conds(pairs ...string) (s string) {
 func finishBody(i int) []byte {
 	now := time.Now().UTC().Format(time.RFC3339)
 	if *failEvery > 0 && i%*failEvery == *failEvery-1 {
-		msg := "Job has reached the specified backoff limit"
-		return []byte(`{"status":{"active":0,"ready":0,"terminating":0,"failed":4,"conditions":` + conds("FailureTarget", "BackoffLimitExceeded", msg, "Failed", "BackoffLimitExceeded", msg) + `}}`)
+		// One attempt, as there is one Pod: an operator may look for those of more.
+		msg := "Container download failed with exit code 10 matching FailJob rule at index 1"
+		return []byte(`{"status":{"active":0,"ready":0,"terminating":0,"failed":1,"conditions":` + conds("FailureTarget", "PodFailurePolicy", msg, "Failed", "PodFailurePolicy", msg) + `}}`)
 	}
 	msg := "Reached expected number of succeeded pods"
 	return []byte(`{"status":{"active":0,"ready":0,"terminating":0,"succeeded":1,"completionTime":"` + now + `","conditions":` + conds("SuccessCriteriaMet", "CompletionsReached", msg, "Complete", "CompletionsReached", msg) + `}}`)
@@ -688,7 +689,7 @@ func finishPod(j jobRef, i int) {
 	now := time.Now().UTC().Format(time.RFC3339)
 	phase, code, reason := "Succeeded", 0, "Completed"
 	if *failEvery > 0 && i%*failEvery == *failEvery-1 {
-		phase, code, reason = "Failed", 1, "Error"
+		phase, code, reason = "Failed", 10, "Error"
 	}
 	body, _ := json.Marshal(map[string]any{"status": map[string]any{"phase": phase, "startTime": now, "containerStatuses": []any{map[string]any{
 		"name": "download", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "started": false,
