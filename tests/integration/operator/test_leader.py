@@ -165,6 +165,7 @@ def test_a_standby_that_has_not_heard_of_a_run_does_not_take_it_for_lost(
 def test_a_standby_that_is_stopped_ends_at_once(
     kubectl: Kubectl, start_operator: StartOperator
 ) -> None:
+    """Or five seconds later, which kopf gives its look at the cluster where that is not over."""
     _, standby = two(start_operator, kubectl)
     standby.process.send_signal(signal.SIGTERM)
-    assert standby.process.wait(timeout=5) == 0
+    assert standby.process.wait(timeout=15) == 0
