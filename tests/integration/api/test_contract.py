@@ -12,6 +12,8 @@ from tests.integration.conftest import StartOperator
 from tests.kubectl import Kubectl
 
 HERE = Path(__file__).parent
+FAULT_OF_PYTHON = "SystemError: AST constructor recursion depth mismatch"
+"""Of ast.parse in Python 3.11, once in many runs, in the tool's own threads."""
 
 
 @pytest.mark.timeout(1200)
@@ -21,23 +23,29 @@ def test_the_api_is_as_described(
     """SCHEMATHESIS_EXAMPLES and SCHEMATHESIS_SEED ask for more, or for others."""
     start_operator(namespaces=kubectl.namespace)
     program = Path(sys.executable).with_name("st")
-    done = subprocess.run(
-        [
-            program,
-            f"--config-file={HERE / 'schemathesis.toml'}",
-            "run",
-            f"--seed={os.environ.get('SCHEMATHESIS_SEED', '1')}",
-            f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '10')}",
-            f"{api.base_url}/openapi.json",
-        ],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "SCHEMATHESIS_HOOKS": "tests.integration.api.schemathesis_hooks",
-            "PYTHONPATH": str(HERE.parents[2]),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                program,
+                f"--config-file={HERE / 'schemathesis.toml'}",
+                "run",
+                f"--seed={os.environ.get('SCHEMATHESIS_SEED', '1')}",
+                f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '10')}",
+                f"{api.base_url}/openapi.json",
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": "tests.integration.api.schemathesis_hooks",
+                "PYTHONPATH": str(HERE.parents[2]),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run()
+    if FAULT_OF_PYTHON in done.stdout:
+        done = run()
     assert done.returncode == 0, done.stdout + done.stderr
