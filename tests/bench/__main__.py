@@ -10,7 +10,6 @@ what is printed.
 """
 
 import argparse
-import compileall
 import json
 import os
 import shlex
@@ -22,10 +21,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from tests.bench import ROOT, compile_sources
 from tests.cluster import LocalCluster, binaries, local
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 CRD = ROOT / "manifests" / "crd.yaml"
 OURS, PEER = "ours", "peer"
 TURNS = (("raw",), ("live",), ("backlog", "restart"))
@@ -45,8 +44,7 @@ def main() -> int:
     parser.add_argument("--scenarios", default="raw,live,backlog,restart,complete")
     arguments = parser.parse_args()
     figures: Figures = defaultdict(lambda: defaultdict(list))
-    for sources in ("operator", "api"):
-        compileall.compile_dir(ROOT / sources, quiet=1)  # as the image has them
+    compile_sources()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         programs = {name: _build(name, folder) for name in ("loadgen", "peer")}

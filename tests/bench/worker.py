@@ -14,8 +14,6 @@ over threads: the digest is such work.
 """
 
 import argparse
-import compileall
-import json
 import os
 import shlex
 import shutil
@@ -32,11 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import s3
+from tests.bench import compile_sources
 from tests.bench.spent import Spent, median, run
 from tests.cluster.certificates import Authority
 from tests.cluster.system import require_program
 from tests.kubectl import wait_for
 from tests.ports import free_ports
+from tests.unit.operator.objects import desired
 
 MEBIBYTE = 1024 * 1024
 MANY = 2000
@@ -54,7 +54,6 @@ http {{
   }}
 }}
 """
-ROOT = Path(__file__).parents[2]
 WORKER = [sys.executable, "-m", "download_worker"]
 RUN = [*WORKER, "run"]
 FETCH = [*WORKER, "fetch", "--allow", "127.0.0.0/8"]
@@ -86,26 +85,6 @@ else:
 """
 
 
-POD = {
-    "namespace": "team",
-    "name": "nightly",
-    "format": "raw",
-    "request": {
-        "method": "GET",
-        "headers": [],
-        "compressed": False,
-        "connectTimeoutSeconds": 10,
-        "stallTimeoutSeconds": 30,
-        "maxRedirects": 5,
-    },
-    "verify": {"minBytes": 0, "maxBytes": MEBIBYTE, "contentTypes": []},
-    "onlyIfChanged": False,
-    "keepLast": None,
-    "destination": {"discard": {}},
-}
-"""What a Pod is told, but for the url."""
-
-
 @dataclass(frozen=True)
 class Server:
     """nginx with its files, and where results go."""
@@ -126,8 +105,7 @@ def main() -> int:
     parser.add_argument("--mebibytes", type=int, default=2048, help="size of the large file")
     parser.add_argument("--folder", type=Path, help="where to work; default: the temporary folder")
     arguments = parser.parse_args()
-    for sources in ("operator", "api"):
-        compileall.compile_dir(ROOT / sources, quiet=1)  # as the image has them
+    compile_sources()
     with (
         tempfile.TemporaryDirectory(dir=arguments.folder) as folder,
         _nginx(Path(folder), arguments.mebibytes) as server,
@@ -261,15 +239,9 @@ def _measure_start(rounds: int) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(60)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-            environment = {
-                "DOWNLOAD_SPEC": json.dumps({**POD, "url": url}),
-                "DOWNLOAD_JOB": "nightly-29923320",
-                "DOWNLOAD_WORKER_ALLOW_CIDRS": "127.0.0.0/8",
-            }
+            environment = _environment(url)
             started = time.monotonic()
-            with subprocess.Popen(
-                RUN, env=os.environ | environment, stdout=subprocess.DEVNULL
-            ) as process:
+            with subprocess.Popen(RUN, env=environment, stdout=subprocess.DEVNULL) as process:
                 connection, _ = listener.accept()
                 connection.recv(1)
                 taken.append((time.monotonic() - started, _processor_seconds(process.pid)))
@@ -278,6 +250,15 @@ def _measure_start(rounds: int) -> None:
     passed, worked = (statistics.median(each) * 1000 for each in zip(*taken, strict=True))
     name = "start to first byte of request"
     print(f"{name:32} ours {passed:4.0f} ms   {worked:4.0f} ms of the processor")
+
+
+def _environment(url: str) -> dict[str, str]:
+    """Return what the operator tells a Pod that fetches *url*."""
+    template = desired(url=url).manifest["spec"]["jobTemplate"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    told = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+    given = {"DOWNLOAD_JOB": "nightly-29923320", "DOWNLOAD_WORKER_ALLOW_CIDRS": "127.0.0.0/8"}
+    return os.environ | told | given
 
 
 def _processor_seconds(pid: int) -> float:
