@@ -1,17 +1,24 @@
 """What a kubeconfig says, for clients in a test's own process, and another that says the same."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
+import kopf
 import yaml
-from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
+
+from download_operator.login import login
 
 
-async def configuration_of(kubeconfig: Path) -> Configuration:
-    """Read it."""
-    configuration = Configuration()
-    await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
-    return configuration
+def login_by(kubeconfig: Path) -> Callable[[], kopf.ConnectionInfo]:
+    """Return the operator's login with this file."""
+
+    def logged_in() -> kopf.ConnectionInfo:
+        with patch.dict(os.environ, KUBECONFIG=str(kubeconfig)):
+            return login()
+
+    return logged_in
 
 
 def detour_of(kubeconfig: Path, port: int, folder: Path) -> Path:

@@ -5,9 +5,8 @@ import gc
 import logging
 import sys
 
-from kubernetes.aio.config import ConfigException
-
 from download_operator.lease import LeaseLostError
+from download_operator.login import NoClusterError
 from download_operator.monitor import PortError
 from download_operator.operator import run
 from download_operator.settings import Settings, help_text
@@ -49,7 +48,7 @@ def main() -> int:
     except* LeaseLostError as lost:
         logging.getLogger("download_operator").error("%s: ending", lost.exceptions[0])
         code = 1
-    except* ConfigException as unknown:
+    except* NoClusterError as unknown:
         print(f"no cluster: {unknown.exceptions[0]}", file=sys.stderr)
         code = 2
     except* PortError as taken:

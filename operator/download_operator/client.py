@@ -1,17 +1,19 @@
 """The API server as the operator talks to it: JSON in, JSON out, every failure an exception."""
 
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import kopf
 import orjson
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
 from yarl import URL
+
+from download_operator.login import NoClusterError
 
 JSON = dict[str, Any]
 
@@ -22,6 +24,8 @@ METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v
 """With ``List`` in the braces for a list: objects without spec and status."""
 MAX_LINE: Final = 4 * 1024**2
 """Bytes of one event of a watch; etcd takes no object of more than 1.5 MiB."""
+TOKEN_SECONDS: Final = 60
+"""After which a token is read again; the kubelet replaces ours at four fifths of its time."""
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 """Of one request; a watch has limits of its own."""
 
@@ -44,54 +48,40 @@ UNREACHABLE: Final = (aiohttp.ClientError, TimeoutError, OSError)
 """What a request raises when no answer came."""
 
 
-async def login() -> Configuration:
-    """Return how to reach the API server, and as whom.
-
-    As the Pod's service account, or by the kubeconfig where there is none.
-
-    Raises:
-        kubernetes.aio.config.ConfigException: neither is there, or what is there is no good.
-    """
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        try:
-            await config.load_kube_config(client_configuration=configuration)
-        except config.ConfigException:
-            raise
-        except Exception as error:  # the library lets whatever is wrong with the file pass
-            raise config.ConfigException(f"the kubeconfig cannot be read: {error}") from error
-    try:
-        ApiClient(configuration)
-    except OSError as error:  # that of ssl is one
-        raise config.ConfigException(f"the certificates cannot be read: {error}") from error
-    return configuration
-
-
 class KubeClient:
     """One connection pool and identity, used for everything the operator says.
 
-    Bodies and answers are plain dictionaries: the client library's typed models cost more than
-    the request itself. So does its own session, which asks a thread for proxy and netrc settings
-    before every request (see docs/design/2026-11-where-the-time-goes.md).
+    Bodies and answers are plain dictionaries: the official client's typed models cost more than
+    the request itself, its session asks a thread for proxy and netrc settings before every one,
+    and its import takes a fifth of the start (see docs/design/2026-11-where-the-time-goes.md).
+
+    Args:
+        login: says where the API server is and who we are; asked again for a new token.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        login: Callable[[], kopf.ConnectionInfo],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
         """Requests by method and status of the answer; 0: there was none."""
-        self._api = api = ApiClient(configuration)
+        self._login = login
+        self._clock = clock
+        self._account = account = login()
+        self._logged_in = clock()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=api.rest_client.ssl_context),
+            connector=aiohttp.TCPConnector(limit=0, ssl=account.as_ssl_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=MAX_LINE,
         )
-        self._proxy = _proxy(configuration.host)
+        self._server = account.server.rstrip("/")
+        self._proxy = account.proxy_url or _proxy(account.server)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
-        await self._api.close()
 
     async def request(
         self,
@@ -146,10 +136,9 @@ class KubeClient:
             "Accept-Encoding": "identity",  # to compress costs more than the way is long
             "Content-Type": content_type,
             "User-Agent": FIELD_MANAGER,
+            **self._authorization(),
         }
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        configuration = self._api.configuration
-        url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        url = self._server + path + (f"?{urlencode(query)}" if query else "")
         status = 0
         try:
             response = await self._session.request(
@@ -158,13 +147,21 @@ class KubeClient:
                 data=None if body is None else orjson.dumps(body),
                 headers=headers,
                 timeout=limits,
-                proxy=configuration.proxy or self._proxy,
-                server_hostname=configuration.tls_server_name,
+                proxy=self._proxy,
             )
             status = response.status
             return response
         finally:
             self.answers[method, status] += 1
+
+    def _authorization(self) -> dict[str, str]:
+        if self._clock() - self._logged_in >= TOKEN_SECONDS:
+            self._logged_in = self._clock()
+            with suppress(NoClusterError):  # the token that we have is good for a while
+                again = self._login()
+                if again.server == self._account.server:  # another one is not to see our requests
+                    self._account = again
+        return self._account.as_http_headers()
 
 
 def _proxy(url: str) -> str | None:

@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 import kopf
 
 from download_operator import paths, views
-from download_operator.client import UNREACHABLE, ApiError, KubeClient, login
+from download_operator.client import UNREACHABLE, ApiError, KubeClient
 from download_operator.controller import Controller
 from download_operator.lease import Lease, LeaseLostError
+from download_operator.login import login
 from download_operator.monitor import Monitor
 from download_operator.paths import EVERYWHERE
 from download_operator.picture import Key, Picture
@@ -36,7 +37,7 @@ async def run(settings: Settings) -> None:
     Raises:
         ExceptionGroup: a part of the operator failed; Kubernetes should start it again.
     """
-    client = KubeClient(await login())
+    client = KubeClient(login)
     try:
         await _Operator(client, settings).run()
     finally:
@@ -211,8 +212,8 @@ class Pauses:
         return map(retry_delay, count(1))
 
 
-async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+async def _login(**_: Any) -> kopf.ConnectionInfo:
+    return login()
 
 
 def _now() -> datetime:

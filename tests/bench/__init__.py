@@ -4,9 +4,10 @@ import compileall
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SOURCES = [str(ROOT / folder) for folder in ("operator", "api")]
 
 
 def compile_sources() -> None:
     """Compile our code, as the image has it: where Python may not keep it, each start would."""
-    for sources in ("operator", "api"):
-        compileall.compile_dir(ROOT / sources, quiet=1)
+    for sources in SOURCES:
+        compileall.compile_dir(sources, quiet=1)

@@ -17,11 +17,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import venv
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench import ROOT, compile_sources
+from tests.bench import ROOT, SOURCES, compile_sources
 from tests.cluster import LocalCluster, binaries, local
 
 HERE = Path(__file__).parent
@@ -48,6 +49,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         programs = {name: _build(name, folder) for name in ("loadgen", "peer")}
+        programs["python"] = _python(folder)
         cluster = local.up("bench", node=False)
         try:
             _write_pids(cluster, folder / "pids")
@@ -71,6 +73,18 @@ def _build(name: str, folder: Path) -> Path:
     return binary
 
 
+def _python(folder: Path) -> Path:
+    """Return a Python with the operator's own packages: kopf imports others where they are."""
+    home = folder / "python"
+    venv.create(home)
+    python = home / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", f"--python={python}", "--quiet"]
+    packages = ROOT / "requirements" / "operator.txt"
+    print("==> the packages of the operator's image", flush=True)
+    subprocess.run([*pip, "install", "--require-hashes", f"--requirement={packages}"], check=True)
+    return python
+
+
 def _turns(arguments: argparse.Namespace) -> list[list[str]]:
     """Return the load generator's arguments for each turn."""
     asked = arguments.scenarios.split(",")
@@ -92,13 +106,14 @@ def _measure(
 ) -> None:
     """Let the load generator loose on one operator, with the resource as that one wants it."""
     if operator == OURS:
-        command = shlex.join([sys.executable, "-m", "download_operator"])
+        command = shlex.join([str(programs["python"]), "-m", "download_operator"])
         flags = [f"-crd={CRD}", "-uid-key=id", "-state-key=state"]
         flags.append("-count-paths=status.counts.completed,status.counts.failed")
     else:
         command = f"{programs['peer']} -workers 32"
         flags = [f"-crd={HERE / 'peer' / 'crd.yaml'}"]
     settings = {"WORKER_IMAGE": "example.com/worker:1", "HEALTH_PORT": "0", "IDENTITY": "bench"}
+    environment = {f"DOWNLOAD_OPERATOR_{name}": value for name, value in settings.items()}
     subprocess.run(
         [
             programs["loadgen"],
@@ -111,7 +126,7 @@ def _measure(
             *turn,
             *flags,
         ],
-        env={**os.environ, **{f"DOWNLOAD_OPERATOR_{k}": v for k, v in settings.items()}},
+        env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(SOURCES)},
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.chaos.runs import Runs, Steady
 from tests.chaos.trouble import Trouble
 from tests.chaos.verdict import deviations, is_settled
 from tests.cluster import LocalCluster
-from tests.kubeconfig import configuration_of, detour_of
+from tests.kubeconfig import detour_of, login_by
 from tests.operator_process import Operator
 
 JSON = dict[str, Any]
@@ -106,13 +105,11 @@ class _Storm:
 
     async def _prepare(self) -> None:
         kubeconfig = self._cluster.kubeconfig
-        configuration = await configuration_of(kubeconfig)
-        self._kube = KubeClient(configuration)
+        login = login_by(kubeconfig)
+        self._kube = KubeClient(login)
         self._client = Steady(self._kube)
         self._runs = Runs(self._client, self._namespace, self._dice)
-        credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-        credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
-        self._trouble = Trouble(configuration.host, credentials, self._dice)
+        self._trouble = Trouble(login(), self._dice)
         self._cutter = Cutter("127.0.0.1", await self._trouble.start(), self._dice, CUT_SECONDS)
         detour = detour_of(kubeconfig, await self._cutter.start(), self._folder)
         log = self._folder / "operator.log"

@@ -3,9 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from ssl import SSLContext
 from typing import Final
 
+import kopf
 import orjson
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
@@ -28,24 +28,22 @@ class Trouble:
     """Speaks HTTP on the loopback, and passes on to the API server what it does not spoil.
 
     Args:
-        server: the API server's address, ``https://host:port``.
-        credentials: how we know it, and it us.
+        account: where the API server is, and who we are to it.
         dice: decides what is spoilt, and how.
     """
 
-    def __init__(self, server: str, credentials: SSLContext, dice: random.Random) -> None:
+    def __init__(self, account: kopf.ConnectionInfo, dice: random.Random) -> None:
         self.made: Counter[str] = Counter()
         """How often each kind was made."""
-        self._server = server
-        self._credentials = credentials
+        self._account = account
         self._dice = dice
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
         """Listen on a free port of the loopback, and return it."""
-        connector = TCPConnector(limit=0, ssl=self._credentials)
+        connector = TCPConnector(limit=0, ssl=self._account.as_ssl_context())
         self._session = ClientSession(
-            self._server,
+            self._account.server,
             connector=connector,
             timeout=ClientTimeout(total=None),
             auto_decompress=False,

@@ -9,7 +9,7 @@ from download_operator.lease import Lease
 from download_operator.picture import Picture
 from download_operator.settings import Settings
 from tests.cluster import LocalCluster
-from tests.kubeconfig import configuration_of
+from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl
 
 
@@ -27,7 +27,7 @@ def reconcile_once(
     """Bring one schedule up to date by *picture*."""
 
     async def scene() -> None:
-        client = KubeClient(await configuration_of(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig))
         lease = Lease(client, kubectl.namespace, "late")
         settings = Settings(worker_image="example.com/worker:1")
         holding = asyncio.create_task(lease.hold())

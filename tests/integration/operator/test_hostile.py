@@ -13,7 +13,7 @@ import pytest
 from download_operator.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from tests.cluster import LocalCluster
-from tests.kubeconfig import configuration_of
+from tests.kubeconfig import login_by
 from tests.operator_process import Operator
 from tests.schedules import condition
 
@@ -196,7 +196,7 @@ class Door:
 
 
 async def _throw(kubeconfig: Path, namespace: str) -> tuple[Door, list[JSON]]:
-    client = KubeClient(await configuration_of(kubeconfig))
+    client = KubeClient(login_by(kubeconfig))
     try:
         dice = Dice(SEED)
         door = Door(client, namespace)

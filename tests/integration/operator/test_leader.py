@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import ssl
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod, history, recorded, run_pod, start_run
 from tests.integration.operator.writes import Writes, writes
-from tests.kubeconfig import configuration_of, detour_of
+from tests.kubeconfig import detour_of, login_by
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -147,10 +146,7 @@ def test_a_standby_that_has_not_heard_of_a_run_does_not_take_it_for_lost(
             standby.stop()
 
     async def scene() -> None:
-        configuration = await configuration_of(cluster.kubeconfig)
-        credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-        credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
-        way = MutesJobs(configuration.host, credentials, random.Random(1))
+        way = MutesJobs(login_by(cluster.kubeconfig)(), random.Random(1))
         detour = detour_of(cluster.kubeconfig, await way.start(), tmp_path)
         try:
             await asyncio.to_thread(play, detour)

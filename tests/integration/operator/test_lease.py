@@ -9,7 +9,7 @@ import pytest
 from download_operator.client import KubeClient
 from download_operator.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
 from tests.cluster import LocalCluster
-from tests.kubeconfig import configuration_of
+from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl
 
 
@@ -25,7 +25,7 @@ class Clock:
 
 def play(kubeconfig: Path, scene: Callable[[KubeClient], Awaitable[None]]) -> None:
     async def connected() -> None:
-        client = KubeClient(await configuration_of(kubeconfig))
+        client = KubeClient(login_by(kubeconfig))
         try:
             await scene(client)
         finally:
@@ -121,7 +121,7 @@ def test_a_holder_that_cannot_reach_the_api_server_ends(kubectl: Kubectl, kubeco
         clock = Clock()
         lease = Lease(client, kubectl.namespace, "first", clock)
         assert await holds(lease)
-        client._api.configuration.host = "https://127.0.0.1:1"
+        client._server = "https://127.0.0.1:1"
         clock.seconds = RENEW_DEADLINE + 0.01
         with pytest.raises(LeaseLostError):
             await lease.hold()

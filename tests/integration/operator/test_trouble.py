@@ -4,11 +4,11 @@ import asyncio
 import random
 import re
 import signal
-import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
+import kopf
 import pytest
 from aiohttp import ClientResponse, web
 
@@ -21,7 +21,7 @@ from tests.chaos.trouble import Trouble
 from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.runs import end_pod, recorded, start_run
-from tests.kubeconfig import configuration_of
+from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl, wait_for
 from tests.operator_process import Operator
 from tests.schedules import schedule
@@ -123,7 +123,7 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
         seen.add(view.name)
 
     async def scene() -> None:
-        client = KubeClient(await configuration_of(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig))
         mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put, tuple)
         running = asyncio.create_task(mirror.run())
         try:
@@ -155,7 +155,7 @@ def test_what_was_gone_before_a_watch_told_of_it_is_not_known_for_ever(
     removed: list[Schedule] = []
 
     async def scene() -> None:
-        client = KubeClient(await configuration_of(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig))
         known = (written, kept, made_later)
         mirror: Reflector[Schedule] = Reflector(
             client, path_of(kubectl), "", schedule_of, print, removed.append, lambda: known
@@ -188,12 +188,9 @@ def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
     kubectl: Kubectl, cluster: LocalCluster
 ) -> None:
     async def scene() -> int:
-        configuration = await configuration_of(cluster.kubeconfig)
-        credentials = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-        credentials.load_cert_chain(configuration.cert_file or "", configuration.key_file)
-        way = EndsWatches(configuration.host, credentials, random.Random(1))
-        configuration.host = f"http://127.0.0.1:{await way.start()}"
-        client = KubeClient(configuration)
+        way = EndsWatches(login_by(cluster.kubeconfig)(), random.Random(1))
+        around = kopf.ConnectionInfo(server=f"http://127.0.0.1:{await way.start()}")
+        client = KubeClient(lambda: around)
         mirror: Reflector[Schedule] = Reflector(
             client, path_of(kubectl), "", schedule_of, print, print, tuple
         )

@@ -2,35 +2,48 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import kopf
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_operator.login import NoClusterError
 from download_operator.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
 
 Scene = Callable[[KubeClient], Awaitable[None]]
 
 
-def play(scene: Scene, answer: Callable[[web.Request], web.Response]) -> None:
+Answer = Callable[[web.Request], web.Response]
+
+
+@asynccontextmanager
+async def serving(answer: Answer) -> AsyncIterator[str]:
     async def respond(request: web.Request) -> web.Response:
         return answer(request)
 
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", respond)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def play(scene: Scene, answer: Answer) -> None:
     async def played() -> None:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", respond)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        client = KubeClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}"))
-        try:
-            await scene(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
+        async with serving(answer) as server:
+            client = KubeClient(lambda: kopf.ConnectionInfo(server=server))
+            try:
+                await scene(client)
+            finally:
+                await client.close()
 
     asyncio.run(played())
 
@@ -98,3 +111,37 @@ def test_a_resource_that_was_not_there_at_first_is_watched_without_a_long_pause(
 
     play(scene, answer)
     assert asked[1] - asked[0] < 1.5
+
+
+def test_a_new_token_is_used_within_a_minute_and_never_told_to_another_server() -> None:
+    heard: list[str] = []
+
+    def answer(request: web.Request) -> web.Response:
+        heard.append(request.headers["Authorization"].removeprefix("Bearer "))
+        return web.Response(text="{}")
+
+    async def played() -> None:
+        async with serving(answer) as server:
+            now = 0.0
+            said: dict[float, kopf.ConnectionInfo | None] = {
+                0: kopf.ConnectionInfo(server=server, token="first"),
+                60: kopf.ConnectionInfo(server=server, token="second"),
+                120: None,
+                180: kopf.ConnectionInfo(server="http://127.0.0.1:1", token="another"),
+                240: kopf.ConnectionInfo(server=server, token="third"),
+            }
+
+            def login() -> kopf.ConnectionInfo:
+                account = said[now]
+                if account is None:
+                    raise NoClusterError
+                return account
+
+            client = KubeClient(login, clock=lambda: now)
+            for later in (0, 59.9, 60, 120, 180, 240):
+                now = later
+                await client.request("GET", "/")
+            await client.close()
+
+    asyncio.run(played())
+    assert heard == ["first", "first", "second", "second", "second", "third"]

@@ -5,8 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import kopf
 import pytest
-from kubernetes.aio.client import Configuration
 
 from download_operator import monitor
 from download_operator.client import KubeClient
@@ -38,7 +38,7 @@ class Parts:
 
 def play(scene: Callable[[Parts], Awaitable[None]], handle: Any = None) -> None:
     async def played() -> None:
-        client = KubeClient(Configuration(host="https://127.0.0.1:1"))
+        client = KubeClient(lambda: kopf.ConnectionInfo(server="https://127.0.0.1:1"))
         try:
             await scene(Parts(client, handle))
         finally:
