@@ -111,12 +111,16 @@ func (a *api) do(method, path, ct string, body []byte, out any, ok ...int) error
 
 // watch follows path for ever; each event's decoded object (type T) goes to f with its arrival time.
 func watch[T any](a *api, path string, f func(typ string, o *T, at time.Time)) {
-	var l struct {
-		Metadata struct{ ResourceVersion string }
+	listed := func() string {
+		var l struct {
+			Metadata struct{ ResourceVersion string }
+		}
+		must(a.do("GET", path+"limit=1", "", nil, &l))
+		return l.Metadata.ResourceVersion
 	}
-	must(a.do("GET", path+"limit=1", "", nil, &l))
-	rv := l.Metadata.ResourceVersion
+	rv := listed()
 	go func() {
+		told := false
 		for {
 			res, err := a.req(context.Background(), "GET", path+"watch=1&allowWatchBookmarks=true&timeoutSeconds=14400&resourceVersion="+rv, "", nil)
 			must(err)
@@ -133,6 +137,12 @@ func watch[T any](a *api, path string, f func(typ string, o *T, at time.Time)) {
 					break
 				}
 				at := time.Now()
+				if ev.Type == "ERROR" && !told { // the cache of a resource just defined began after the list
+					time.Sleep(100 * time.Millisecond)
+					rv = listed()
+					break
+				}
+				told = true
 				if ev.Type == "ERROR" {
 					must(fmt.Errorf("watch %s: %s", path, ev.Object))
 				}
