@@ -23,7 +23,7 @@ def login() -> kopf.ConnectionInfo:
     try:
         found = _found()
         if found is not None and found.server:
-            found.as_ssl_context()
+            found.as_ssl_context()  # raises what is wrong with its certificates
             return found
     except Exception as error:  # kopf lets whatever is wrong with the files pass
         what = "the service account or kubeconfig cannot be read"
