@@ -94,7 +94,7 @@ def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> dat
         return run.appeared
     if run.job.scheduled_time is None:
         return run.appeared  # somebody asked for it and is looking
-    if "reason" in entry:
+    if "reason" in entry and not _is_between_attempts(run.job, pods):
         return run.appeared + PENDING_GRACE
     return _end_of_patience(run)
 

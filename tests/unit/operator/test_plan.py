@@ -78,6 +78,19 @@ def test_a_run_takes_one_write_when_it_starts_and_one_when_it_ends() -> None:
     assert world.status["counts"] == {"completed": 1, "failed": 0, "missed": 0}
 
 
+def test_an_attempt_that_fails_before_it_was_seen_to_run_takes_no_write_of_its_own() -> None:
+    world = World()
+    world.settle()
+    world.job()
+    world.settle()
+    world.now += timedelta(seconds=6)
+    world.pod(exit_code=10, message='{"reason": "HTTPStatus"}')
+    assert world.settle() == []  # its Job's end, or another attempt, is a moment away
+    world.job(ended="Failed")
+    assert kinds(world.settle()) == [WriteStatus]
+    assert (world.run["state"], world.run["reason"]) == ("Failed", "HTTPStatus")
+
+
 def test_a_run_that_cannot_start_is_told_after_five_seconds() -> None:
     world = World()
     world.settle()
