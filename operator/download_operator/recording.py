@@ -89,12 +89,12 @@ def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> dat
     """Return when the entry is worth recording; waiting a little saves a write or a result."""
     if run.ended and _is_short_of_news(run, pods):
         return _news_due(run, pods)
-    unsure = entry["state"] == State.PENDING or _is_between_attempts(run.job, pods)
-    if stored or not unsure:
+    between = _is_between_attempts(run.job, pods)
+    if stored or not (between or entry["state"] == State.PENDING):
         return run.appeared
     if run.job.scheduled_time is None:
         return run.appeared  # somebody asked for it and is looking
-    if "reason" in entry and not _is_between_attempts(run.job, pods):
+    if "reason" in entry and not between:
         return run.appeared + PENDING_GRACE
     return _end_of_patience(run)
 

@@ -15,8 +15,6 @@ from download_operator.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
 
 Scene = Callable[[KubeClient], Awaitable[None]]
-
-
 Answer = Callable[[web.Request], web.Response]
 
 
