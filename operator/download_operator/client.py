@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,7 +24,13 @@ WHOLE: Final = "application/json"
 METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 """With ``List`` in the braces for a list: objects without spec and status."""
 MAX_LINE: Final = 4 * 1024**2
-"""Bytes of one event of a watch; etcd takes no object of more than 1.5 MiB."""
+"""Longest event of a watch that is read, in bytes.
+
+etcd stores up to 1.5 MiB an object, but Go writes ``<``, ``>`` and ``&`` as six bytes of JSON
+each: whoever may create Jobs can make an event of 9 MB.
+"""
+READ_BUFFER: Final = 256 * 1024
+"""Bytes of an answer that wait to be read before the sender has to pause; twice as many at most."""
 TOKEN_SECONDS: Final = 60
 """After which a token is read again; the kubelet replaces ours at four fifths of its time."""
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
@@ -42,6 +49,14 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class OverlongLine:
+    """A line of more than :data:`MAX_LINE` bytes, skipped to its end."""
+
+    beginning: bytes
+    """Its first bytes, :data:`MAX_LINE` at most."""
 
 
 UNREACHABLE: Final = (aiohttp.ClientError, TimeoutError, OSError)
@@ -74,7 +89,7 @@ class KubeClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=account.as_ssl_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=MAX_LINE,
+            read_bufsize=READ_BUFFER,
         )
         self._server = account.server.rstrip("/")
         self._proxy = account.proxy_url or _proxy(account.server)
@@ -106,8 +121,10 @@ class KubeClient:
     @asynccontextmanager
     async def lines(
         self, path: str, query: Mapping[str, str], accept: str, silence: float
-    ) -> AsyncIterator[aiohttp.StreamReader]:
+    ) -> AsyncIterator[AsyncIterator[bytes | OverlongLine]]:
         """Open a stream of lines; *silence* is how many seconds may pass without a byte.
+
+        A line that is too long is one value as well, so that it does not end the stream.
 
         Raises:
             ApiError, aiohttp.ClientError, TimeoutError, OSError: as for :meth:`request`.
@@ -117,7 +134,7 @@ class KubeClient:
         try:
             if response.status >= 400:
                 _answer(response.status, await response.read())
-            yield response.content
+            yield split_lines(response.content.iter_any())
         finally:
             response.close()
 
@@ -162,6 +179,30 @@ class KubeClient:
                 if again.server == self._account.server:  # another one is not to see our requests
                     self._account = again
         return self._account.as_http_headers()
+
+
+async def split_lines(
+    chunks: AsyncIterator[bytes], longest: int = MAX_LINE
+) -> AsyncIterator[bytes | OverlongLine]:
+    """Yield the lines of *chunks* without their ends, of which the last may be missing.
+
+    No more than *longest* bytes of a line are kept in memory, and one chunk.
+    """
+    line, overlong = bytearray(), False
+    async for chunk in chunks:
+        *ends, rest = chunk.split(b"\n")
+        for part in ends:
+            if not line and len(part) <= longest:
+                yield part
+                continue
+            overlong = overlong or len(line) + len(part) > longest
+            line += part[: longest - len(line)]
+            yield OverlongLine(bytes(line)) if overlong else bytes(line)
+            line, overlong = bytearray(), False
+        overlong = overlong or len(line) + len(rest) > longest
+        line += rest[: longest - len(line)]
+    if line:
+        yield OverlongLine(bytes(line)) if overlong else bytes(line)
 
 
 def _proxy(url: str) -> str | None:

@@ -117,6 +117,13 @@ class Monitor:
                 {(each.path,): each.failures for each in self._reflectors},
             ),
             _family(
+                "watch_objects_skipped_total",
+                "counter",
+                "Objects that were too large, or could not be read, and were passed over.",
+                ("path",),
+                {(each.path,): each.skipped for each in self._reflectors},
+            ),
+            _family(
                 "watch_silence_seconds",
                 "gauge",
                 "How long ago the API server was heard.",

@@ -9,13 +9,21 @@ import asyncio
 import logging
 import math
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
-from download_operator.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
+from download_operator.client import (
+    METADATA,
+    UNREACHABLE,
+    WHOLE,
+    ApiError,
+    KubeClient,
+    OverlongLine,
+)
 from download_operator.views import View
 
 log = logging.getLogger(__name__)
@@ -27,6 +35,8 @@ SILENCE_SECONDS: Final = 100.0
 """The API server sends a bookmark about every minute; longer silence means a dead connection."""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 30.0
+METADATA_BYTES: Final = 4096
+"""In which an object's name, namespace and version are: Go writes them before its labels."""
 
 V = TypeVar("V", bound=View)
 
@@ -75,6 +85,8 @@ class Reflector(Generic[V]):
         """
         self.failures = 0
         """Lists and watches that ended in an error."""
+        self.skipped = 0
+        """Objects that were too large, or could not be read, and were passed over."""
         self._client = client
         self._selector = selector
         self._list_type = METADATA.format("List") if metadata_only else WHOLE
@@ -117,9 +129,10 @@ class Reflector(Generic[V]):
                 self.failures += 1
                 log.warning("watch of %s failed: %s", self.path, error or type(error).__name__)
                 self.heard = time.monotonic()
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except Exception:
+                # Whatever it is, ending the process would end it for every schedule.
                 self.failures += 1
-                log.warning("watch of %s: that is no Kubernetes object: %r", self.path, error)
+                log.exception("watch of %s failed, listing again", self.path)
                 version = ""
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -140,7 +153,7 @@ class Reflector(Generic[V]):
             self.heard = time.monotonic()
             for manifest in page["items"] or ():  # an empty list of metadata is null
                 listed.add(manifest["metadata"]["uid"])
-                self._put(self._project(manifest))
+                self._deliver(self._put, manifest)
             if not page["metadata"].get("continue"):
                 break
             query["continue"] = page["metadata"]["continue"]
@@ -163,7 +176,10 @@ class Reflector(Generic[V]):
             async with stream as lines:
                 async for line in lines:
                     self.heard = time.monotonic()
-                    yield self._event(orjson.loads(line))
+                    if isinstance(line, OverlongLine):
+                        yield self._skip_overlong(line, version)
+                    else:
+                        yield self._event(orjson.loads(line))
         except ApiError as error:
             if error.status == 410:
                 raise ExpiredError from error
@@ -178,8 +194,34 @@ class Reflector(Generic[V]):
                 manifest.get("code", 500), manifest.get("reason", ""), manifest.get("message", "")
             )
         if event["type"] == "DELETED":
-            self._remove(self._project(manifest))
+            self._deliver(self._remove, manifest)
         elif event["type"] != "BOOKMARK":
-            self._put(self._project(manifest))
+            self._deliver(self._put, manifest)
         version: str = manifest["metadata"]["resourceVersion"]
         return version
+
+    def _deliver(self, sink: Callable[[V], None], manifest: dict[str, Any]) -> None:
+        """Hand one object to *sink*; one that cannot be read must not keep us from the others."""
+        try:
+            sink(self._project(manifest))
+        except Exception:
+            self.skipped += 1
+            metadata = manifest["metadata"]
+            name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+            log.exception("watch of %s: %s cannot be read, skipping it", self.path, name)
+
+    def _skip_overlong(self, line: OverlongLine, version: str) -> str:
+        """Pass over an event that is too long; return the version to go on from."""
+        self.skipped += 1
+        beginning = line.beginning[:METADATA_BYTES]
+        namespace, name = _member(beginning, "namespace"), _member(beginning, "name")
+        log.warning(
+            "watch of %s: an event of %s/%s is too long, skipping it", self.path, namespace, name
+        )
+        return _member(beginning, "resourceVersion") or version
+
+
+def _member(beginning: bytes, name: str) -> str:
+    """Return the first string member *name* of a JSON text that may be cut off; empty if none."""
+    match = re.search(rf'"{name}":"([^"\\]*)"'.encode(), beginning)
+    return match[1].decode(errors="replace") if match else ""

@@ -4,12 +4,25 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import kopf
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_operator.client import (
+    JSON,
+    MAX_LINE,
+    UNREACHABLE,
+    ApiError,
+    KubeClient,
+    OverlongLine,
+    split_lines,
+)
 from download_operator.login import NoClusterError
 from download_operator.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
@@ -80,6 +93,76 @@ def test_a_watch_outlives_what_is_no_event(event: str) -> None:
         return web.Response(text=f"{event}\n" if "watch" in request.query else listed)
 
     play(scene, answer)
+
+
+@given(st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"\n")), st.data())
+def test_lines_do_not_depend_on_how_they_arrive(text: bytes, data: st.DataObject) -> None:
+    longest = 5
+    places = st.lists(st.integers(0, len(text)), max_size=8).map(sorted)
+    cuts = [0, *data.draw(places), len(text)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start, end in pairwise(cuts):
+            yield text[start:end]
+
+    async def read() -> list[bytes | OverlongLine]:
+        return [line async for line in split_lines(chunks(), longest)]
+
+    lines = text.split(b"\n")
+    expected = [
+        line if len(line) <= longest else OverlongLine(line[:longest])
+        for line in (lines if lines[-1] else lines[:-1])
+    ]
+    assert asyncio.run(read()) == expected
+
+
+@pytest.mark.parametrize(
+    ("broken", "skipped"),
+    [
+        ('{"metadata": {"name": "other", "uid": "u", "resourceVersion": "2"}, "spec": 7}', 2),
+        (
+            '{"kind":"Thing","metadata":{"name":"fat","namespace":"n","uid":"u",'
+            '"resourceVersion":"2","labels":{"l":"' + "<" * (MAX_LINE + 1) + '"}}}',
+            1,  # a list is read as a whole, whatever its size
+        ),
+    ],
+    ids=["unreadable", "overlong"],
+)
+def test_one_object_does_not_keep_a_watch_from_the_others(broken: str, skipped: int) -> None:
+    good = '{"metadata": {"name": "good", "namespace": "n", "uid": "g", "resourceVersion": "3"}}'
+    seen: list[str] = []
+    asked: list[str] = []
+
+    def project(manifest: JSON) -> Any:
+        if "spec" in manifest:
+            raise RuntimeError("no such thing")
+        return SimpleNamespace(uid="", resource_version=1, name=manifest["metadata"]["name"])
+
+    async def scene(client: KubeClient) -> None:
+        mirror: Reflector[Any] = Reflector(
+            client, "/things", "", project, lambda thing: seen.append(thing.name), print, tuple
+        )
+        running = asyncio.create_task(mirror.run())
+        async with asyncio.timeout(30):
+            while len(asked) < 2:
+                await asyncio.sleep(0.01)
+        assert seen.count("good") >= 2
+        assert (mirror.failures, mirror.skipped) == (0, skipped)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def answer(request: web.Request) -> web.Response:
+        if "watch" not in request.query:
+            items = f"[{broken}, {good}]"
+            return web.Response(
+                text=f'{{"items": {items}, "metadata": {{"resourceVersion": "1"}}}}'
+            )
+        asked.append(request.query["resourceVersion"])
+        events = [f'{{"type":"ADDED","object":{thing}}}\n' for thing in (broken, good)]
+        return web.Response(text="".join(events if len(asked) == 1 else []))
+
+    play(scene, answer)
+    assert asked == ["1", "3"]
 
 
 def test_a_resource_that_was_not_there_at_first_is_watched_without_a_long_pause() -> None:
