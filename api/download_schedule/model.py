@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from download_schedule import cron, rules
+from download_schedule.attempt.result import MAX_CHARACTERS
 from download_schedule.cron import MAX_LENGTH
 from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
-from download_schedule.result import MAX_CHARACTERS
 
 GROUP: Final = "downloads.dev"
 VERSION: Final = "v1alpha1"

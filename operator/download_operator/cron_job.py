@@ -15,6 +15,7 @@ from download_operator.pod import pod_spec
 from download_operator.settings import Settings
 from download_operator.views import CronJob, Schedule
 from download_schedule import cron
+from download_schedule.attempt.result import EXIT_PERMANENT
 from download_schedule.model import API_VERSION, KIND, Format, Spec
 from download_schedule.names import (
     CONTAINER,
@@ -27,7 +28,6 @@ from download_schedule.names import (
     cron_job_name,
     manual_job_name,
 )
-from download_schedule.result import EXIT_PERMANENT
 
 JOURNAL_SPAN: Final = timedelta(hours=6)
 """Finished Jobs of at least this long a time stay, so that none is lost while no operator runs."""

@@ -4,10 +4,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from download_operator.views import Job, Pod
+from download_schedule.attempt.result import (
+    EXIT_DONE,
+    EXIT_STOPPED,
+    MAX_CHARACTERS,
+    Result,
+    decode,
+)
 from download_schedule.history import JOB_DELETED, JSON, NO_POD
 from download_schedule.model import State, Trigger
 from download_schedule.names import MAX_JOB_NAME
-from download_schedule.result import EXIT_DONE, EXIT_STOPPED, MAX_CHARACTERS, Result, decode
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 RESULT_UNREADABLE: Final = "ResultUnreadable"

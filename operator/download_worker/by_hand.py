@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from download_schedule.result import EXIT_DONE, EXIT_RETRY, Result, encode
+from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY, Result, encode
 from download_worker.addresses import Network
 from download_worker.download import MAX_BYTES, Order, Progress, Surroundings, discard
 from download_worker.keep import Place, keep, owner_name

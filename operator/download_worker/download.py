@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from download_schedule.result import Result
+from download_schedule.attempt.result import Result
 from download_worker.decoding import ACCEPTED, Decoder, decoder_of
 from download_worker.errors import (
     DownloadError,

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from download_schedule.result import Result
+from download_schedule.attempt.result import Result
 from download_worker.download import Order, Surroundings, download
 from download_worker.file import File
 from download_worker.memory import FOLDER, Memory

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from download_schedule.result import (
+from download_schedule.attempt.result import (
     EXIT_DONE,
     EXIT_PERMANENT,
     EXIT_RETRY,

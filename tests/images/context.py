@@ -29,7 +29,7 @@ class Contents:
     sources: tuple[str, ...]
 
 
-_RESULT = ("api/download_schedule/__init__.py", "api/download_schedule/result.py")
+_RESULT = ("api/download_schedule/__init__.py", "api/download_schedule/attempt")
 _WORKER = Contents(REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_RESULT))
 CONTENTS = {
     "operator": Contents(

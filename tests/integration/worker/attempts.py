@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from download_schedule.result import Result, decode
+from download_schedule.attempt.result import Result, decode
 from download_worker.memory import FOLDER as HIDDEN
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
+from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
 from tests.cluster.certificates import Authority
 from tests.integration.worker import faults
 from tests.integration.worker.attempts import LOOPBACK, Ended, fetch

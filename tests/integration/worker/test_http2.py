@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_RETRY
+from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
 from tests.cluster.certificates import Authority
 from tests.cluster.system import require_program
 from tests.integration.worker.attempts import Ended, Pod

@@ -9,7 +9,7 @@ from typing import Any
 import brotli
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
+from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
 from download_worker.transfer import MAX_INTERIM
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (

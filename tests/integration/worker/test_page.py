@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import Result
+from download_schedule.attempt.result import Result
 from download_worker.browser import PROGRAM
 from download_worker.download import Order, Surroundings, download
 from download_worker.errors import DownloadError, Reason

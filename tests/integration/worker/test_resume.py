@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
+from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
 from tests.integration.worker.attempts import Pod, fetch
 from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, answer, head
 from tests.integration.worker.ranges import ETAG, LARGE, ranged, ranges

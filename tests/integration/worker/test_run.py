@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED, Result
+from download_schedule.attempt.result import (
+    EXIT_DONE,
+    EXIT_PERMANENT,
+    EXIT_RETRY,
+    EXIT_STOPPED,
+    Result,
+)
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (
     BODY,

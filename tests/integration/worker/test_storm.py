@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, decode
+from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, decode
 from download_worker.file import NOTE_BYTES
 from download_worker.journal import SUFFIX
 from download_worker.transfer import BUFFER_BYTES

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import EXIT_DONE, EXIT_RETRY
+from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
 from tests.cluster.system import is_root, require_program
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, head

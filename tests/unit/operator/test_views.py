@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from download_operator.runs import result_is_missing, run_of
 from download_operator.views import job_of, pod_of
+from download_schedule.attempt.result import Result
 from download_schedule.model import Run
-from download_schedule.result import Result
 from tests.unit.operator.objects import job_manifest, pod_manifest
 
 TICK = "batch.kubernetes.io/cronjob-scheduled-timestamp"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from download_schedule.result import MAX_CHARACTERS
+from download_schedule.attempt.result import MAX_CHARACTERS
 from download_worker.errors import PERMANENT, DownloadError, Reason, of_file_system, of_status
 
 

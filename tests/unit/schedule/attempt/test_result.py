@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_schedule.result import (
+from download_schedule.attempt.result import (
     MAX_BYTES,
     MAX_CHARACTERS,
     MAX_DOCUMENT_BYTES,
