@@ -8,7 +8,7 @@ from unittest.mock import patch
 import kopf
 import yaml
 
-from download_operator.login import login
+from download_kube.login import login
 
 
 def login_by(kubeconfig: Path) -> Callable[[], kopf.ConnectionInfo]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from download_api.cluster import Cluster
 from download_api.streams import Streams
 from download_api.traffic import Traffic
-from download_schedule.exposition import TEXT_FORMAT, family
+from download_kube.prometheus import TEXT_FORMAT, family
 
 PREFIX: Final = "download_api_"
 

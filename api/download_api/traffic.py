@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
-from download_schedule import exposition
+from download_kube import prometheus
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
@@ -47,10 +47,10 @@ class Traffic:
         totals = {key: float(sum(counts)) for key, counts in self._counts.items()}
         return "".join(
             [
-                exposition.head(name, "histogram", meaning),
-                *exposition.lines(f"{name}_bucket", (*LABELS, "le"), dict(self._buckets())),
-                *exposition.lines(f"{name}_sum", LABELS, self._seconds),
-                *exposition.lines(f"{name}_count", LABELS, totals),
+                prometheus.head(name, "histogram", meaning),
+                *prometheus.lines(f"{name}_bucket", (*LABELS, "le"), dict(self._buckets())),
+                *prometheus.lines(f"{name}_sum", LABELS, self._seconds),
+                *prometheus.lines(f"{name}_count", LABELS, totals),
             ]
         )
 

@@ -5,8 +5,8 @@ import gc
 import logging
 import sys
 
-from download_operator.lease import LeaseLostError
-from download_operator.login import NoClusterError
+from download_kube.lease import LeaseLostError
+from download_kube.login import NoClusterError
 from download_operator.monitor import PortError
 from download_operator.operator import run
 from download_operator.settings import Settings, help_text

@@ -6,7 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from download_operator import conditions, paths
+from download_kube import paths
+from download_kube.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
+from download_kube.lease import Lease
+from download_operator import conditions
 from download_operator.actions import (
     CreateCronJob,
     Deed,
@@ -19,11 +22,9 @@ from download_operator.actions import (
     Wait,
     WriteStatus,
 )
-from download_operator.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
 from download_operator.cron_job import Desired, desire
 from download_operator.cron_job_edits import anew, fires_otherwise, merged, suspended
 from download_operator.events import RUN_REFUSED, TICK_MISSED, warning
-from download_operator.lease import Lease
 from download_operator.picture import Key, Picture, Refusal, Snapshot
 from download_operator.plan import name_taken, plan
 from download_operator.settings import Settings
@@ -165,7 +166,11 @@ class Controller:
     async def _adopt(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         """The name is in use: take the CronJob into the picture if it is ours after all."""
         schedule = snapshot.schedule
-        found = cron_job_of(await self._client.request("GET", paths.of_cron_job(schedule)))
+        found = cron_job_of(
+            await self._client.request(
+                "GET", paths.cron_job_path(schedule.namespace, schedule.name)
+            )
+        )
         if found.belongs_to(schedule):
             self._picture.put_cron_job(found)
         else:
@@ -174,7 +179,7 @@ class Controller:
 
     async def _replace(self, key: Key, snapshot: Snapshot, desired: Desired) -> None:
         """GET, merge, PUT: what others put beside ours stays, what they did to ours does not."""
-        path = paths.of_cron_job(snapshot.schedule)
+        path = paths.cron_job_path(snapshot.schedule.namespace, snapshot.schedule.name)
         try:
             current = await self._client.request("GET", path)
             if fires_otherwise(current["spec"], desired.manifest["spec"]):
@@ -193,7 +198,7 @@ class Controller:
             self._picture.wrote_cron_job(key, desired.spec_hash, cron_job_of(answer))
 
     async def _suspend(self, key: Key, schedule: Schedule) -> None:
-        path = paths.of_cron_job(schedule)
+        path = paths.cron_job_path(schedule.namespace, schedule.name)
         current = await self._client.request("GET", path)
         answer = await self._write("PUT", path, suspended(current), METADATA_ONLY)
         log.info("%s/%s: suspended CronJob", *key)
@@ -210,7 +215,7 @@ class Controller:
         The answer need not repeat what was sent: the version that it had to have says that nothing
         else has changed, and nothing in the status has a default of the API server's.
         """
-        path = paths.of_schedule(schedule)
+        path = paths.schedule_path(schedule.namespace, schedule.name)
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -307,7 +312,9 @@ class Controller:
     async def _refresh(self, schedule: Schedule) -> None:
         """Somebody was faster; read what there is now instead of waiting for the event."""
         try:
-            answer = await self._client.request("GET", paths.of_schedule(schedule))
+            answer = await self._client.request(
+                "GET", paths.schedule_path(schedule.namespace, schedule.name)
+            )
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from download_operator.client import KubeClient
-from download_operator.lease import Lease, LeaseLostError
+from download_kube.client import KubeClient
+from download_kube.lease import Lease, LeaseLostError
+from download_kube.prometheus import TEXT_FORMAT, Samples, family
+from download_kube.reflector import Reflector
 from download_operator.picture import Picture
-from download_operator.reflector import Reflector
 from download_operator.work_queue import WorkQueue
-from download_schedule.exposition import TEXT_FORMAT, Samples, family
 
 STUCK_SECONDS: Final = 120.0
 """No reconcile takes nearly as long: each of its few requests ends after 30 seconds."""

@@ -9,15 +9,16 @@ from typing import Any, Final, TypeVar
 
 import kopf
 
-from download_operator import paths, views
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_kube import paths
+from download_kube.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.lease import Lease, LeaseLostError
+from download_kube.login import login
+from download_kube.paths import EVERYWHERE
+from download_kube.reflector import KubeObject, Reflector
+from download_operator import views
 from download_operator.controller import Controller
-from download_operator.lease import Lease, LeaseLostError
-from download_operator.login import login
 from download_operator.monitor import Monitor
-from download_operator.paths import EVERYWHERE
 from download_operator.picture import Key, Picture
-from download_operator.reflector import Reflector
 from download_operator.settings import Settings
 from download_operator.work_queue import WorkQueue, retry_delay
 from download_schedule.model import PLURAL
@@ -25,7 +26,7 @@ from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
-V = TypeVar("V", bound=views.View)
+V = TypeVar("V", bound=KubeObject)
 
 _FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
 """Failures of a reconcile that need no traceback in the log."""

@@ -9,7 +9,8 @@ from datetime import datetime
 from itertools import chain
 from typing import Final, TypeVar
 
-from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, View, rfc3339
+from download_kube.reflector import KubeObject
+from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, rfc3339
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
 
@@ -323,12 +324,12 @@ class Picture:
         if key := self._keys.get(schedule_uid):
             self.changed(key)
 
-    def _remember_deletion(self, view: View) -> None:
+    def _remember_deletion(self, view: KubeObject) -> None:
         self._deletions[view.uid] = view.resource_version
         if len(self._deletions) > REMEMBERED_DELETIONS:
             del self._deletions[next(iter(self._deletions))]
 
-    def _is_deleted(self, view: View) -> bool:
+    def _is_deleted(self, view: KubeObject) -> bool:
         """Whether *view* is older than the object's deletion.
 
         What only lost its label counts as deleted for the watch, and may come back as it is.

@@ -6,7 +6,7 @@ Ten thousand schedules have to fit into memory, and whole objects would not.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from download_schedule.names import (
     CONTAINER,
@@ -19,22 +19,6 @@ from download_schedule.names import (
 )
 
 JSON = Mapping[str, Any]
-
-
-class View(Protocol):
-    """What every projection has."""
-
-    @property
-    def namespace(self) -> str:
-        """The object's namespace."""
-
-    @property
-    def uid(self) -> str:
-        """The object's UID."""
-
-    @property
-    def resource_version(self) -> int:
-        """The object's version; of one object's versions, the larger is the newer (KEP-5504)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.client import UNREACHABLE, ApiError, KubeClient
 from download_schedule.model import API_VERSION, PLURAL
 
 JSON = dict[str, Any]

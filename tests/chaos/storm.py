@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from download_operator.client import KubeClient
+from download_kube.client import KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from tests.chaos.cutter import Cutter
 from tests.chaos.runs import Runs, Steady

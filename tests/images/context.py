@@ -34,10 +34,11 @@ _WORKER = Contents(REPOSITORY / "requirements/worker.txt", ("operator/download_w
 CONTENTS = {
     "operator": Contents(
         REPOSITORY / "requirements/operator.txt",
-        ("operator/download_operator", "api/download_schedule"),
+        ("operator/download_operator", "api/download_kube", "api/download_schedule"),
     ),
     "api": Contents(
-        REPOSITORY / "requirements/api.txt", ("api/download_api", "api/download_schedule")
+        REPOSITORY / "requirements/api.txt",
+        ("api/download_api", "api/download_kube", "api/download_schedule"),
     ),
     "worker": _WORKER,
     "worker-pdf": _WORKER,

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 
-from download_operator.client import KubeClient
+from download_kube.client import KubeClient
+from download_kube.lease import Lease
 from download_operator.controller import Controller
-from download_operator.lease import Lease
 from download_operator.picture import Picture
 from download_operator.settings import Settings
 from tests.cluster import LocalCluster

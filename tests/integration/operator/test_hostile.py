@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from download_operator.client import ApiError, KubeClient
+from download_kube.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from tests.cluster import LocalCluster
 from tests.kubeconfig import login_by

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from download_operator.client import KubeClient
+from download_kube.client import KubeClient
 from tests.integration.operator.runs import end_pod, recorded, start_run
 from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl, wait_for

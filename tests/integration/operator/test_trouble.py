@@ -12,9 +12,9 @@ import kopf
 import pytest
 from aiohttp import ClientResponse, web
 
-from download_operator import reflector
-from download_operator.client import KubeClient
-from download_operator.reflector import Reflector
+from download_kube import reflector
+from download_kube.client import KubeClient
+from download_kube.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
 from download_schedule.model import API_VERSION, PLURAL
 from tests.chaos.trouble import Trouble

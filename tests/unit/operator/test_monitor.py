@@ -8,12 +8,12 @@ from typing import Any
 import kopf
 import pytest
 
+from download_kube.client import KubeClient
+from download_kube.lease import Lease
+from download_kube.reflector import Reflector
 from download_operator import monitor
-from download_operator.client import KubeClient
-from download_operator.lease import Lease
 from download_operator.monitor import Monitor
 from download_operator.picture import Picture
-from download_operator.reflector import Reflector
 from download_operator.views import schedule_of
 from download_operator.work_queue import WorkQueue
 from tests.unit.operator.world import World

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from download_operator.client import KubeClient
-from download_operator.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
+from download_kube.client import KubeClient
+from download_kube.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
 from tests.cluster import LocalCluster
 from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl

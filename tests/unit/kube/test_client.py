@@ -14,7 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.client import (
+from download_kube.client import (
     JSON,
     MAX_LINE,
     UNREACHABLE,
@@ -23,8 +23,8 @@ from download_operator.client import (
     OverlongLine,
     split_lines,
 )
-from download_operator.login import NoClusterError
-from download_operator.reflector import Reflector
+from download_kube.login import NoClusterError
+from download_kube.reflector import Reflector
 from download_operator.views import Schedule, schedule_of
 
 Scene = Callable[[KubeClient], Awaitable[None]]

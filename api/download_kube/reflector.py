@@ -12,19 +12,11 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import orjson
 
-from download_operator.client import (
-    METADATA,
-    UNREACHABLE,
-    WHOLE,
-    ApiError,
-    KubeClient,
-    OverlongLine,
-)
-from download_operator.views import View
+from download_kube.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient, OverlongLine
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +30,24 @@ LONGEST_PAUSE: Final = 30.0
 METADATA_BYTES: Final = 4096
 """In which an object's name, namespace and version are: Go writes them before its labels."""
 
-V = TypeVar("V", bound=View)
+
+class KubeObject(Protocol):
+    """What every projection of an object has."""
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+
+    @property
+    def uid(self) -> str:
+        """The object's UID."""
+
+    @property
+    def resource_version(self) -> int:
+        """The object's version; of one object's versions, the larger is the newer (KEP-5504)."""
+
+
+V = TypeVar("V", bound=KubeObject)
 
 
 def vanished(known: Iterable[V], listed: Collection[str], version: int) -> list[V]:

@@ -14,7 +14,7 @@ import kopf
 import orjson
 from yarl import URL
 
-from download_operator.login import NoClusterError
+from download_kube.login import NoClusterError
 
 JSON = dict[str, Any]
 

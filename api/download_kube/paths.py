@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from download_operator.views import Schedule
 from download_schedule.model import API_VERSION, PLURAL
 from download_schedule.names import cron_job_name
 
@@ -20,11 +19,11 @@ def collection(api: str, namespace: str, plural: str) -> str:
     return f"{api}/namespaces/{namespace}/{plural}" if namespace else f"{api}/{plural}"
 
 
-def of_schedule(schedule: Schedule) -> str:
+def schedule_path(namespace: str, name: str) -> str:
     """Return the path of a schedule."""
-    return f"{collection(SCHEDULES, schedule.namespace, PLURAL)}/{schedule.name}"
+    return f"{collection(SCHEDULES, namespace, PLURAL)}/{name}"
 
 
-def of_cron_job(schedule: Schedule) -> str:
-    """Return the path of a schedule's CronJob."""
-    return f"{collection(BATCH, schedule.namespace, 'cronjobs')}/{cron_job_name(schedule.name)}"
+def cron_job_path(namespace: str, schedule_name: str) -> str:
+    """Return the path of the CronJob of the schedule with that name."""
+    return f"{collection(BATCH, namespace, 'cronjobs')}/{cron_job_name(schedule_name)}"

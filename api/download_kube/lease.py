@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from download_operator.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.client import UNREACHABLE, ApiError, KubeClient
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import kopf
 import pytest
 
-from download_operator import login
+from download_kube import login
 
 NAMED = kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="t")
 
