@@ -2,7 +2,7 @@
 
 import sys
 
-from download_worker.browser import PROGRAM
+from download_worker.formats.chromium import PROGRAM
 from tests import images
 from tests.cluster import binaries
 from tests.cluster.system import MissingError, is_root, require_program

@@ -4,8 +4,8 @@ import logging
 import os
 import sys
 
+from download_worker.attempt import run
 from download_worker.progress import JSONFormatter
-from download_worker.run import run
 
 
 def main() -> int:
@@ -16,9 +16,9 @@ def main() -> int:
             handler.setFormatter(JSONFormatter())
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
         return run(os.environ)
-    from download_worker import by_hand
+    from download_worker import cli
 
-    return by_hand.main()
+    return cli.main()
 
 
 if __name__ == "__main__":

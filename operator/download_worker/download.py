@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from download_schedule.attempt.result import Result
-from download_worker.decoding import ACCEPTED, Decoder, decoder_of
+from download_worker.checks import (
+    check_digest,
+    check_length,
+    check_type,
+    too_large,
+    too_large_to_convert,
+)
 from download_worker.errors import (
     DownloadError,
     Reason,
@@ -14,19 +20,13 @@ from download_worker.errors import (
     of_file_system,
     of_status,
 )
-from download_worker.parts import Leftover
-from download_worker.redirects import STATUSES, Header, Request, follow
-from download_worker.response import Response
-from download_worker.store import Nowhere, Sink
-from download_worker.transfer import Limits, transfer
-from download_worker.validators import Known
-from download_worker.verdicts import (
-    check_digest,
-    check_length,
-    check_type,
-    too_large,
-    too_large_to_convert,
-)
+from download_worker.http.curl import Limits, transfer
+from download_worker.http.decoding import ACCEPTED, Decoder, decoder_of
+from download_worker.http.messages import Response
+from download_worker.http.redirects import STATUSES, Header, Request, follow
+from download_worker.http.validators import Known
+from download_worker.volume.partial_files import Leftover
+from download_worker.volume.safe_paths import Nowhere, Sink
 from download_worker.writer import Writer
 
 MAX_BYTES: Final = 10 * 1024**3

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from download_worker.addresses import Network
 from download_worker.download import Order
+from download_worker.egress.policy import Network
 from download_worker.errors import DownloadError, Reason
-from download_worker.formats import FORMATS, OF_PAGES
-from download_worker.redirects import Request
-from download_worker.transfer import Limits
+from download_worker.formats.converters import FORMATS, OF_PAGES
+from download_worker.http.curl import Limits
+from download_worker.http.redirects import Request
 
 if TYPE_CHECKING:
-    from download_worker.service import Bucket
+    from download_worker.s3.client import Bucket
 
 _PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
 _MINUTES: Final = re.compile(r"-([0-9]{8})$")
@@ -173,7 +173,7 @@ def _volume(destination: Any) -> Volume | None:
 def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 | None:
     if "s3" not in destination:
         return None
-    from download_worker.service import Bucket
+    from download_worker.s3.client import Bucket
 
     s3 = destination["s3"]
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from download_worker.errors import DownloadError
-from download_worker.store import Sink
+from download_worker.volume.safe_paths import Sink
 
 log = logging.getLogger(__name__)
 

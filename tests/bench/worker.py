@@ -63,10 +63,10 @@ from concurrent.futures import ProcessPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
 from download_worker.download import Order, Surroundings
-from download_worker.keep import Place, keep
-from download_worker.redirects import Request
-from download_worker.store import Nowhere
-from download_worker.transfer import Limits
+from download_worker.volume.save import Place, keep
+from download_worker.http.redirects import Request
+from download_worker.volume.safe_paths import Nowhere
+from download_worker.http.curl import Limits
 
 root, origin, count, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 limits = Limits((ip_network("127.0.0.0/8"),))
@@ -181,9 +181,9 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
 
 UPLOAD = f"""
 import hashlib, sys
-from download_worker.bucket import Object, Upload
-from download_worker.service import Bucket
-from download_worker.transfer import Limits
+from download_worker.s3.upload import Object, Upload
+from download_worker.s3.client import Bucket
+from download_worker.http.curl import Limits
 from download_worker.writer import Writer
 from ipaddress import ip_network
 path, endpoint, name = sys.argv[1:]

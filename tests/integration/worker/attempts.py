@@ -11,14 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from download_schedule.attempt.result import Result, decode
-from download_worker.memory import FOLDER as HIDDEN
+from download_worker.volume.manifest import FOLDER as HIDDEN
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
 LOOPBACK = "127.0.0.1/32"
 RUN = """
 import logging, sys, os
 from pathlib import Path
-from download_worker.run import run
+from download_worker.attempt import run
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 sys.exit(run(os.environ, Path(sys.argv[1]), Path(sys.argv[2])))
 """

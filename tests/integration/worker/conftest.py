@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from download_worker.browser import PROGRAM
+from download_worker.formats.chromium import PROGRAM
 from tests.cluster.system import MissingError, require_program
 from tests.integration.worker import faults
 from tests.integration.worker.attempts import Pod

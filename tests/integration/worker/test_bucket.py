@@ -11,10 +11,10 @@ from typing import Any
 import obstore
 import pytest
 
-from download_worker.bucket import Object, Upload
 from download_worker.errors import DownloadError
-from download_worker.service import Bucket
-from download_worker.transfer import Limits
+from download_worker.http.curl import Limits
+from download_worker.s3.client import Bucket
+from download_worker.s3.upload import Object, Upload
 from tests import s3
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (

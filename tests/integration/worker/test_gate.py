@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from download_worker.gate import HOST, Passed, gate
+from download_worker.egress.proxy import HOST, Passed, gate
 from tests.integration.worker.faults import (
     BODY,
     Exchange,
@@ -260,7 +260,7 @@ def test_it_ends_at_once_whatever_goes_on(server: FaultServer) -> None:
 
 
 def test_connections_have_a_number(monkeypatch: pytest.MonkeyPatch, passed: Passed) -> None:
-    monkeypatch.setattr("download_worker.gate.MAX_CONNECTIONS", 2)
+    monkeypatch.setattr("download_worker.egress.proxy.MAX_CONNECTIONS", 2)
     idle = [socket.create_connection((HOST, passed.port)) for _ in range(2)]
     assert status(ask(passed, get("http://127.0.0.1/"))) == 503
     for connection in idle:

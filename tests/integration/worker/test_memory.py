@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from download_worker.file import File
-from download_worker.memory import FOLDER, MAX_FILES, Memory, Written
-from download_worker.parts import Parts
+from download_worker.volume.manifest import FOLDER, MAX_FILES, Memory, Written
+from download_worker.volume.output_file import File
+from download_worker.volume.partial_files import Parts
 from tests.integration.worker.attempts import Pod
 from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
 from tests.kubectl import wait_for

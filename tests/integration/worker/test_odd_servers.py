@@ -10,7 +10,7 @@ import brotli
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
-from download_worker.transfer import MAX_INTERIM
+from download_worker.http.curl import MAX_INTERIM
 from tests.integration.worker.attempts import Ended, Pod
 from tests.integration.worker.faults import (
     BODY,

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import Result
-from download_worker.browser import PROGRAM
 from download_worker.download import Order, Surroundings, download
 from download_worker.errors import DownloadError, Reason
-from download_worker.file import File
-from download_worker.page import Rendering
-from download_worker.page import printer as printer_of
-from download_worker.parts import Parts
-from download_worker.redirects import Request
-from download_worker.transfer import Limits
-from download_worker.validators import Known
+from download_worker.formats.chromium import PROGRAM
+from download_worker.formats.pdf import Rendering
+from download_worker.formats.pdf import printer as printer_of
+from download_worker.http.curl import Limits
+from download_worker.http.redirects import Request
+from download_worker.http.validators import Known
+from download_worker.volume.output_file import File
+from download_worker.volume.partial_files import Parts
 from tests.integration.worker.faults import (
     Exchange,
     FaultServer,

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, decode
-from download_worker.file import NOTE_BYTES
-from download_worker.journal import SUFFIX
-from download_worker.transfer import BUFFER_BYTES
+from download_worker.http.curl import BUFFER_BYTES
+from download_worker.volume.checksum_log import SUFFIX
+from download_worker.volume.output_file import NOTE_BYTES
 from tests.cluster.certificates import Authority
 from tests.integration.worker import faults
 from tests.integration.worker.attempts import LOOPBACK

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.redirects import Request
+from download_worker.http.redirects import Request
 from download_worker.spec import Volume, read
 
 NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from download_worker.file import File
-from download_worker.parts import Parts
-from download_worker.store import Nowhere, write_past_cache
+from download_worker.volume.output_file import File
+from download_worker.volume.partial_files import Parts
+from download_worker.volume.safe_paths import Nowhere, write_past_cache
 from download_worker.writer import BLOCK, BLOCKS, Writer
 
 BODY = random.Random(1).randbytes(3 * BLOCK + 5)

@@ -1,0 +1,31 @@
+"""How Chromium is started."""
+
+from pathlib import Path
+
+import pytest
+
+from download_worker.errors import DownloadError
+from download_worker.formats import chromium
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_the_sandbox_is_left_out_only_where_it_cannot_be(sandboxed: bool) -> None:
+    command = chromium.arguments("/bin/c", Path("/p"), 3128, sandboxed)
+    assert ("--no-sandbox" in command) is not sandboxed
+
+
+def test_the_gate_is_the_only_way_out() -> None:
+    command = chromium.arguments("/bin/c", Path("/p"), 3128, sandboxed=True)
+    assert {
+        "--proxy-server=http://127.0.0.1:3128",
+        "--proxy-bypass-list=<-loopback>",
+        "--disable-quic",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    } < set(command)
+
+
+def test_a_missing_browser_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DownloadError, match="chromium-headless-shell") as caught:
+        chromium.program()
+    assert caught.value.permanent
