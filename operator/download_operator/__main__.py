@@ -7,8 +7,8 @@ import sys
 
 from download_kube.lease import LeaseLostError
 from download_kube.login import NoClusterError
-from download_operator.monitor import PortError
-from download_operator.operator import run
+from download_operator.app import run
+from download_operator.health import PortError
 from download_operator.settings import Settings, help_text
 
 GARBAGE = 20_000

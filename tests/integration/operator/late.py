@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from download_kube.client import KubeClient
 from download_kube.lease import Lease
-from download_operator.controller import Controller
-from download_operator.picture import Picture
+from download_operator.cache.cache import Picture
+from download_operator.reconciler import Controller
 from download_operator.settings import Settings
 from tests.cluster import LocalCluster
 from tests.kubeconfig import login_by

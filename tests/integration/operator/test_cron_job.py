@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from download_operator.views import schedule_of
+from download_operator.cache.objects import schedule_of
 from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
 from tests.integration.operator.late import empty_picture, reconcile_once

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from download_operator.events import RUN_REFUSED, warning
-from download_operator.views import cron_job_of, job_of, schedule_of
+from download_operator.cache.objects import cron_job_of, job_of, schedule_of
+from download_operator.manifests.events import RUN_REFUSED, warning
 from download_schedule.names import manual_job_name, run_request
 from tests.cluster import LocalCluster
 from tests.integration.operator.late import empty_picture, reconcile_once

@@ -15,7 +15,7 @@ from aiohttp import ClientResponse, web
 from download_kube import reflector
 from download_kube.client import KubeClient
 from download_kube.reflector import Reflector
-from download_operator.views import Schedule, schedule_of
+from download_operator.cache.objects import Schedule, schedule_of
 from download_schedule.model import API_VERSION, PLURAL
 from tests.chaos.trouble import Trouble
 from tests.cluster import LocalCluster

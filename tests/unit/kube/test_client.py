@@ -25,7 +25,7 @@ from download_kube.client import (
 )
 from download_kube.login import NoClusterError
 from download_kube.reflector import Reflector
-from download_operator.views import Schedule, schedule_of
+from download_operator.cache.objects import Schedule, schedule_of
 
 Scene = Callable[[KubeClient], Awaitable[None]]
 Answer = Callable[[web.Request], web.Response]

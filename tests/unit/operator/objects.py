@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from download_operator.cron_job import Desired, desire
+from download_operator.cache.objects import Schedule, schedule_of
+from download_operator.manifests.cron_job import Desired, desire
 from download_operator.settings import Settings
-from download_operator.views import Schedule, schedule_of
 
 SETTINGS = Settings(worker_image="worker:1")
 TICK = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

@@ -5,11 +5,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from download_operator.actions import ReadJobs, ReadPods, StartRun, StopRun, Wait, WriteStatus
-from download_operator.cron_job import Desired, desire
-from download_operator.picture import Picture
-from download_operator.plan import plan
-from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from download_operator.cache.cache import Picture
+from download_operator.cache.objects import cron_job_of, job_of, pod_of, schedule_of
+from download_operator.manifests.cron_job import Desired, desire
+from download_operator.planning.actions import (
+    ReadJobs,
+    ReadPods,
+    StartRun,
+    StopRun,
+    Wait,
+    WriteStatus,
+)
+from download_operator.planning.plan import plan
 from download_schedule.names import SPEC_HASH_ANNOTATION
 from tests.unit.operator.objects import (
     SETTINGS,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from download_operator.views import rfc3339
+from download_operator.cache.objects import rfc3339
 from download_schedule.names import SPEC_HASH_ANNOTATION, STOPPED
 
 JSON = dict[str, Any]

@@ -15,10 +15,10 @@ from download_kube.lease import Lease, LeaseLostError
 from download_kube.login import login
 from download_kube.paths import EVERYWHERE
 from download_kube.reflector import KubeObject, Reflector
-from download_operator import views
-from download_operator.controller import Controller
-from download_operator.monitor import Monitor
-from download_operator.picture import Key, Picture
+from download_operator.cache import objects
+from download_operator.cache.cache import Key, Picture
+from download_operator.health import Monitor
+from download_operator.reconciler import Controller
 from download_operator.settings import Settings
 from download_operator.work_queue import WorkQueue, retry_delay
 from download_schedule.model import PLURAL
@@ -148,7 +148,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             client,
             paths.collection(paths.SCHEDULES, place, PLURAL),
             "",
-            views.schedule_of,
+            objects.schedule_of,
             picture.put_schedule,
             picture.remove_schedule,
             lambda: _within(place, picture.schedules()),
@@ -157,7 +157,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             client,
             paths.collection(paths.BATCH, place, "cronjobs"),
             SCHEDULE_UID_LABEL,
-            views.cron_job_of,
+            objects.cron_job_of,
             picture.put_cron_job,
             picture.remove_cron_job,
             lambda: _within(place, picture.cron_jobs()),
@@ -167,7 +167,7 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
             client,
             paths.collection(paths.CORE, place, "pods"),
             SCHEDULE_UID_LABEL,
-            views.pod_of,
+            objects.pod_of,
             picture.put_pod,
             picture.remove_pod,
             lambda: _within(place, picture.pods()),
@@ -175,12 +175,12 @@ def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflec
     ]
 
 
-def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[views.Job]:
+def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[objects.Job]:
     return Reflector(
         client,
         paths.collection(paths.BATCH, place, "jobs"),
         SCHEDULE_UID_LABEL,
-        views.job_of,
+        objects.job_of,
         picture.put_job,
         picture.remove_job,
         lambda: _within(place, picture.jobs()),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from download_operator.cron_job import desire
-from download_operator.pod import MAX_VARIABLE
+from download_operator.manifests.cron_job import desire
+from download_operator.manifests.pod import MAX_VARIABLE
 from download_operator.pod_scheduling import PodScheduling
 from tests.unit.operator.objects import SETTINGS, desired, schedule_view
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from download_operator.views import moment, rfc3339
+from download_operator.cache.objects import moment, rfc3339
 from download_schedule.cron import Schedule
 
 NEWS_GRACE: Final = timedelta(seconds=15)

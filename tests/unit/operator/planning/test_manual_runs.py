@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from download_operator.actions import StartRun, StopRun, Wait, WriteStatus
-from download_operator.plan import plan
+from download_operator.planning.actions import StartRun, StopRun, Wait, WriteStatus
+from download_operator.planning.plan import plan
 from download_schedule.model import MAX_RUN_REQUESTS
 from tests.unit.operator.world import KEY, World
 

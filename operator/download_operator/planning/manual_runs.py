@@ -1,9 +1,9 @@
 """Runs asked for by annotation: whether to start one, and which have had theirs. Pure."""
 
-from download_operator.actions import Action, StartRun, StopRun
-from download_operator.cron_job import Desired, manual_job
-from download_operator.picture import Snapshot
-from download_operator.views import CronJob, Schedule
+from download_operator.cache.cache import Snapshot
+from download_operator.cache.objects import CronJob, Schedule
+from download_operator.manifests.cron_job import Desired, manual_job
+from download_operator.planning.actions import Action, StartRun, StopRun
 from download_schedule.model import MAX_RUN_REQUESTS, ConcurrencyPolicy
 from download_schedule.names import manual_job_name, run_request
 

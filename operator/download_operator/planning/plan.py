@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from download_operator import conditions
-from download_operator.actions import (
+from download_operator.cache.cache import Snapshot
+from download_operator.cache.objects import moment, rfc3339
+from download_operator.manifests.cron_job import Desired, journal_span
+from download_operator.planning import conditions
+from download_operator.planning.actions import (
     Action,
     CreateCronJob,
     ReadJobs,
@@ -19,13 +22,10 @@ from download_operator.actions import (
     Wait,
     WriteStatus,
 )
-from download_operator.conditions import Verdict
-from download_operator.cron_job import Desired, journal_span
-from download_operator.picture import Snapshot
-from download_operator.recording import overdue, to_record
-from download_operator.run_requests import requested_run, run_requests
-from download_operator.ticks import NEWS_GRACE, judge
-from download_operator.views import moment, rfc3339
+from download_operator.planning.conditions import Verdict
+from download_operator.planning.manual_runs import requested_run, run_requests
+from download_operator.planning.missed_ticks import NEWS_GRACE, judge
+from download_operator.planning.recordable_runs import overdue, to_record
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY
 from download_schedule.names import STOPPED

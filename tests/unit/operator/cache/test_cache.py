@@ -1,8 +1,8 @@
 """Whatever was missed, after a list the picture is what there is."""
 
 from download_kube.reflector import vanished
-from download_operator.picture import Picture
-from download_operator.views import cron_job_of, job_of, schedule_of
+from download_operator.cache.cache import Picture
+from download_operator.cache.objects import cron_job_of, job_of, schedule_of
 from tests.unit.operator.objects import cron_job_manifest, job_manifest, schedule_manifest
 from tests.unit.operator.world import KEY, START
 

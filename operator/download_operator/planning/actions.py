@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from download_operator.cron_job import Desired
-from download_operator.views import Job
+from download_operator.cache.objects import Job
+from download_operator.manifests.cron_job import Desired
 
 JSON = dict[str, Any]
 

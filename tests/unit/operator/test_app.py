@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from download_operator.operator import Pauses
+from download_operator.app import Pauses
 from download_operator.work_queue import LAST_RETRY
 
 

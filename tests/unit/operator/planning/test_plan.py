@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from download_operator.actions import (
+from download_operator.cache.cache import Refusal
+from download_operator.cache.objects import cron_job_of, job_of, pod_of, schedule_of
+from download_operator.planning.actions import (
     CreateCronJob,
     ReadPods,
     ReplaceCronJob,
@@ -14,9 +16,7 @@ from download_operator.actions import (
     Wait,
     WriteStatus,
 )
-from download_operator.picture import Refusal
-from download_operator.plan import REPAIR_PAUSE
-from download_operator.views import cron_job_of, job_of, pod_of, schedule_of
+from download_operator.planning.plan import REPAIR_PAUSE
 from tests.unit.operator.objects import TICK, cron_job_manifest, job_manifest, pod_manifest
 from tests.unit.operator.world import DOCUMENT, KEY, START, World
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.actions import ReadJobs, WriteStatus
-from download_operator.ticks import MAX_JUDGED, explain, judge
+from download_operator.planning.actions import ReadJobs, WriteStatus
+from download_operator.planning.missed_ticks import MAX_JUDGED, explain, judge
 from download_schedule import cron
 from tests.unit.operator.objects import job_manifest
 from tests.unit.operator.world import World

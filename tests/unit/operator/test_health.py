@@ -11,10 +11,10 @@ import pytest
 from download_kube.client import KubeClient
 from download_kube.lease import Lease
 from download_kube.reflector import Reflector
-from download_operator import monitor
-from download_operator.monitor import Monitor
-from download_operator.picture import Picture
-from download_operator.views import schedule_of
+from download_operator import health
+from download_operator.cache.cache import Picture
+from download_operator.cache.objects import schedule_of
+from download_operator.health import Monitor
 from download_operator.work_queue import WorkQueue
 from tests.unit.operator.world import World
 
@@ -67,7 +67,7 @@ def test_a_watch_that_waits_for_the_lease_is_not_silent() -> None:
 
 def test_a_watch_that_is_silent_for_ten_minutes_is_an_illness() -> None:
     async def scene(parts: Parts) -> None:
-        parts.reflector.heard = time.monotonic() - monitor.DEAF_SECONDS + 5
+        parts.reflector.heard = time.monotonic() - health.DEAF_SECONDS + 5
         assert parts.monitor.illness() == ""
         parts.reflector.heard -= 6
         assert parts.monitor.illness() == "the watch of /api/v1/pods is silent"
@@ -87,7 +87,7 @@ def test_a_reconcile_that_does_not_end_is_an_illness(monkeypatch: pytest.MonkeyP
         parts.queue.add("stuck")
         await begun.wait()
         assert parts.monitor.illness() == ""
-        monkeypatch.setattr(monitor, "STUCK_SECONDS", 0.0)
+        monkeypatch.setattr(health, "STUCK_SECONDS", 0.0)
         assert "a reconcile has not ended" in parts.monitor.illness()
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)

@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime
 from typing import Any, Final
 
-from download_operator.views import Schedule
+from download_operator.cache.objects import Schedule
 from download_schedule.model import API_VERSION, KIND
 
 TICK_MISSED: Final = "TickMissed"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from download_kube.reflector import vanished
-from download_operator.actions import WriteStatus
-from download_operator.picture import Picture
-from download_operator.recording import PENDING_PATIENCE, PENDING_SPREAD
-from download_operator.views import job_of, pod_of, schedule_of
+from download_operator.cache.cache import Picture
+from download_operator.cache.objects import job_of, pod_of, schedule_of
+from download_operator.planning.actions import WriteStatus
+from download_operator.planning.recordable_runs import PENDING_PATIENCE, PENDING_SPREAD
 from download_schedule.history import counted
 from tests.unit.operator.objects import job_manifest, pod_manifest
 from tests.unit.operator.world import KEY, World

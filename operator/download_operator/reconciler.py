@@ -9,8 +9,13 @@ from typing import Any, Final
 from download_kube import paths
 from download_kube.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
 from download_kube.lease import Lease
-from download_operator import conditions
-from download_operator.actions import (
+from download_operator.cache.cache import Key, Picture, Refusal, Snapshot
+from download_operator.cache.objects import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
+from download_operator.manifests.cron_job import Desired, desire
+from download_operator.manifests.cron_job_updates import anew, fires_otherwise, merged, suspended
+from download_operator.manifests.events import RUN_REFUSED, TICK_MISSED, warning
+from download_operator.planning import conditions
+from download_operator.planning.actions import (
     CreateCronJob,
     Deed,
     ReadJobs,
@@ -22,14 +27,9 @@ from download_operator.actions import (
     Wait,
     WriteStatus,
 )
-from download_operator.cron_job import Desired, desire
-from download_operator.cron_job_edits import anew, fires_otherwise, merged, suspended
-from download_operator.events import RUN_REFUSED, TICK_MISSED, warning
-from download_operator.picture import Key, Picture, Refusal, Snapshot
-from download_operator.plan import name_taken, plan
+from download_operator.planning.missed_ticks import explain
+from download_operator.planning.plan import name_taken, plan
 from download_operator.settings import Settings
-from download_operator.ticks import explain
-from download_operator.views import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
 from download_schedule.model import API_VERSION, KIND
 from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL, STOPPED
 

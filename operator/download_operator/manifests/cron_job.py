@@ -11,9 +11,9 @@ import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from download_operator.pod import pod_spec
+from download_operator.cache.objects import CronJob, Schedule
+from download_operator.manifests.pod import pod_spec
 from download_operator.settings import Settings
-from download_operator.views import CronJob, Schedule
 from download_schedule import cron
 from download_schedule.attempt.result import EXIT_PERMANENT
 from download_schedule.model import API_VERSION, KIND, Format, Spec

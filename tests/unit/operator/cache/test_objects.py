@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.runs import result_is_missing, run_of
-from download_operator.views import job_of, pod_of
+from download_operator.cache.objects import job_of, pod_of
+from download_operator.planning.history_entry import result_is_missing, run_of
 from download_schedule.attempt.result import Result
 from download_schedule.model import Run
 from tests.unit.operator.objects import job_manifest, pod_manifest

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
 
-from download_operator.picture import Run, Snapshot
-from download_operator.runs import result_is_missing, run_of, without_pod
-from download_operator.views import Job, Pod
+from download_operator.cache.cache import Run, Snapshot
+from download_operator.cache.objects import Job, Pod
+from download_operator.planning.history_entry import result_is_missing, run_of, without_pod
 from download_schedule import history
 from download_schedule.model import State
 

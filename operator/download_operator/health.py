@@ -17,7 +17,7 @@ from download_kube.client import KubeClient
 from download_kube.lease import Lease, LeaseLostError
 from download_kube.prometheus import TEXT_FORMAT, Samples, family
 from download_kube.reflector import Reflector
-from download_operator.picture import Picture
+from download_operator.cache.cache import Picture
 from download_operator.work_queue import WorkQueue
 
 STUCK_SECONDS: Final = 120.0

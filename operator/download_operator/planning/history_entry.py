@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from download_operator.views import Job, Pod
+from download_operator.cache.objects import Job, Pod
 from download_schedule.attempt.result import (
     EXIT_DONE,
     EXIT_STOPPED,

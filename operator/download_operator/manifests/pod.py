@@ -3,8 +3,8 @@
 import json
 from typing import Any, Final
 
+from download_operator.cache.objects import Schedule
 from download_operator.settings import Settings
-from download_operator.views import Schedule
 from download_schedule.model import Destination, Format, Spec
 from download_schedule.names import CONTAINER, JOB_UID_LABEL
 

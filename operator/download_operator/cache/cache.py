@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final, TypeVar
 
 from download_kube.reflector import KubeObject
-from download_operator.views import CronJob, Job, Outcome, Pod, Schedule, rfc3339
+from download_operator.cache.objects import CronJob, Job, Outcome, Pod, Schedule, rfc3339
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
 
