@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from kubernetes.aio.config import ConfigException
 
 from download_api.app import build_app
-from download_api.cluster import Cluster, ClusterError, UnreachableError, login
-from download_api.connection import PunctualProtocol
-from download_api.make_key import make_key
+from download_api.bootstrap_key import make_key
+from download_api.kube import Cluster, ClusterError, UnreachableError, login
+from download_api.server.protocol import PunctualProtocol
 from download_api.settings import PREFIX, Settings, help_text
 
 log = logging.getLogger("download_api")

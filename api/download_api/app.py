@@ -1,4 +1,4 @@
-"""The application, and its probes; all other routes are in ``routes_*``."""
+"""The application, and its probes; all other routes are in `routes`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,29 +8,23 @@ from socket import socket
 from fastapi import APIRouter, FastAPI, Request
 from kubernetes.aio.client import Configuration
 
-from download_api import (
-    monitor,
-    openapi,
-    problems,
-    routes_content,
-    routes_cron,
-    routes_events,
-    routes_lists,
-    routes_runs,
-    routes_schedules,
-)
-from download_api.buckets import Buckets
-from download_api.cluster import Cluster, ClusterError, UnreachableError
-from download_api.feed import Feed
-from download_api.guard import Gate
-from download_api.logs import Logs
-from download_api.middleware import Envelope
+from download_api import problems
+from download_api.auth.guard import Gate
+from download_api.content.s3_links import Buckets
+from download_api.content.volumes import Volumes
+from download_api.kube import Cluster, ClusterError, UnreachableError
+from download_api.openapi import document
 from download_api.problems import ProblemError
-from download_api.schedules import Schedules
+from download_api.routes import content, cron, events, lists, runs
+from download_api.routes import schedules as routes_schedules
+from download_api.server import metrics as monitor
+from download_api.server.middleware import Envelope
+from download_api.server.request_metrics import Traffic
+from download_api.server.streams import Streams
 from download_api.settings import Settings
-from download_api.streams import Streams
-from download_api.traffic import Traffic
-from download_api.volumes import Volumes
+from download_api.store.logs import Logs
+from download_api.store.schedules import Schedules
+from download_api.store.watch import Feed
 
 
 def build_app(
@@ -71,16 +65,16 @@ def build_app(
         generate_unique_id_function=lambda route: route.name,
     )
     # FastAPI's own way to extend the description.
-    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
+    app.openapi = partial(document.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Envelope, traffic=traffic)
     problems.install(app)
     app.include_router(probes)
     app.include_router(routes_schedules.routes)
-    app.include_router(routes_cron.routes)
-    app.include_router(routes_lists.routes)
-    app.include_router(routes_runs.routes)
-    app.include_router(routes_content.routes)
-    app.include_router(routes_events.routes)
+    app.include_router(cron.routes)
+    app.include_router(lists.routes)
+    app.include_router(runs.routes)
+    app.include_router(content.routes)
+    app.include_router(events.routes)
     return app
 
 

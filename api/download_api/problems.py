@@ -10,8 +10,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from download_api.cluster import ClusterError, UnreachableError
-from download_api.spelling import snake_case
+from download_api.casing import snake_case
+from download_api.kube import ClusterError, UnreachableError
 
 ErrorType = Literal[
     "bad_request",

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from download_api.spelling import snake_case
+from download_api.casing import snake_case
 from download_schedule import rules
 from download_schedule.model import MAX_HEADERS
 

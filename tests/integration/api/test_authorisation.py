@@ -15,7 +15,7 @@ from fastapi.routing import iter_route_contexts
 from kubernetes.aio.client import Configuration
 
 from download_api.app import build_app
-from download_api.guard import GuardedRoute
+from download_api.auth.guard import GuardedRoute
 from download_api.settings import Settings
 from tests.cluster import LocalCluster, binaries
 from tests.integration.api.conftest import StartApi, servers

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from download_api.shapes import NewSchedule
+from download_api.schema.models import NewSchedule
 from download_schedule.model import Spec
 from tests.integration.api.reports import REPORT, create
 from tests.kubectl import Kubectl

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from download_api.connection import REQUEST_SECONDS
-from download_api.guard import STRANGERS_LIMIT
-from download_api.middleware import MAX_BODY_BYTES
+from download_api.auth.guard import STRANGERS_LIMIT
+from download_api.server.middleware import MAX_BODY_BYTES
+from download_api.server.protocol import REQUEST_SECONDS
 from tests.integration.api.conftest import KEY, StartApi, pid_of
 from tests.integration.api.people import People
 from tests.kubectl import Kubectl, wait_for

@@ -15,9 +15,9 @@ import httpx
 import pytest
 import yaml
 
-from download_api.middleware import MAX_BODY_BYTES
 from download_api.problems import ErrorType
-from download_api.streams import MAX_STREAMS
+from download_api.server.middleware import MAX_BODY_BYTES
+from download_api.server.streams import MAX_STREAMS
 from tests.cluster import LocalCluster
 from tests.integration.api.conftest import KEY, StartApi, servers
 from tests.integration.api.people import RUN, People

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from download_api.monitor import metrics
-from download_api.traffic import Traffic
+from download_api.server.metrics import metrics
+from download_api.server.request_metrics import Traffic
 from tests.cluster import LocalCluster, binaries
 from tests.integration.conftest import StartOperator
 from tests.kubectl import Kubectl

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from download_api.changes import manifest
-from download_api.shapes import NewSchedule
+from download_api.schema.models import NewSchedule
+from download_api.schema.to_resource import manifest
 
 
 def new(**members: Any) -> NewSchedule:

@@ -5,10 +5,10 @@ from typing import Annotated
 import pytest
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
-from download_api.changes import patched
-from download_api.cluster import ClusterError
-from download_api.expressions import spelled_out
+from download_api.kube import ClusterError
 from download_api.problems import ProblemError, of_cluster, sentences
+from download_api.schema.cron import spelled_out
+from download_api.schema.to_resource import patched
 from tests.unit.api.objects import resource
 
 

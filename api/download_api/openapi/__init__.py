@@ -1,0 +1,4 @@
+"""The OpenAPI document: responses, examples, descriptions.
+
+May import `schema` and `problems`.
+"""

@@ -1,0 +1,4 @@
+"""What surrounds every request: protocol limits, middleware, streams, metrics.
+
+May import `problems`, `tracing` and `settings`.
+"""
