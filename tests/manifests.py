@@ -11,10 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kubernetes.aio.client import Configuration
-
 from download_api.app import build_app
 from download_api.settings import Settings
+from download_kube.login import login
 from tests import reference
 from tests.cluster import binaries
 
@@ -46,7 +45,7 @@ def generate(root: Path) -> None:
     subprocess.run([sys.executable, "-m", "download_schedule.crd", str(root / CRD)], check=True)
     (root / CHART_CRD).write_bytes((root / CRD).read_bytes())
     (root / INSTALL).write_text(_HEAD + rendered())
-    description = build_app(Settings(), Configuration()).openapi()
+    description = build_app(Settings(), login).openapi()
     (root / OPENAPI).write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n")
     (root / REFERENCE).write_text(reference.render(description))
 

@@ -15,9 +15,9 @@ REPOSITORY = Path(__file__).parents[1]
 FOLDER = REPOSITORY / "requirements"
 EXTRAS = {
     "operator": ("operator",),
-    "api": ("api",),
+    "api": ("api", "croniter"),
     "worker": ("worker",),
-    "dev": ("operator", "api", "worker", "test", "lint"),
+    "dev": ("operator", "api", "worker", "croniter", "kubeconfig", "test", "lint"),
 }
 EDITABLE_INSTALL = ("hatchling", "editables")
 """What `pip install --editable --no-build-isolation` needs beside the extras."""

@@ -10,13 +10,13 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from kubernetes.aio.config import ConfigException
 
-from download_api.app import build_app
+from download_api.app import FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS, build_app
 from download_api.bootstrap_key import make_key
-from download_api.kube import Cluster, ClusterError, UnreachableError, login
 from download_api.server.protocol import PunctualProtocol
 from download_api.settings import PREFIX, Settings, help_text
+from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.login import NoClusterError, login
 
 log = logging.getLogger("download_api")
 
@@ -34,7 +34,7 @@ def main() -> int:
     )
     try:
         return _make_key(arguments) if arguments.command == "make-key" else _serve()
-    except ConfigException as unknown:
+    except NoClusterError as unknown:
         print(f"no cluster: {unknown}", file=sys.stderr)
         return 2
 
@@ -51,7 +51,7 @@ def _serve() -> int:
             " listening on %s only",
             settings.bind,
         )
-    configuration = asyncio.run(login())
+    login()  # says now what is wrong with it
     try:
         own = _listener("PORT", settings.bind, settings.port)
         metrics = None
@@ -60,7 +60,7 @@ def _serve() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    app = build_app(settings, configuration, metrics)
+    app = build_app(settings, login, metrics)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
 
 def _make_key(arguments: argparse.Namespace) -> int:
     async def made() -> bytes:
-        cluster = Cluster(await login())
+        cluster = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
         try:
             return await make_key(cluster, arguments.namespace, arguments.secret)
         finally:
@@ -118,7 +118,7 @@ def _make_key(arguments: argparse.Namespace) -> int:
 
     try:
         key = asyncio.run(made())
-    except (ClusterError, UnreachableError, LookupError) as error:
+    except (ApiError, UnreachableError, LookupError) as error:
         print(error, file=sys.stderr)
         return 1
     arguments.file.touch(mode=0o600)

@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from socket import socket
+from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
-from kubernetes.aio.client import Configuration
 
 from download_api import problems
 from download_api.auth.guard import Gate
 from download_api.content.s3_links import Buckets
 from download_api.content.volumes import Volumes
-from download_api.kube import Cluster, ClusterError, UnreachableError
 from download_api.openapi import document
 from download_api.problems import ProblemError
 from download_api.routes import content, cron, events, lists, runs
@@ -25,16 +24,20 @@ from download_api.settings import Settings
 from download_api.store.logs import Logs
 from download_api.store.schedules import Schedules
 from download_api.store.watch import Feed
+from download_kube.client import ApiError, KubeClient, Login, UnreachableError
+
+FIELD_MANAGER: Final = "download-operator-api"
+"""Name under which the API server records the fields that we write."""
+REQUEST_TIMEOUT_SECONDS: Final = 10.0
+"""Short, because a person or a program is waiting for the response."""
 
 
-def build_app(
-    settings: Settings, configuration: Configuration, metrics: socket | None = None
-) -> FastAPI:
+def build_app(settings: Settings, login: Login, metrics: socket | None = None) -> FastAPI:
     """Return the application.
 
     Args:
         settings: what whoever installs the API decides.
-        configuration: how to reach the API server, once the application starts.
+        login: called when the application starts, and once a minute afterwards.
         metrics: what listens for whoever asks for its numbers; None: nobody does.
     """
 
@@ -42,7 +45,7 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        cluster = Cluster(configuration)
+        cluster = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
         app.state.schedules = Schedules(cluster)
         app.state.logs = Logs(cluster)
         app.state.buckets = Buckets(cluster)
@@ -93,6 +96,6 @@ async def readyz(request: Request) -> dict[str, str]:
     schedules: Schedules = request.app.state.schedules
     try:
         await schedules.check()
-    except (ClusterError, UnreachableError) as error:
+    except (ApiError, UnreachableError) as error:
         raise ProblemError(503, "cluster_unavailable", str(error), {"Retry-After": "5"}) from error
     return {"status": "ok"}

@@ -4,22 +4,22 @@ import base64
 import secrets
 from typing import Final
 
-from download_api.kube import Cluster, ClusterError
+from download_kube.client import ApiError, KubeClient
 
 MEMBER: Final = "api-key"
 
 
-async def make_key(cluster: Cluster, namespace: str, name: str) -> bytes:
+async def make_key(cluster: KubeClient, namespace: str, name: str) -> bytes:
     """Return the key in the Secret; make the Secret first where there is none.
 
     Raises:
-        ClusterError, UnreachableError: the Secret can be neither read nor made.
+        ApiError, UnreachableError: the Secret can be neither read nor made.
         LookupError: it is there without a key.
     """
     path = f"/api/v1/namespaces/{namespace}/secrets"
     try:
         secret = await cluster.request("GET", f"{path}/{name}")
-    except ClusterError as error:
+    except ApiError as error:
         if error.status != 404:
             raise
         secret = await _create(cluster, path, name)
@@ -32,7 +32,7 @@ async def make_key(cluster: Cluster, namespace: str, name: str) -> bytes:
     return key
 
 
-async def _create(cluster: Cluster, path: str, name: str) -> dict[str, dict[str, str]]:
+async def _create(cluster: KubeClient, path: str, name: str) -> dict[str, dict[str, str]]:
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -41,7 +41,7 @@ async def _create(cluster: Cluster, path: str, name: str) -> dict[str, dict[str,
     }
     try:
         return await cluster.request("POST", path, body)
-    except ClusterError as error:
+    except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
     return await cluster.request("GET", f"{path}/{name}")

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from download_api.casing import snake_case
-from download_api.kube import ClusterError, UnreachableError
+from download_kube.client import ApiError, UnreachableError
 
 ErrorType = Literal[
     "bad_request",
@@ -123,8 +123,8 @@ def install(app: FastAPI) -> None:
     async def _unreachable(request: Request, _: UnreachableError) -> JSONResponse:
         return answered(request, _try_later())
 
-    @app.exception_handler(ClusterError)
-    async def _refused(request: Request, error: ClusterError) -> JSONResponse:
+    @app.exception_handler(ApiError)
+    async def _refused(request: Request, error: ApiError) -> JSONResponse:
         return answered(request, of_cluster(error))
 
 
@@ -135,7 +135,7 @@ def _methods(request: Request) -> list[str]:
     return sorted({method for methods in found for method in methods or ()})
 
 
-def of_cluster(error: ClusterError) -> ProblemError:
+def of_cluster(error: ApiError) -> ProblemError:
     """Return what a refusal of the API server means to the caller."""
     match error.status:
         case 403:

@@ -1,11 +1,16 @@
-"""The API server as the operator talks to it: JSON in, JSON out, every failure an exception."""
+"""The API server as both processes talk to it: JSON in, JSON out, every failure an exception.
+
+Bodies and responses are plain dictionaries. The official client's typed models cost more than the
+request itself, its session asks a thread for proxy and netrc settings before each one, and its
+import takes a fifth of the operator's start (see docs/design/2026-11-where-the-time-goes.md).
+"""
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,34 +20,28 @@ import orjson
 from yarl import URL
 
 from download_kube.login import NoClusterError
+from download_schedule.types import JSONObject
 
-JSON = dict[str, Any]
-
-FIELD_MANAGER: Final = "download-operator"
-"""The API server names the manager of the fields we write by the user agent."""
-WHOLE: Final = "application/json"
-METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
-"""With ``List`` in the braces for a list: objects without spec and status."""
-MAX_LINE: Final = 4 * 1024**2
-"""Longest event of a watch that is read, in bytes.
-
-etcd stores up to 1.5 MiB an object, but Go writes ``<``, ``>`` and ``&`` as six bytes of JSON
-each: whoever may create Jobs can make an event of 9 MB.
-"""
-READ_BUFFER: Final = 256 * 1024
-"""Bytes of an answer that wait to be read before the sender has to pause; twice as many at most."""
+JSON_TYPE: Final = "application/json"
+METADATA_TYPE: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Accept header for objects without spec and status."""
+METADATA_LIST_TYPE: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The same for a list of them."""
 TOKEN_SECONDS: Final = 60
-"""After which a token is read again; the kubelet replaces ours at four fifths of its time."""
-REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
-"""Of one request; a watch has limits of its own."""
+"""How often the token is read again. The kubelet renews it at four fifths of its lifetime."""
+READ_BUFFER: Final = 256 * 1024
+"""Bytes of a response that may wait to be read before the sender has to pause."""
+
+Login = Callable[[], kopf.ConnectionInfo]
+"""Says where the API server is and who we are."""
 
 
 class ApiError(Exception):
-    """The API server answered, and refused.
+    """The API server refused the request.
 
     Attributes:
         status: HTTP status code, 400 to 599.
-        reason: Kubernetes' word for it, such as ``AlreadyExists``; empty if there is none.
+        reason: Kubernetes' word for it, such as ``AlreadyExists``; empty if it gave none.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -50,162 +49,231 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
 
+    @property
+    def is_not_found(self) -> bool:
+        """The object, or its namespace, does not exist."""
+        return self.status == 404
 
-@dataclass(frozen=True, slots=True)
-class OverlongLine:
-    """A line of more than :data:`MAX_LINE` bytes, skipped to its end."""
+    @property
+    def is_conflict(self) -> bool:
+        """The object was changed, or a precondition failed; also true for `already_exists`."""
+        return self.status == 409
 
-    beginning: bytes
-    """Its first bytes, :data:`MAX_LINE` at most."""
+    @property
+    def already_exists(self) -> bool:
+        """An object of that name exists."""
+        return self.reason == "AlreadyExists"
+
+    @property
+    def is_expired(self) -> bool:
+        """The resource version or the continue token is too old."""
+        return self.status == 410
 
 
-UNREACHABLE: Final = (aiohttp.ClientError, TimeoutError, OSError)
-"""What a request raises when no answer came."""
+class UnreachableError(Exception):
+    """No usable response came: the connection failed, timed out, or something else responded."""
 
 
 class KubeClient:
-    """One connection pool and identity, used for everything the operator says.
-
-    Bodies and answers are plain dictionaries: the official client's typed models cost more than
-    the request itself, its session asks a thread for proxy and netrc settings before every one,
-    and its import takes a fifth of the start (see docs/design/2026-11-where-the-time-goes.md).
+    """One connection pool and one identity.
 
     Args:
-        login: says where the API server is and who we are; asked again for a new token.
+        login: called once now and once a minute afterwards, for a new token.
+        user_agent: also what the API server records as manager of the fields that we write.
+        timeout_seconds: of one request; streams have their own limit.
         clock: monotonic seconds.
+
+    Raises:
+        NoClusterError: *login* knows no cluster.
     """
 
     def __init__(
         self,
-        login: Callable[[], kopf.ConnectionInfo],
+        login: Login,
+        user_agent: str,
+        timeout_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.answers: Counter[tuple[str, int]] = Counter()
-        """Requests by method and status of the answer; 0: there was none."""
+        self.responses: Counter[tuple[str, int]] = Counter()
+        """Requests by method and status; status 0 means that no response came."""
         self._login = login
         self._clock = clock
         self._account = account = login()
-        self._logged_in = clock()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=account.as_ssl_context()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=READ_BUFFER,
-        )
+        self._logged_in_at = clock()
+        self._user_agent = user_agent
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._server = account.server.rstrip("/")
-        self._proxy = account.proxy_url or _proxy(account.server)
+        self._proxy = account.proxy_url or _proxy_for(account.server)
+        self._session = _session(account)
+        self._anonymous: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+        if self._anonymous is not None:
+            await self._anonymous.close()
 
     async def request(
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
-        accept: str = WHOLE,
-        content_type: str = WHOLE,
-    ) -> JSON:
-        """Send one request and return the answer; the media types are of answer and body.
+        accept: str = JSON_TYPE,
+        content_type: str = JSON_TYPE,
+    ) -> JSONObject:
+        """Send one request and return the response's body.
+
+        Args:
+            method: HTTP method.
+            path: path on the API server, already percent-encoded.
+            body: sent as JSON.
+            query: query parameters.
+            accept: media type of the response.
+            content_type: media type of *body*.
 
         Raises:
             ApiError: the API server refused.
-            aiohttp.ClientError, TimeoutError, OSError: no answer came (see :data:`UNREACHABLE`).
+            UnreachableError: no usable response came.
         """
-        response = await self._send(
-            method, path, body, query, accept, REQUEST_TIMEOUT, content_type
-        )
-        return _answer(response.status, await response.read())
+        with _unreachable_errors():
+            response = await self._send(
+                method, path, body, query, accept, self._timeout, content_type
+            )
+            text = await response.read()
+        return _parse(response.status, text)
 
-    @asynccontextmanager
-    async def lines(
-        self, path: str, query: Mapping[str, str], accept: str, silence: float
-    ) -> AsyncIterator[AsyncIterator[bytes | OverlongLine]]:
-        """Open a stream of lines; *silence* is how many seconds may pass without a byte.
-
-        A line that is too long is one value as well, so that it does not end the stream.
+    async def get_as(self, token: str, path: str) -> JSONObject:
+        """Read *path* with the rights of the token's owner, and none of our own.
 
         Raises:
-            ApiError, aiohttp.ClientError, TimeoutError, OSError: as for :meth:`request`.
+            ApiError: the API server refused the owner of the token.
+            UnreachableError: no usable response came.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=silence)
-        response = await self._send("GET", path, None, query, accept, timeout)
-        try:
-            if response.status >= 400:
-                _answer(response.status, await response.read())
-            yield split_lines(response.content.iter_any())
-        finally:
-            response.close()
+        if self._anonymous is None:
+            # With our client certificate the API server would not look at the token.
+            self._anonymous = _session(
+                replace(
+                    self._account,
+                    certificate_path=None,
+                    certificate_data=None,
+                    private_key_path=None,
+                    private_key_data=None,
+                )
+            )
+        request = self._anonymous.get(
+            URL(self._server + path, encoded=True),
+            headers={"Authorization": f"Bearer {token}", "User-Agent": self._user_agent},
+            timeout=self._timeout,
+            allow_redirects=False,
+            proxy=self._proxy,
+        )
+        with _unreachable_errors():
+            response = await self._counted("GET", request)
+            text = await response.read()
+        return _parse(response.status, text)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        accept: str = JSON_TYPE,
+        idle_timeout_seconds: float | None = None,
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """Open a response that has no end of its own: a watch, or a log.
+
+        Errors while the body is read are raised as :class:`UnreachableError`, too.
+
+        Args:
+            path: path on the API server, already percent-encoded.
+            query: query parameters.
+            accept: media type of the response.
+            idle_timeout_seconds: how long the stream may be silent; None for any time.
+
+        Raises:
+            ApiError: the API server refused.
+            UnreachableError: no usable response came, or it broke off.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeout.total, sock_read=idle_timeout_seconds
+        )
+        with _unreachable_errors():
+            response = await self._send("GET", path, None, query, accept, timeout)
+            try:
+                if response.status >= 400:
+                    _parse(response.status, await response.read())
+                yield response.content
+            finally:
+                response.close()
 
     async def _send(
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None,
+        body: Mapping[str, object] | None,
         query: Mapping[str, str] | None,
         accept: str,
         limits: aiohttp.ClientTimeout,
-        content_type: str = WHOLE,
+        content_type: str = JSON_TYPE,
     ) -> aiohttp.ClientResponse:
         headers = {
             "Accept": accept,
-            "Accept-Encoding": "identity",  # to compress costs more than the way is long
+            # Compression costs more CPU than it saves on a cluster-local network.
+            "Accept-Encoding": "identity",
             "Content-Type": content_type,
-            "User-Agent": FIELD_MANAGER,
+            "User-Agent": self._user_agent,
             **self._authorization(),
         }
         url = self._server + path + (f"?{urlencode(query)}" if query else "")
+        request = self._session.request(
+            method,
+            URL(url, encoded=True),
+            data=None if body is None else orjson.dumps(body),
+            headers=headers,
+            timeout=limits,
+            proxy=self._proxy,
+        )
+        return await self._counted(method, request)
+
+    async def _counted(
+        self, method: str, request: Awaitable[aiohttp.ClientResponse]
+    ) -> aiohttp.ClientResponse:
         status = 0
         try:
-            response = await self._session.request(
-                method,
-                URL(url, encoded=True),
-                data=None if body is None else orjson.dumps(body),
-                headers=headers,
-                timeout=limits,
-                proxy=self._proxy,
-            )
+            response = await request
             status = response.status
             return response
         finally:
-            self.answers[method, status] += 1
+            self.responses[method, status] += 1
 
     def _authorization(self) -> dict[str, str]:
-        if self._clock() - self._logged_in >= TOKEN_SECONDS:
-            self._logged_in = self._clock()
+        if self._clock() - self._logged_in_at >= TOKEN_SECONDS:
+            self._logged_in_at = self._clock()
             with suppress(NoClusterError):  # the token that we have is good for a while
-                again = self._login()
-                if again.server == self._account.server:  # another one is not to see our requests
-                    self._account = again
+                account = self._login()
+                if account.server == self._account.server:  # never show our token to another server
+                    self._account = account
         return self._account.as_http_headers()
 
 
-async def split_lines(
-    chunks: AsyncIterator[bytes], longest: int = MAX_LINE
-) -> AsyncIterator[bytes | OverlongLine]:
-    """Yield the lines of *chunks* without their ends, of which the last may be missing.
-
-    No more than *longest* bytes of a line are kept in memory, and one chunk.
-    """
-    line, overlong = bytearray(), False
-    async for chunk in chunks:
-        *ends, rest = chunk.split(b"\n")
-        for part in ends:
-            if not line and len(part) <= longest:
-                yield part
-                continue
-            overlong = overlong or len(line) + len(part) > longest
-            line += part[: longest - len(line)]
-            yield OverlongLine(bytes(line)) if overlong else bytes(line)
-            line, overlong = bytearray(), False
-        overlong = overlong or len(line) + len(rest) > longest
-        line += rest[: longest - len(line)]
-    if line:
-        yield OverlongLine(bytes(line)) if overlong else bytes(line)
+def _session(account: kopf.ConnectionInfo) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=account.as_ssl_context()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER,
+    )
 
 
-def _proxy(url: str) -> str | None:
+@contextmanager
+def _unreachable_errors() -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UnreachableError(str(error) or type(error).__name__) from error
+
+
+def _proxy_for(url: str) -> str | None:
     """Return the proxy that the environment names for *url*."""
     parts = urlsplit(url)
     if proxy_bypass(parts.hostname or ""):
@@ -213,20 +281,20 @@ def _proxy(url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-def _answer(status: int, text: bytes) -> JSON:
-    answer = _object(text)
+def _parse(status: int, text: bytes) -> JSONObject:
+    document = _parse_object(text)
     if status >= 400:
-        told = answer or {}
-        message = told.get("message") or f"the API server answered {status}"
-        raise ApiError(status, told.get("reason") or "", message)
-    if answer is None:  # something on the way, such as a load balancer, answered in its place
-        raise aiohttp.ClientPayloadError("the answer is no JSON object")
-    return answer
+        details = document or {}
+        message = details.get("message") or f"the API server responded with status {status}"
+        raise ApiError(status, details.get("reason") or "", message)
+    if document is None:  # something between us, such as a load balancer, responded
+        raise UnreachableError("the response is not a JSON object")
+    return document
 
 
-def _object(text: bytes) -> JSON | None:
+def _parse_object(text: bytes) -> JSONObject | None:
     try:
-        parsed = orjson.loads(text)
+        document = orjson.loads(text)
     except ValueError:
         return None
-    return parsed if isinstance(parsed, dict) else None
+    return document if isinstance(document, dict) else None

@@ -1,8 +1,9 @@
 """Leader election by a Lease of ``coordination.k8s.io/v1``: one replica writes, others stand by.
 
-The rules are those of client-go's leader election: whoever sees the Lease unrenewed for its whole
-duration may take it, judged by its own clock alone; clocks of two machines are never compared.
-What is ours is :meth:`Lease.check`, for every write (see docs/design/2026-11-one-writer.md).
+The rules are those of client-go's leader election. A replica that has seen the Lease unrenewed for
+its whole duration may take it. It judges by its own clock alone, because the clocks of two machines
+cannot be compared. Our addition is :meth:`Lease.check`, which guards every write (see
+docs/design/2026-11-one-writer.md).
 """
 
 import asyncio
@@ -10,33 +11,35 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from download_kube.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.paths import LEASES, collection
+from download_schedule.types import JSONObject
 
 log = logging.getLogger(__name__)
 
-JSON = dict[str, Any]
-
 NAME: Final = "download-operator"
-DURATION: Final = 10
-"""Seconds after which others may take a Lease that was not renewed."""
-RENEW_DEADLINE: Final = 7.0
-"""Seconds after its last renewal was sent for which the holder writes; then it has lost."""
-RETRY: Final = 2.0
-"""Seconds between renewals, and between looks at somebody else's Lease."""
-MOST_TRANSITIONS: Final = 2**31 - 1
-"""What the API server can count; nobody could take a Lease of one more."""
-REQUEST_SECONDS: Final = 4.0
-"""Longest time that a request about the Lease may take: one that fails leaves time for another."""
+DURATION_SECONDS: Final = 10
+"""Other replicas may take a Lease that was not renewed for so long."""
+RENEW_DEADLINE_SECONDS: Final = 7.0
+"""The holder stops writing so long after it sent its last successful renewal."""
+RETRY_SECONDS: Final = 2.0
+"""Pause between renewals, and between looks at a Lease that another replica holds."""
+MAX_TRANSITIONS: Final = 2**31 - 1
+"""Largest value that the API server accepts; with a larger one nobody could take the Lease."""
+REQUEST_TIMEOUT_SECONDS: Final = 4.0
+"""Short enough that after one failed request there is time for another before the deadline."""
+
+_REQUEST_ERRORS: Final = (ApiError, UnreachableError, TimeoutError)
 
 
 class LeaseLostError(Exception):
-    """The Lease is not ours any more: the process must end, and writes nothing until then."""
+    """The Lease is no longer ours: the process must end without another write."""
 
 
 def boot_seconds() -> float:
-    """Return seconds that go on while the machine sleeps."""
+    """Return a monotonic time in seconds that also advances while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -46,8 +49,8 @@ class Lease:
     Args:
         client: connection to the API server.
         namespace: of the Lease.
-        identity: who we are; a process may go on at once where one of its own name stopped.
-        clock: seconds, always growing.
+        identity: name of this replica. A restarted process with the same name need not wait.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -58,100 +61,96 @@ class Lease:
         clock: Callable[[], float] = boot_seconds,
     ) -> None:
         self.acquired = asyncio.Event()
-        """Set when the Lease is ours for the first time."""
+        """Set once the Lease has been ours."""
         self._client = client
-        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._path = collection(LEASES, namespace, "leases")
         self._namespace = namespace
         self._identity = identity
         self._clock = clock
-        self._renewed = float("-inf")
-        self._stored: JSON | None = None
+        self._renewed_at = float("-inf")
+        self._stored: JSONObject | None = None
         self._seen: tuple[str, float] = ("", 0.0)
-        """Version of somebody else's Lease, and when we first saw it."""
+        """Version of another replica's Lease, and when we first saw that version."""
 
     async def hold(self) -> None:
-        """Get the Lease and renew it until cancelled.
+        """Acquire the Lease and renew it until cancelled.
 
         Raises:
-            LeaseLostError: it was ours and could not be renewed in time, or somebody has it.
+            LeaseLostError: it was ours, and could not be renewed in time or was taken.
         """
         while True:
-            asked = self._clock()
+            sent_at = self._clock()
             try:
-                async with asyncio.timeout(REQUEST_SECONDS):
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                     renewed = await self._renew()
-            except (ApiError, *UNREACHABLE) as error:
+            except _REQUEST_ERRORS as error:
                 self._stored = None
                 log.warning("Lease %s: %s", NAME, error or type(error).__name__)
             else:
                 if renewed:
-                    self._renewed = asked
+                    self._renewed_at = sent_at
                     self.acquired.set()
             if self.acquired.is_set():
                 self.check()
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def check(self) -> None:
-        """Return if nobody else can have the Lease.
+        """Return only if no other replica can hold the Lease now.
 
         Raises:
-            LeaseLostError: somebody may have it.
+            LeaseLostError: another replica may hold it.
         """
-        if self._clock() - self._renewed > RENEW_DEADLINE:
+        if self._clock() - self._renewed_at > RENEW_DEADLINE_SECONDS:
             raise LeaseLostError(f"{self._identity} has lost the Lease {NAME}")
 
     async def release(self) -> None:
-        """Let the next one in without waiting, if the Lease is ours.
+        """Give the Lease back if it is ours, so that the next replica need not wait.
 
-        It is read anew: a renewal that was cut off may have been carried out.
+        The Lease is read again first, because a renewal whose response was lost may have succeeded.
         """
         if not self.acquired.is_set():
             return
-        self._renewed = float("-inf")
+        self._renewed_at = float("-inf")
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                found = await self._client.request("GET", f"{self._path}/{NAME}")
-                if found["spec"].get("holderIdentity") == self._identity:
-                    await self._put(found, holder="")
-        except (ApiError, *UNREACHABLE) as error:
-            log.warning("Lease %s is not released: %s", NAME, error or type(error).__name__)
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                lease = await self._client.request("GET", f"{self._path}/{NAME}")
+                if lease["spec"].get("holderIdentity") == self._identity:
+                    await self._put(lease, holder="")
+        except _REQUEST_ERRORS as error:
+            log.warning("Lease %s was not released: %s", NAME, error or type(error).__name__)
 
     async def _renew(self) -> bool:
         """Return whether the Lease is ours now."""
         try:
             if self._stored is None:
-                found = await self._client.request("GET", f"{self._path}/{NAME}")
-                if not self._is_free(found):
-                    return self._is_not_ours()
-                self._stored = found
+                lease = await self._client.request("GET", f"{self._path}/{NAME}")
+                if not self._is_free(lease):
+                    self._renewed_at = float("-inf")  # another replica holds it now
+                    return False
+                self._stored = lease
             self._stored = await self._put(self._stored, holder=self._identity)
         except ApiError as error:
-            if error.status == 409:  # somebody else was faster
+            if error.is_conflict:  # another replica was faster
                 self._stored = None
                 return False
-            if error.status != 404:
+            if not error.is_not_found:
                 raise
             self._stored = await self._create()
         return True
 
-    def _is_not_ours(self) -> bool:
-        if self.acquired.is_set():
-            self._renewed = float("-inf")
-        return False
-
-    def _is_free(self, lease: JSON) -> bool:
+    def _is_free(self, lease: JSONObject) -> bool:
         spec = lease["spec"]
         if spec.get("holderIdentity", "") in ("", self._identity):
             return True
         version = lease["metadata"]["resourceVersion"]
         if self._seen[0] != version:
             self._seen = version, self._clock()
-        duration: int = spec.get("leaseDurationSeconds", DURATION)
+        duration: int = spec.get("leaseDurationSeconds", DURATION_SECONDS)
         return self._clock() - self._seen[1] > duration
 
-    async def _create(self) -> JSON:
+    async def _create(self) -> JSONObject:
         metadata = {"name": NAME, "namespace": self._namespace}
-        lease: JSON = {
+        lease: JSONObject = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": metadata,
@@ -160,19 +159,19 @@ class Lease:
             "POST", self._path, {**lease, "spec": self._spec({}, self._identity)}
         )
 
-    async def _put(self, lease: JSON, holder: str) -> JSON:
-        """Write the version we know, so that of two who try only one succeeds."""
+    async def _put(self, lease: JSONObject, holder: str) -> JSONObject:
+        """Write over the version that we read, so that of two replicas only one succeeds."""
         body = {**lease, "spec": self._spec(lease["spec"], holder)}
         return await self._client.request("PUT", f"{self._path}/{NAME}", body)
 
-    def _spec(self, before: JSON, holder: str) -> JSON:
+    def _spec(self, before: JSONObject, holder: str) -> JSONObject:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         same = before.get("holderIdentity") == holder
         transitions = before.get("leaseTransitions", 0)
         return {
             "holderIdentity": holder,
-            "leaseDurationSeconds": DURATION,
+            "leaseDurationSeconds": DURATION_SECONDS,
             "acquireTime": before.get("acquireTime", now) if same else now,
             "renewTime": now,
-            "leaseTransitions": transitions if same else min(transitions + 1, MOST_TRANSITIONS),
+            "leaseTransitions": transitions if same else min(transitions + 1, MAX_TRANSITIONS),
         }

@@ -1,4 +1,4 @@
-"""Where resources are in the API server's paths."""
+"""Paths of resources on the API server."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from download_schedule.names import cron_job_name
 BATCH: Final = "/apis/batch/v1"
 CORE: Final = "/api/v1"
 EVENTS: Final = "/apis/events.k8s.io/v1"
+LEASES: Final = "/apis/coordination.k8s.io/v1"
 SCHEDULES: Final = f"/apis/{API_VERSION}"
 
-EVERYWHERE: Final = ""
-"""The place that is all namespaces."""
+ALL_NAMESPACES: Final = ""
 
 
 def collection(api: str, namespace: str, plural: str) -> str:
-    """Return the path of a namespace's resources of one kind, or of those :data:`EVERYWHERE`."""
+    """Return the path of the resources *plural* in a namespace, or in :data:`ALL_NAMESPACES`."""
     return f"{api}/namespaces/{namespace}/{plural}" if namespace else f"{api}/{plural}"
 
 

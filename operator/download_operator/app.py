@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar
 import kopf
 
 from download_kube import paths
-from download_kube.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.client import ApiError, KubeClient, UnreachableError
 from download_kube.lease import Lease, LeaseLostError
 from download_kube.login import login
-from download_kube.paths import EVERYWHERE
+from download_kube.paths import ALL_NAMESPACES
 from download_kube.reflector import KubeObject, Reflector
 from download_operator.cache import objects
 from download_operator.cache.cache import Key, Picture
@@ -26,9 +26,13 @@ from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
+FIELD_MANAGER: Final = "download-operator"
+"""Name under which the API server records the fields that we write."""
+REQUEST_TIMEOUT_SECONDS: Final = 30.0
+
 V = TypeVar("V", bound=KubeObject)
 
-_FORESEEN: Final = (ApiError, LeaseLostError, *UNREACHABLE)
+_FORESEEN: Final = (ApiError, LeaseLostError, UnreachableError)
 """Failures of a reconcile that need no traceback in the log."""
 
 
@@ -38,7 +42,7 @@ async def run(settings: Settings) -> None:
     Raises:
         ExceptionGroup: a part of the operator failed; Kubernetes should start it again.
     """
-    client = KubeClient(login)
+    client = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
     try:
         await _Operator(client, settings).run()
     finally:
@@ -53,7 +57,7 @@ class _Operator:
         self._picture = Picture(self._changed, clock)
         self._lease = Lease(client, settings.lease_namespace, settings.identity)
         self._controller = Controller(client, self._lease, self._picture, settings, clock)
-        places = settings.namespaces or (EVERYWHERE,)
+        places = settings.namespaces or (ALL_NAMESPACES,)
         self._places = {place: _reflectors(client, self._picture, place) for place in places}
         self._jobs = {place: _jobs(client, self._picture, place) for place in places}
         self._reflectors = list(chain.from_iterable(self._places.values()))
@@ -116,7 +120,7 @@ class _Operator:
             log.info("the picture is complete and the Lease ours: working")
 
     def _changed(self, key: Key) -> None:
-        if not self._served.isdisjoint((key[0], EVERYWHERE)):
+        if not self._served.isdisjoint((key[0], ALL_NAMESPACES)):
             self._queue.add(key)
 
     async def _announce(self) -> None:
@@ -188,7 +192,7 @@ def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[objects
 
 
 def _within(place: str, seen: Iterable[V]) -> Iterator[V]:
-    return (view for view in seen if place in (EVERYWHERE, view.namespace))
+    return (view for view in seen if place in (ALL_NAMESPACES, view.namespace))
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

@@ -83,7 +83,7 @@ class Monitor:
 
     def metrics(self) -> str:
         """Return all there is to know, in Prometheus' text format."""
-        queue, answers = self._queue, self._client.answers
+        queue, answers = self._queue, self._client.responses
         families = [
             _family(
                 "reconciles_total",
@@ -167,7 +167,7 @@ class Monitor:
 
 
 def _silence(reflector: Reflector[Any]) -> float:
-    return max(time.monotonic() - reflector.heard, 0.0)
+    return max(time.monotonic() - reflector.last_activity, 0.0)
 
 
 def _family(name: str, kind: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from download_kube import paths
-from download_kube.client import METADATA, UNREACHABLE, WHOLE, ApiError, KubeClient
+from download_kube.client import JSON_TYPE, METADATA_TYPE, ApiError, KubeClient, UnreachableError
 from download_kube.lease import Lease
 from download_operator.cache.cache import Key, Picture, Refusal, Snapshot
 from download_operator.cache.objects import Job, Schedule, cron_job_of, job_of, pod_of, schedule_of
@@ -46,7 +46,6 @@ REMEMBERED: Final = 500
 
 TRUSTED: Final = {"fieldValidation": "Ignore"}
 """Our bodies have no members to warn about; looking for some costs the API server CPU."""
-METADATA_ONLY: Final = METADATA.format("")
 _NO_REFUSALS: Final = frozenset({404, 408, 409, 429})
 """Answers about the moment, not about what was asked for."""
 
@@ -87,7 +86,7 @@ class Controller:
         None where only an event can make a difference.
 
         Raises:
-            ApiError, aiohttp.ClientError, TimeoutError, OSError: try again later.
+            ApiError, UnreachableError: try again later.
             UnsettledError: something undoes what we do.
         """
         refused: ApiError | None = None
@@ -151,7 +150,7 @@ class Controller:
                 return
         path = paths.collection(paths.BATCH, snapshot.schedule.namespace, "cronjobs")
         try:
-            answer = await self._write("POST", path, desired.manifest, METADATA_ONLY)
+            answer = await self._write("POST", path, desired.manifest, METADATA_TYPE)
         except ApiError as error:
             if error.status == 409 and error.reason == "AlreadyExists":
                 await self._adopt(key, snapshot, desired)
@@ -185,7 +184,7 @@ class Controller:
             if fires_otherwise(current["spec"], desired.manifest["spec"]):
                 current = await self._write("PUT", f"{path}/status", anew(current, self._clock()))
             body = merged(current, desired.manifest)
-            answer = await self._write("PUT", path, body, METADATA_ONLY)
+            answer = await self._write("PUT", path, body, METADATA_TYPE)
         except ApiError as error:
             if error.status == 404 and snapshot.cron_job:
                 self._picture.remove_cron_job(snapshot.cron_job)
@@ -200,7 +199,7 @@ class Controller:
     async def _suspend(self, key: Key, schedule: Schedule) -> None:
         path = paths.cron_job_path(schedule.namespace, schedule.name)
         current = await self._client.request("GET", path)
-        answer = await self._write("PUT", path, suspended(current), METADATA_ONLY)
+        answer = await self._write("PUT", path, suspended(current), METADATA_TYPE)
         log.info("%s/%s: suspended CronJob", *key)
         self._picture.wrote_cron_job(key, STOPPED, cron_job_of(answer))
 
@@ -228,7 +227,7 @@ class Controller:
             "status": status,
         }
         try:
-            answer = await self._write("PUT", f"{path}/status", body, METADATA_ONLY)
+            answer = await self._write("PUT", f"{path}/status", body, METADATA_TYPE)
         except ApiError as error:
             if error.status == 409:
                 await self._refresh(schedule)
@@ -247,11 +246,11 @@ class Controller:
         event = warning(schedule, reason, note, self._clock())
         try:
             await self._write("POST", path, event)
-        except (ApiError, *UNREACHABLE) as error:
+        except (ApiError, UnreachableError) as error:
             if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
                 log.warning("%s/%s: no Event: %s", schedule.namespace, schedule.name, error)
 
-    async def _write(self, method: str, path: str, body: JSON, accept: str = WHOLE) -> JSON:
+    async def _write(self, method: str, path: str, body: JSON, accept: str = JSON_TYPE) -> JSON:
         """Send what changes the cluster, if we still may."""
         self._lease.check()
         return await self._client.request(method, path, body, TRUSTED, accept)

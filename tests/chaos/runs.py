@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from download_kube.client import UNREACHABLE, ApiError, KubeClient
+from download_kube.client import ApiError, KubeClient, UnreachableError
 from download_schedule.model import API_VERSION, PLURAL
 
 JSON = dict[str, Any]
@@ -53,7 +53,7 @@ class Steady:
                     return {}
                 if error.status < 500 and error.status != 429:
                     raise
-            except UNREACHABLE:
+            except UnreachableError:
                 pass
             await asyncio.sleep(0.2)
 

@@ -106,7 +106,7 @@ class _Storm:
     async def _prepare(self) -> None:
         kubeconfig = self._cluster.kubeconfig
         login = login_by(kubeconfig)
-        self._kube = KubeClient(login)
+        self._kube = KubeClient(login, "chaos", timeout_seconds=30)
         self._client = Steady(self._kube)
         self._runs = Runs(self._client, self._namespace, self._dice)
         self._trouble = Trouble(login(), self._dice)

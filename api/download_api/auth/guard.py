@@ -20,10 +20,10 @@ from download_api.auth.authentication import (
 from download_api.auth.authorization import AllRights, RememberedRights, Rights
 from download_api.auth.rate_limit import Rates
 from download_api.auth.reviews import Caller, is_granted, owner
-from download_api.kube import Cluster
 from download_api.problems import ProblemError
 from download_api.server.protocol import CROWDED, MAX_CONNECTIONS
 from download_api.settings import Settings
+from download_kube.client import KubeClient
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -73,7 +73,7 @@ class Gate:
         self._strangers = Rates(STRANGERS_LIMIT)
 
     @classmethod
-    def build(cls, settings: Settings, cluster: Cluster) -> "Gate":
+    def build(cls, settings: Settings, cluster: KubeClient) -> "Gate":
         """Return the one that the settings ask for."""
         file = settings.key_file
         limit = settings.rate_limit

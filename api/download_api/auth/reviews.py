@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from download_api.kube import Cluster, ClusterError
 from download_api.problems import ProblemError
+from download_kube.client import ApiError, KubeClient
 from download_schedule.model import GROUP, PLURAL, VERSION
 
 JSON = dict[str, Any]
@@ -108,17 +108,17 @@ def is_allowed(answer: Mapping[str, Any]) -> bool:
     return status.get("allowed") is True and status.get("denied") is not True
 
 
-async def owner(cluster: Cluster, audience: str, token: str) -> Caller | None:
+async def owner(cluster: KubeClient, audience: str, token: str) -> Caller | None:
     """Ask whose a token is; see :func:`caller_of`, and :func:`_ask` for what it raises."""
     return caller_of(await _ask(cluster, TOKEN_REVIEWS, token_review(token, audience)), audience)
 
 
-async def is_granted(cluster: Cluster, caller: Caller, right: Right) -> bool:
+async def is_granted(cluster: KubeClient, caller: Caller, right: Right) -> bool:
     """Ask whether somebody has a right; see :func:`_ask` for what it raises."""
     return is_allowed(await _ask(cluster, ACCESS_REVIEWS, access_review(caller, right)))
 
 
-async def _ask(cluster: Cluster, path: str, review: JSON) -> JSON:
+async def _ask(cluster: KubeClient, path: str, review: JSON) -> JSON:
     """Return the API server's answer to a review.
 
     Raises:
@@ -127,7 +127,7 @@ async def _ask(cluster: Cluster, path: str, review: JSON) -> JSON:
     """
     try:
         return await cluster.request("POST", path, review)
-    except ClusterError as error:
+    except ApiError as error:
         log.error("the API server refused a %s (%d): %s", review["kind"], error.status, error)
         sentence = "The cluster could not say what you may do; try again in a few seconds."
         raise ProblemError(503, "cluster_unavailable", sentence, {"Retry-After": "5"}) from error

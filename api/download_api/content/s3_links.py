@@ -13,8 +13,8 @@ from obstore.store import S3Store
 from download_api.auth.access import forbidden
 from download_api.auth.reviews import Caller, Right
 from download_api.content.location import Place, no_content
-from download_api.kube import Cluster, ClusterError
 from download_api.problems import ProblemError
+from download_kube.client import ApiError, KubeClient
 from download_schedule.model import S3, Destination
 from download_schedule.rules import STORED
 
@@ -30,7 +30,7 @@ SESSION_TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - its name
 class Buckets:
     """The buckets that schedules name."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KubeClient) -> None:
         self._cluster = cluster
 
     async def link(
@@ -84,7 +84,7 @@ class Buckets:
             return await self._cluster.get_as(
                 token, f"/api/v1/namespaces/{namespace}/secrets/{name}"
             )
-        except ClusterError as error:
+        except ApiError as error:
             raise _refused(error, caller, namespace, name) from error
 
 
@@ -133,7 +133,7 @@ def _credentials(name: str, data: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _refused(error: ClusterError, caller: Caller, namespace: str, name: str) -> Exception:
+def _refused(error: ApiError, caller: Caller, namespace: str, name: str) -> Exception:
     match error.status:
         case 401:
             return ProblemError(

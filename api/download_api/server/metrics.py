@@ -7,9 +7,9 @@ from typing import Final
 
 from aiohttp import web
 
-from download_api.kube import Cluster
 from download_api.server.request_metrics import Traffic
 from download_api.server.streams import Streams
+from download_kube.client import KubeClient
 from download_kube.prometheus import TEXT_FORMAT, family
 
 PREFIX: Final = "download_api_"
@@ -17,7 +17,7 @@ PREFIX: Final = "download_api_"
 
 @asynccontextmanager
 async def serving(
-    listening: socket | None, traffic: Traffic, cluster: Cluster, streams: Streams
+    listening: socket | None, traffic: Traffic, cluster: KubeClient, streams: Streams
 ) -> AsyncIterator[None]:
     """Answer those who connect to *listening* while the block runs."""
 
@@ -37,7 +37,7 @@ async def serving(
         await runner.cleanup()
 
 
-def metrics(traffic: Traffic, cluster: Cluster, streams: Streams) -> str:
+def metrics(traffic: Traffic, cluster: KubeClient, streams: Streams) -> str:
     """Return all there is to know, in Prometheus' text format."""
     families = [
         traffic.histogram(
@@ -63,7 +63,7 @@ def metrics(traffic: Traffic, cluster: Cluster, streams: Streams) -> str:
             "counter",
             "Requests to the API server by its answer; code 0: there was none.",
             ("method", "code"),
-            {(method, str(code)): count for (method, code), count in cluster.answers.items()},
+            {(method, str(code)): count for (method, code), count in cluster.responses.items()},
         ),
     ]
     return "".join(families)

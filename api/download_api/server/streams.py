@@ -11,8 +11,8 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from download_api.kube import UnreachableError
 from download_api.problems import ProblemError
+from download_kube.client import UnreachableError
 
 MAX_STREAMS: Final = 20
 """Of one caller at the same time."""

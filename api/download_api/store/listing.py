@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from download_api.auth.access import Access
-from download_api.kube import ClusterError
 from download_api.schema.from_resource import last_status
 from download_api.schema.paging import Cursor
 from download_api.store.schedules import PAGE, Schedules, place
+from download_kube.client import ApiError
 
 JSON = dict[str, Any]
 
@@ -57,7 +57,7 @@ async def page(
     the same however many there are. Everything else is picked from all of them.
 
     Raises:
-        ClusterError, UnreachableError: the API server could not say.
+        ApiError, UnreachableError: the API server could not say.
     """
     everything = await access.to_list(wanted.namespace) or (
         bool(wanted.namespace) and await access.to_list()
@@ -65,7 +65,7 @@ async def page(
     if limit and everything and not offset and not wanted.looks_inside:
         try:
             return await _served(schedules, wanted, limit, cursor)
-        except ClusterError as error:
+        except ApiError as error:
             if error.status != EXPIRED:
                 raise
     found = await schedules.all(wanted.namespace, wanted.labels)
@@ -76,7 +76,7 @@ async def page(
 async def _served(schedules: Schedules, wanted: Wanted, limit: int, cursor: Cursor | None) -> Page:
     seen, token = (cursor.seen, cursor.token) if cursor else (0, "")
     if cursor and not token:
-        raise ClusterError(EXPIRED, "Expired", "the cursor is of another kind of page")
+        raise ApiError(EXPIRED, "Expired", "the cursor is of another kind of page")
     items, token, left = await schedules.some(wanted.namespace, "", min(limit, PAGE), token)
     seen += len(items)
     after = Cursor(key=place(items[-1]), seen=seen, token=token) if token else None

@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 
-from download_api.kube import Cluster, ClusterError
 from download_api.problems import ProblemError
+from download_kube.client import ApiError, KubeClient
 from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL
 
 JSON = Mapping[str, Any]
@@ -16,7 +16,7 @@ JSON = Mapping[str, Any]
 class Logs:
     """Logs of the attempts of runs."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KubeClient) -> None:
         self._cluster = cluster
 
     @asynccontextmanager
@@ -49,7 +49,7 @@ class Logs:
             path = f"{pods}/{pod['metadata']['name']}/log"
             async with self._cluster.stream(path, query) as log:
                 yield log
-        except ClusterError as error:
+        except ApiError as error:
             if error.status in (400, 404):  # 400: the container has not started
                 raise _no_log("It has not begun, or is gone") from error
             raise

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from download_api.auth.access import Access
 from download_api.auth.referenced_objects import to_be_granted
-from download_api.kube import Cluster, ClusterError
 from download_api.problems import ProblemError, no_schedule
 from download_api.schema import idempotency
 from download_api.schema.from_resource import is_expected, slug, split_id
@@ -16,6 +15,7 @@ from download_api.schema.paging import bad_cursor
 from download_api.schema.runs import is_asked_for, is_waiting
 from download_api.schema.to_resource import MERGE_PATCH, manifest, merge
 from download_api.tracing import marks
+from download_kube.client import ApiError, KubeClient
 from download_schedule.model import GROUP, PLURAL, VERSION, ConcurrencyPolicy
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
 
@@ -33,14 +33,14 @@ CHANGE_ATTEMPTS: Final = 5
 class Schedules:
     """DownloadSchedules, found by the ids that the API gives them."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KubeClient) -> None:
         self._cluster = cluster
 
     async def check(self) -> None:
         """Ask the cluster for next to nothing.
 
         Raises:
-            ClusterError, UnreachableError: nothing else would work either.
+            ApiError, UnreachableError: nothing else would work either.
         """
         await self._cluster.request("GET", collection(), query={"limit": "1"})
 
@@ -61,14 +61,14 @@ class Schedules:
         how many these are (which it does not say of those with certain labels).
 
         Raises:
-            ClusterError: 410, the *token* is too old.
+            ApiError: 410, the *token* is too old.
             ProblemError: 422, *labels* is no selector, or *token* was not given out.
         """
         query = {"limit": str(limit), "labelSelector": labels, "continue": token}
         given = {name: value for name, value in query.items() if value}
         try:
             answer = await self._cluster.request("GET", collection(namespace), query=given)
-        except ClusterError as error:
+        except ApiError as error:
             if token and error.status == 400:
                 raise bad_cursor() from error
             if labels and error.status == 400:
@@ -223,7 +223,7 @@ class Schedules:
             try:
                 path = collection(namespace)
                 return await self._cluster.request("POST", path, wanted, _kept(dry_run))
-            except ClusterError as error:
+            except ApiError as error:
                 if error.status != 409 or error.reason != "AlreadyExists":
                     raise
             if not key:
@@ -237,7 +237,7 @@ class Schedules:
         """Return a schedule that was there a moment ago; None: it is there no more."""
         try:
             return await self._cluster.request("GET", collection(namespace, name))
-        except ClusterError as error:
+        except ApiError as error:
             if error.status != 404:
                 raise
         return None
@@ -252,7 +252,7 @@ class Schedules:
                 break
             try:
                 return await act(resource)
-            except ClusterError as error:
+            except ApiError as error:
                 if error.status == 404:  # deleted since it was read
                     raise no_schedule() from error
                 if error.status != 409 or not attempts_left:
@@ -273,13 +273,13 @@ class Schedules:
         try:
             if where:
                 return await self._cluster.request(method, collection(*where), query=query)
-        except ClusterError as error:
+        except ApiError as error:
             if error.status != 404:
                 raise
         raise no_schedule()
 
 
-def bad_selector(error: ClusterError) -> ProblemError:
+def bad_selector(error: ApiError) -> ProblemError:
     """Return the answer to a label selector that the API server does not read."""
     sentence = f"label_selector: write for example team=reports ({error})"
     return ProblemError(422, "validation_error", sentence)

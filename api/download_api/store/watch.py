@@ -8,11 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import StreamReader
-
-from download_api.kube import Cluster, ClusterError
 from download_api.schema import from_resource
 from download_api.store.schedules import bad_selector, collection
+from download_kube.client import ApiError, KubeClient
+from download_kube.lines import OverlongLine, split_lines
 
 JSON = Mapping[str, Any]
 
@@ -38,7 +37,7 @@ class Opened:
 class Feed:
     """Watches of the schedules in the cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: KubeClient) -> None:
         self._cluster = cluster
 
     @asynccontextmanager
@@ -51,7 +50,7 @@ class Feed:
             version: of the last event that the caller has seen; empty: from now on.
 
         Raises:
-            ClusterError, UnreachableError: there is no watch.
+            ApiError, UnreachableError: there is no watch.
             ProblemError: 422, *labels* is no selector.
         """
         begin = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
@@ -69,9 +68,9 @@ class Feed:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         try:
-            async with self._cluster.stream(collection(namespace), query) as lines:
-                yield Opened(begin, partial(_read, lines))
-        except ClusterError as error:
+            async with self._cluster.stream(collection(namespace), query) as body:
+                yield Opened(begin, partial(_read, split_lines(body.iter_any())))
+        except ApiError as error:
             if labels and error.status == 400:
                 raise bad_selector(error) from error
             raise
@@ -82,10 +81,12 @@ class Feed:
         return version
 
 
-async def _read(lines: StreamReader) -> JSON:
-    line = await lines.readline()
-    told: JSON = json.loads(line) if line else {}
-    return told
+async def _read(lines: AsyncIterator[bytes | OverlongLine]) -> JSON:
+    async for line in lines:
+        if isinstance(line, bytes):
+            event: JSON = json.loads(line)
+            return event
+    return {}
 
 
 def event(told: JSON, now: datetime) -> bytes:

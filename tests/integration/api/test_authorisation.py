@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
-from kubernetes.aio.client import Configuration
 
 from download_api.app import build_app
 from download_api.auth.guard import GuardedRoute
 from download_api.settings import Settings
+from download_kube.login import login
 from tests.cluster import LocalCluster, binaries
 from tests.integration.api.conftest import StartApi, servers
 from tests.integration.api.people import (
@@ -111,7 +111,7 @@ def guarded(
 
 
 def routes() -> list[Any]:
-    app = build_app(Settings(), Configuration())
+    app = build_app(Settings(), login)
     return list(iter_route_contexts(app.routes))
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from download_kube.client import KubeClient
-from download_kube.lease import DURATION, NAME, RENEW_DEADLINE, Lease, LeaseLostError
+from download_kube.lease import (
+    DURATION_SECONDS,
+    NAME,
+    RENEW_DEADLINE_SECONDS,
+    Lease,
+    LeaseLostError,
+)
 from tests.cluster import LocalCluster
 from tests.kubeconfig import login_by
 from tests.kubectl import Kubectl
@@ -25,7 +31,7 @@ class Clock:
 
 def play(kubeconfig: Path, scene: Callable[[KubeClient], Awaitable[None]]) -> None:
     async def connected() -> None:
-        client = KubeClient(login_by(kubeconfig))
+        client = KubeClient(login_by(kubeconfig), "test", timeout_seconds=30)
         try:
             await scene(client)
         finally:
@@ -65,13 +71,13 @@ def test_the_second_waits_for_the_whole_duration_and_then_takes_over(
         second = Lease(client, kubectl.namespace, "second", clock)
         assert await holds(first)
         assert not await holds(second)
-        clock.seconds = RENEW_DEADLINE
+        clock.seconds = RENEW_DEADLINE_SECONDS
         assert may_write(first)
-        clock.seconds = RENEW_DEADLINE + 0.01
+        clock.seconds = RENEW_DEADLINE_SECONDS + 0.01
         assert not may_write(first)
-        clock.seconds = float(DURATION)
+        clock.seconds = float(DURATION_SECONDS)
         assert not await holds(second)
-        clock.seconds = DURATION + 0.01
+        clock.seconds = DURATION_SECONDS + 0.01
         assert await holds(second)
         with pytest.raises(LeaseLostError):
             await first.hold()
@@ -122,7 +128,7 @@ def test_a_holder_that_cannot_reach_the_api_server_ends(kubectl: Kubectl, kubeco
         lease = Lease(client, kubectl.namespace, "first", clock)
         assert await holds(lease)
         client._server = "https://127.0.0.1:1"
-        clock.seconds = RENEW_DEADLINE + 0.01
+        clock.seconds = RENEW_DEADLINE_SECONDS + 0.01
         with pytest.raises(LeaseLostError):
             await lease.hold()
 

@@ -27,7 +27,7 @@ def reconcile_once(
     """Bring one schedule up to date by *picture*."""
 
     async def scene() -> None:
-        client = KubeClient(login_by(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig), "test", timeout_seconds=30)
         lease = Lease(client, kubectl.namespace, "late")
         settings = Settings(worker_image="example.com/worker:1")
         holding = asyncio.create_task(lease.hold())

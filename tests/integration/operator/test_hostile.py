@@ -196,7 +196,7 @@ class Door:
 
 
 async def _throw(kubeconfig: Path, namespace: str) -> tuple[Door, list[JSON]]:
-    client = KubeClient(login_by(kubeconfig))
+    client = KubeClient(login_by(kubeconfig), "test", timeout_seconds=30)
     try:
         dice = Dice(SEED)
         door = Door(client, namespace)

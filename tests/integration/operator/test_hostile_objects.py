@@ -51,7 +51,7 @@ def create(kubectl: Kubectl, manifest: dict[str, Any]) -> None:
     """POST as it is what kubectl would escape, and make too large to send."""
 
     async def post() -> None:
-        client = KubeClient(login_by(kubectl.kubeconfig))
+        client = KubeClient(login_by(kubectl.kubeconfig), "test", timeout_seconds=30)
         try:
             path = PATHS[manifest["kind"]].replace("/v1/", f"/v1/namespaces/{kubectl.namespace}/")
             await client.request("POST", path, manifest)

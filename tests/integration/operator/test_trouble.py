@@ -123,7 +123,7 @@ def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
         seen.add(view.name)
 
     async def scene() -> None:
-        client = KubeClient(login_by(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig), "test", timeout_seconds=30)
         mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put, tuple)
         running = asyncio.create_task(mirror.run())
         try:
@@ -155,7 +155,7 @@ def test_what_was_gone_before_a_watch_told_of_it_is_not_known_for_ever(
     removed: list[Schedule] = []
 
     async def scene() -> None:
-        client = KubeClient(login_by(cluster.kubeconfig))
+        client = KubeClient(login_by(cluster.kubeconfig), "test", timeout_seconds=30)
         known = (written, kept, made_later)
         mirror: Reflector[Schedule] = Reflector(
             client, path_of(kubectl), "", schedule_of, print, removed.append, lambda: known
@@ -190,7 +190,7 @@ def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
     async def scene() -> int:
         way = EndsWatches(login_by(cluster.kubeconfig)(), random.Random(1))
         around = kopf.ConnectionInfo(server=f"http://127.0.0.1:{await way.start()}")
-        client = KubeClient(lambda: around)
+        client = KubeClient(lambda: around, "test", timeout_seconds=30)
         mirror: Reflector[Schedule] = Reflector(
             client, path_of(kubectl), "", schedule_of, print, print, tuple
         )

@@ -5,10 +5,10 @@ from typing import Annotated
 import pytest
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ValidationError
 
-from download_api.kube import ClusterError
 from download_api.problems import ProblemError, of_cluster, sentences
 from download_api.schema.cron import spelled_out
 from download_api.schema.to_resource import patched
+from download_kube.client import ApiError
 from tests.unit.api.objects import resource
 
 
@@ -16,7 +16,7 @@ from tests.unit.api.objects import resource
     ("status", "answer"), [(403, 403), (404, 404), (409, 409), (422, 422), (429, 503), (500, 503)]
 )
 def test_refusals_of_the_cluster(status: int, answer: int) -> None:
-    assert of_cluster(ClusterError(status, "", "why")).status == answer
+    assert of_cluster(ApiError(status, "", "why")).status == answer
 
 
 def test_a_sentence_about_many_members_has_an_end() -> None:

@@ -22,5 +22,5 @@ def test_a_pod_asks_no_dns_for_the_api_server(
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    found = login._by_address(NAMED)
+    found = login._with_address(NAMED)
     assert (found.server, found.token) == (server, "t")

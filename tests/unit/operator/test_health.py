@@ -38,7 +38,9 @@ class Parts:
 
 def play(scene: Callable[[Parts], Awaitable[None]], handle: Any = None) -> None:
     async def played() -> None:
-        client = KubeClient(lambda: kopf.ConnectionInfo(server="https://127.0.0.1:1"))
+        client = KubeClient(
+            lambda: kopf.ConnectionInfo(server="https://127.0.0.1:1"), "test", timeout_seconds=30
+        )
         try:
             await scene(Parts(client, handle))
         finally:
@@ -67,9 +69,9 @@ def test_a_watch_that_waits_for_the_lease_is_not_silent() -> None:
 
 def test_a_watch_that_is_silent_for_ten_minutes_is_an_illness() -> None:
     async def scene(parts: Parts) -> None:
-        parts.reflector.heard = time.monotonic() - health.DEAF_SECONDS + 5
+        parts.reflector.last_activity = time.monotonic() - health.DEAF_SECONDS + 5
         assert parts.monitor.illness() == ""
-        parts.reflector.heard -= 6
+        parts.reflector.last_activity -= 6
         assert parts.monitor.illness() == "the watch of /api/v1/pods is silent"
 
     play(scene)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import kopf
 import pytest
-from kubernetes.aio.client import Configuration
 
 from download_api.auth.reviews import Caller
 from download_api.content.location import Place, excerpt, place
 from download_api.content.s3_links import Buckets, signed
 from download_api.content.volumes import Volumes, open_beneath
-from download_api.kube import Cluster
 from download_api.problems import ProblemError
 from download_api.settings import MountedClaim, Settings
+from download_kube.client import KubeClient
 from download_schedule.model import S3
 
 DIGEST = "a" * 64
@@ -238,7 +238,9 @@ def test_a_destination_of_earlier_rules_is_served_too() -> None:
     there = Place("s3", "old", "of/old")
 
     async def link() -> str:
-        cluster = Cluster(Configuration(host="http://127.0.0.1:1"))
+        cluster = KubeClient(
+            lambda: kopf.ConnectionInfo(server="http://127.0.0.1:1"), "test", timeout_seconds=1
+        )
         try:
             return await Buckets(cluster).link(Caller("ann"), None, schedule, there, "GET")
         finally:

@@ -3,16 +3,15 @@
 import re
 from typing import Any
 
-from kubernetes.aio.client import Configuration
-
 from download_api.app import build_app
 from download_api.content import location
 from download_api.settings import Settings
+from download_kube.login import login
 from download_schedule import cron
 from download_schedule.model import Format
 from tests import reference
 
-DESCRIPTION = build_app(Settings(), Configuration()).openapi()
+DESCRIPTION = build_app(Settings(), login).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation
     for path in DESCRIPTION["paths"].values()

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import kopf
 import pytest
 import uvicorn
-from kubernetes.aio.client import Configuration
 
 from download_api.app import build_app
 from download_api.server import protocol
@@ -21,7 +21,7 @@ PREVIEW = "/cron/preview?expr=@daily"
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
     """An API that asks nobody who he is; yields its address."""
-    app = build_app(Settings(), Configuration(host="http://127.0.0.1:1"))
+    app = build_app(Settings(), lambda: kopf.ConnectionInfo(server="http://127.0.0.1:1"))
     server = uvicorn.Server(uvicorn.Config(app, http=PunctualProtocol, log_config=None))
     own = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([own]))

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import ClientPayloadError
 
-from download_api.kube import UnreachableError
 from download_api.problems import ProblemError
 from download_api.server import streams
 from download_api.server.streams import Streams
+from download_kube.client import UnreachableError
 
 
 async def _may() -> None:

@@ -10,30 +10,31 @@ import pytest
 from download_api.store.watch import Feed
 
 
-class Lines:
+class Body:
     """What the API server sends."""
 
-    def __init__(self, *lines: bytes) -> None:
-        self._left = list(lines)
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = chunks
 
-    async def readline(self) -> bytes:
-        return self._left.pop(0) if self._left else b""
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            yield chunk
 
 
 class Cluster:
     """Of revision 50."""
 
     def __init__(self, *lines: bytes) -> None:
-        self._lines = Lines(*lines)
+        self._body = Body(*lines)
         self.watched_from = ""
 
     async def request(self, *_: Any, **__: Any) -> Any:
         return {"metadata": {"resourceVersion": "50"}}
 
     @asynccontextmanager
-    async def stream(self, _: str, query: dict[str, str]) -> AsyncIterator[Lines]:
+    async def stream(self, _: str, query: dict[str, str]) -> AsyncIterator[Body]:
         self.watched_from = query["resourceVersion"]
-        yield self._lines
+        yield self._body
 
 
 def begun(cluster: Cluster, version: str) -> bytes:

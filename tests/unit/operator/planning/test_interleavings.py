@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from download_kube.reflector import vanished
+from download_kube.reflector import missing_objects
 from download_operator.cache.cache import Picture
 from download_operator.cache.objects import job_of, pod_of, schedule_of
 from download_operator.planning.actions import WriteStatus
@@ -158,7 +158,7 @@ class Cluster(RuleBasedStateMachine):
         for job in existing:
             picture.put_job(job)
         uids = {job.uid for job in existing}
-        for job in vanished(picture.jobs(), uids, self.world.version):
+        for job in missing_objects(picture.jobs(), uids, self.world.version):
             picture.remove_job(job)
         self.job_events.clear()
         late = [*self.told["schedules"], *self.told["pods"]]

@@ -1,0 +1,31 @@
+"""Lines of bounded length, however the chunks of a stream are cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from download_kube.lines import OverlongLine, split_lines
+
+
+@given(st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"\n")), st.data())
+def test_lines_do_not_depend_on_how_they_arrive(text: bytes, data: st.DataObject) -> None:
+    longest = 5
+    places = st.lists(st.integers(0, len(text)), max_size=8).map(sorted)
+    cuts = [0, *data.draw(places), len(text)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start, end in pairwise(cuts):
+            yield text[start:end]
+
+    async def read() -> list[bytes | OverlongLine]:
+        return [line async for line in split_lines(chunks(), longest)]
+
+    lines = text.split(b"\n")
+    expected = [
+        line if len(line) <= longest else OverlongLine(line[:longest])
+        for line in (lines if lines[-1] else lines[:-1])
+    ]
+    assert asyncio.run(read()) == expected
