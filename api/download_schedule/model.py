@@ -16,6 +16,7 @@ from download_schedule import cron, rules
 from download_schedule.attempt.result import MAX_CHARACTERS
 from download_schedule.cron import MAX_LENGTH
 from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
+from download_schedule.validation import NOT_BOOLEAN
 
 GROUP: Final = "downloads.dev"
 VERSION: Final = "v1alpha1"
@@ -142,18 +143,18 @@ class Request(Model):
     ] = ()
     compressed: bool = False
     """True asks for gzip, br or zstd and keeps the body decoded; such a body cannot be resumed."""
-    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300), rules.WHOLE] = 10
-    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600), rules.WHOLE] = 30
+    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300), NOT_BOOLEAN] = 10
+    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600), NOT_BOOLEAN] = 30
     """An attempt fails when no byte comes for this long."""
-    max_redirects: Annotated[int, Field(ge=0, le=20), rules.WHOLE] = 5
+    max_redirects: Annotated[int, Field(ge=0, le=20), NOT_BOOLEAN] = 5
 
 
 class Verify(Model):
     """What a body must be like; another one fails the run and is not kept."""
 
     sha256: Annotated[str | None, Field(max_length=64), rules.SHA256] = None
-    min_bytes: Annotated[int, Field(ge=0, le=MAX_BODY_BYTES), rules.WHOLE] = 0
-    max_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES), rules.WHOLE] = DEFAULT_MAX_BYTES
+    min_bytes: Annotated[int, Field(ge=0, le=MAX_BODY_BYTES), NOT_BOOLEAN] = 0
+    max_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES), NOT_BOOLEAN] = DEFAULT_MAX_BYTES
     """Counted after decoding; the transfer stops there."""
     content_types: Annotated[
         tuple[Annotated[str, Field(min_length=3, max_length=255), rules.CONTENT_TYPE], ...],
@@ -207,7 +208,7 @@ class Destination(Model):
 class Spec(Model):
     """What the user wants."""
 
-    model_config = ConfigDict(json_schema_extra=rules.MEMORY.json_schema())
+    model_config = ConfigDict(json_schema_extra=rules.NEEDS_VOLUME.json_schema())
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
     """Address of the file, http or https."""
@@ -226,7 +227,7 @@ class Spec(Model):
     only_if_changed: bool = False
     """True: a file that is the same as the last one kept is not kept again, nor fetched if the
     server can tell. Needs ``destination.volume``."""
-    keep_last: Annotated[int | None, Field(ge=1, le=10_000), rules.WHOLE] = None
+    keep_last: Annotated[int | None, Field(ge=1, le=10_000), NOT_BOOLEAN] = None
     """Files of this schedule that stay; older ones are removed after a run. Unset: all. Needs
     ``destination.volume``."""
     destination: Annotated[Destination, rules.ONE_DESTINATION] = Destination()
@@ -234,20 +235,20 @@ class Spec(Model):
     else it is discarded."""
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.FORBID
     """What happens at a tick while an earlier run is still going."""
-    starting_deadline_seconds: Annotated[int, Field(ge=10, le=604_800), rules.WHOLE] = 300
+    starting_deadline_seconds: Annotated[int, Field(ge=10, le=604_800), NOT_BOOLEAN] = 300
     """A tick missed by more than this many seconds is skipped. The CronJob controller looks every
     10 seconds, hence the lower bound."""
-    backoff_limit: Annotated[int, Field(ge=0, le=10), rules.WHOLE] = 3
+    backoff_limit: Annotated[int, Field(ge=0, le=10), NOT_BOOLEAN] = 3
     """Retries after the first attempt, with Kubernetes' exponential backoff."""
-    active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800), rules.WHOLE] = 3600
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800), NOT_BOOLEAN] = 3600
     """Seconds that a whole run may take, retries included."""
-    history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY), rules.WHOLE] = DEFAULT_HISTORY
+    history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY), NOT_BOOLEAN] = DEFAULT_HISTORY
     """Runs that are over and kept in ``status.history``, beside those under way; at most 100 in
     all."""
 
     @model_validator(mode="after")
     def _schedule_fires(self) -> Self:
-        rules.MEMORY.enforce(self)
+        rules.NEEDS_VOLUME.enforce(self)
         cron.parse(self.schedule, self.time_zone, uid="")
         return self
 

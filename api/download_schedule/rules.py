@@ -1,100 +1,14 @@
-"""Rules that no plain schema can state, each once for the API server and once for Python.
+"""The rules on the members of a schedule's spec. What a rule is stands in :mod:`.validation`."""
 
-The API server evaluates :attr:`Rule.cel` (``x-kubernetes-validations``), so that ``kubectl apply``
-refuses a bad object at the door; pydantic evaluates :attr:`Rule.holds`, so that the HTTP API gives
-the same verdict without a round trip. Both say :attr:`Rule.message`; tests hold them together.
-"""
-
-import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
-
-from pydantic import (
-    BeforeValidator,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from typing import Final
 
 from download_schedule.cron import FIELD_PATTERNS
+from download_schedule.validation import Check, Rule, matching
 
 WORKERS_OWN_HEADERS: Final = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "range", "if-range"}
 )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One condition on one value."""
-
-    message: str
-    """What is wrong and what to write instead, as one sentence."""
-    cel: str
-    """The condition in the Common Expression Language; ``self`` is the value."""
-    holds: Callable[[Any], bool]
-    """The same condition in Python."""
-
-
-STORED: Final = "stored"
-"""Context of a validation of what the API server has let in: only it judges that by rules."""
-
-
-class Check:
-    """Annotation that makes both pydantic and the API server enforce rules on a value."""
-
-    def __init__(self, *rules: Rule) -> None:
-        self.rules = rules
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        def enforce(value: Any, info: ValidationInfo) -> Any:
-            return value if info.context == STORED else self.enforce(value)
-
-        return core_schema.with_info_after_validator_function(enforce, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {**handler(schema), **self.json_schema()}
-
-    def enforce(self, value: Any) -> Any:
-        """Return *value*; raises a pydantic error with the message of the first broken rule.
-
-        No value breaks none: the API server takes null for a member that is not there.
-        """
-        for rule in () if value is None else self.rules:
-            if not rule.holds(value):
-                raise PydanticCustomError("rule", "{sentence}", {"sentence": rule.message})
-        return value
-
-    def json_schema(self) -> dict[str, Any]:
-        """Return the schema member in which the API server looks for rules."""
-        return {
-            "x-kubernetes-validations": [
-                {"rule": rule.cel, "message": rule.message} for rule in self.rules
-            ]
-        }
-
-
-def matching(pattern: str, message: str) -> Rule:
-    """Return the rule that a text matches *pattern* (RE2 syntax, no double quotes)."""
-    compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
-    return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
-
-
-def _no_boolean(value: Any) -> Any:
-    """pydantic takes true for 1; the API server does not."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("rule", "write a whole number, not true or false")
-    return value
-
-
-WHOLE: Final = BeforeValidator(_no_boolean)
 
 URL: Final = Check(
     matching(
@@ -124,14 +38,6 @@ TIME_ZONE: Final = Check(
 )
 
 
-def _cron_field(position: int, name: str, pattern: str) -> Rule:
-    skipped = rf"{_WORD}{_GAP}" * position
-    return matching(
-        rf"^(@|[\t-\r ]*{skipped}({pattern})([\t-\r ]|\z))",
-        f"schedule has a {name} field that Kubernetes does not read; {_CRON_HINTS[name]}",
-    )
-
-
 # White space is spelled out as RE2's \s leaves out the vertical tab, which Kubernetes splits at.
 _WORD: Final = r"[^\t-\r ]+"
 _GAP: Final = r"[\t-\r ]+"
@@ -142,6 +48,15 @@ _CRON_HINTS: Final = {
     "month": "write 1-12, JAN-DEC, * or */3",
     "day of week": "write 0-6 (0 is Sunday), SUN-SAT, * or MON-FRI",
 }
+
+
+def _cron_field(position: int, name: str, pattern: str) -> Rule:
+    skipped = rf"{_WORD}{_GAP}" * position
+    return matching(
+        rf"^(@|[\t-\r ]*{skipped}({pattern})([\t-\r ]|\z))",
+        f"schedule has a {name} field that Kubernetes does not read; {_CRON_HINTS[name]}",
+    )
+
 
 SCHEDULE: Final = Check(
     Rule(
@@ -275,8 +190,8 @@ CLAIM_NAME: Final = Check(
 )
 
 
-def _cannot_be_seen(character: str) -> bool:
-    """Characters of which Unicode knows nothing yet are no matter of this rule."""
+def _is_invisible(character: str) -> bool:
+    """Return whether the character is invisible; the worker judges unassigned code points."""
     kind = unicodedata.category(character)
     return character != " " and kind[0] in "CZ" and kind != "Cn"
 
@@ -304,11 +219,11 @@ PATH: Final = Check(
         "of writing, or spaces other than the plain one; leave them out",
         # Not \p{C}: from Go 1.25 on it has what Unicode knows nothing of, before it has not.
         r"""!self.matches(r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]|[^ \P{Zs}]")""",
-        lambda path: not any(_cannot_be_seen(character) for character in path),
+        lambda path: not any(_is_invisible(character) for character in path),
     ),
 )
 
-MEMORY: Final = Check(
+NEEDS_VOLUME: Final = Check(
     Rule(
         "onlyIfChanged and keepLast need files that stay; write destination.volume",
         # The API server pays for each member looked up: who asks for neither, for two.

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from download_schedule import rules
 from download_schedule.model import Model
+from download_schedule.validation import Check, matching
 
 
-def _text(pattern: str, sentence: str) -> rules.Check:
-    return rules.Check(rules.matching(pattern, sentence))
+def _text(pattern: str, sentence: str) -> Check:
+    return Check(matching(pattern, sentence))
 
 
 _DNS_NAME: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"

@@ -16,7 +16,7 @@ from download_api.content.location import Place, no_content
 from download_api.problems import ProblemError
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import S3, Destination
-from download_schedule.rules import STORED
+from download_schedule.validation import FROM_API_SERVER
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -58,7 +58,7 @@ class Buckets:
             UnreachableError: the API server does not answer.
         """
         stored = schedule["spec"].get("destination", {})
-        s3 = Destination.model_validate(stored, context=STORED).s3
+        s3 = Destination.model_validate(stored, context=FROM_API_SERVER).s3
         if s3 is None or s3.bucket != place.store:
             raise no_content(
                 f"The schedule does not keep its files in the bucket {place.store} (any more): its "

@@ -13,7 +13,7 @@ from download_api.routes.dependencies import LabelSelector, Namespace, Sender, g
 from download_api.server.streams import Streams
 from download_api.store import watch
 from download_api.store.watch import Feed, Opened
-from download_schedule.rules import Check, matching
+from download_schedule.validation import Check, matching
 
 _EVENT_ID: Final = Check(
     matching(r"^([1-9][0-9]{0,17})?\z", "write the id of an event, or leave it out")

@@ -11,7 +11,7 @@ from download_api.casing import snake
 from download_api.schema.cron import next_run
 from download_api.schema.models import NewSchedule, Schedule
 from download_schedule.model import Spec
-from download_schedule.rules import STORED
+from download_schedule.validation import FROM_API_SERVER
 
 JSON = dict[str, Any]
 
@@ -77,7 +77,7 @@ def schedule(resource: Mapping[str, Any], now: datetime) -> Schedule:
             if is_ready
             else ready.get("message", "The operator has not seen it yet."),
         },
-        context=STORED,
+        context=FROM_API_SERVER,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from download_schedule import cron, model, rules
 from download_schedule.model import ConcurrencyPolicy, Format, Method
 from download_schedule.names import NAMESPACE
+from download_schedule.validation import Check, matching
 
 ExecutionStatus = Literal["pending", "running", "completed", "failed"]
 
@@ -32,8 +33,8 @@ def _of(owner: type[model.Model], member: str, text: str = "") -> Any:
 
 NamespaceName = Annotated[
     str,
-    rules.Check(
-        rules.matching(
+    Check(
+        matching(
             NAMESPACE.replace("$", r"\z"),
             "a namespace is at most 63 of a-z, 0-9 and -; write for example team",
         )

@@ -11,6 +11,7 @@ from download_api.schema.paging import Cursor
 from download_schedule.history import is_terminal
 from download_schedule.model import State
 from download_schedule.names import RUN_REQUESTED_ANNOTATION, manual_job_name, run_request
+from download_schedule.timestamps import parse_time
 
 JSON = dict[str, Any]
 
@@ -26,7 +27,7 @@ class Wanted:
 
     def includes(self, run: Mapping[str, Any]) -> bool:
         """Whether *run* is one of them."""
-        start = _moment(run.get("startTime"))
+        start = parse_time(run.get("startTime", ""))
         return (
             self.status in (None, run["state"].lower())
             and self.trigger in (None, run["trigger"].lower())
@@ -74,7 +75,10 @@ def cursor_after(run: Mapping[str, Any]) -> Cursor:
 
 def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
     """Return an entry of the history as callers see it."""
-    started, completed = _moment(run.get("startTime")), _moment(run.get("completionTime"))
+    started, completed = (
+        parse_time(run.get("startTime", "")),
+        parse_time(run.get("completionTime", "")),
+    )
     failed = run["state"] == State.FAILED
     return Execution(
         execution_id=run["id"],
@@ -88,7 +92,7 @@ def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
         attempt=max(run.get("attempts", 1), 1),
         error_message=(run.get("message") or run.get("reason")) if failed else None,
         trigger=run["trigger"].lower(),
-        scheduled_at=_moment(run.get("scheduledTime")),
+        scheduled_at=parse_time(run.get("scheduledTime", "")),
         reason=run.get("reason"),
         sha256=run.get("sha256"),
         http_status=run.get("httpStatus"),
@@ -133,11 +137,3 @@ def started(schedule_id: str, resource: Mapping[str, Any], token: str, *, dry_ru
         execution_id=job,
         token=token,
     )
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Written by hand, it may be one for the API server only, such as of the year 0."""
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None

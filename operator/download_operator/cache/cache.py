@@ -10,9 +10,10 @@ from itertools import chain
 from typing import Final, TypeVar
 
 from download_kube.reflector import KubeObject
-from download_operator.cache.objects import CronJob, Job, Outcome, Pod, Schedule, rfc3339
+from download_operator.cache.objects import CronJob, Job, Outcome, Pod, Schedule
 from download_schedule.history import JOB_DELETED, counted
 from download_schedule.names import cron_job_name
+from download_schedule.timestamps import format_time
 
 Seen = TypeVar("Seen", CronJob, Job, Pod)
 
@@ -345,7 +346,7 @@ def _says_the_same(known: Seen | None, seen: Seen) -> bool:
 def _deleted(now: datetime) -> Outcome:
     return Outcome(
         completed=False,
-        time=rfc3339(now),
+        time=format_time(now),
         reason=JOB_DELETED,
         message="The Job was deleted before it was over.",
     )

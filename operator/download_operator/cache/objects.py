@@ -5,7 +5,6 @@ Ten thousand schedules have to fit into memory, and whole objects would not.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from download_schedule.names import (
@@ -17,6 +16,7 @@ from download_schedule.names import (
     SCHEDULED_TIME_ANNOTATION,
     SPEC_HASH_ANNOTATION,
 )
+from download_schedule.timestamps import format_time, parse_time
 
 JSON = Mapping[str, Any]
 
@@ -154,7 +154,7 @@ def job_of(manifest: JSON) -> Job:
     """Project a Job."""
     metadata, status = manifest["metadata"], manifest.get("status", {})
     annotations = metadata.get("annotations", {})
-    tick = moment(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))
+    tick = parse_time(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))
     return Job(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -162,7 +162,7 @@ def job_of(manifest: JSON) -> Job:
         resource_version=int(metadata["resourceVersion"]),
         schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
         created=metadata["creationTimestamp"],
-        scheduled_time=rfc3339(tick) if tick else None,
+        scheduled_time=format_time(tick) if tick else None,
         token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
         start_time=status.get("startTime"),
         attempts=sum(status.get(count, 0) for count in ("active", "succeeded", "failed")),
@@ -189,20 +189,6 @@ def pod_of(manifest: JSON) -> Pod:
         message=why.get("message", ""),
         fate=_fate(status),
     )
-
-
-def moment(text: str) -> datetime | None:
-    """Return a time in UTC, or None for what is none: people write them, too."""
-    try:
-        read = datetime.fromisoformat(text)
-        return read.astimezone(UTC) if read.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def rfc3339(time: datetime) -> str:
-    """Spell a time in UTC as Kubernetes and the status do: in whole seconds, which sort as text."""
-    return time.isoformat("T", "seconds")[:19] + "Z"
 
 
 def _controller(metadata: JSON) -> JSON:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from download_operator.cache.objects import rfc3339
 from download_schedule.names import SPEC_HASH_ANNOTATION, STOPPED
+from download_schedule.timestamps import format_time
 
 JSON = dict[str, Any]
 
@@ -19,7 +19,7 @@ def anew(cron_job: JSON, now: datetime) -> JSON:
 
     The CronJob controller looks for ticks since ``lastScheduleTime``, by the new expression.
     """
-    status = {**cron_job.get("status", {}), "lastScheduleTime": rfc3339(now)}
+    status = {**cron_job.get("status", {}), "lastScheduleTime": format_time(now)}
     return {**cron_job, "status": status}
 
 

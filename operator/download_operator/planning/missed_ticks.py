@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from download_operator.cache.objects import moment, rfc3339
 from download_schedule.cron import Schedule
+from download_schedule.timestamps import format_time, parse_time
 
 NEWS_GRACE: Final = timedelta(seconds=15)
 """How long after its deadline a tick's Job may still become known: the CronJob controller looks
@@ -63,7 +63,7 @@ def judge(
 def explain(missed: Collection[datetime], history: Collection[Mapping[str, Any]]) -> str:
     """Return why the last of *missed* brought no run, as one sentence for people."""
     last = max(missed)
-    time = rfc3339(last)
+    time = format_time(last)
     count = f"{len(missed)} ticks up to {time}" if len(missed) > 1 else f"The tick {time}"
     busy = next((run["job"] for run in history if _was_going(run, last)), None)
     if busy:
@@ -72,5 +72,5 @@ def explain(missed: Collection[datetime], history: Collection[Mapping[str, Any]]
 
 
 def _was_going(run: Mapping[str, Any], tick: datetime) -> bool:
-    start, end = (moment(run.get(part, "")) for part in ("startTime", "completionTime"))
+    start, end = (parse_time(run.get(part, "")) for part in ("startTime", "completionTime"))
     return start is not None and start < tick and (end is None or end > tick)

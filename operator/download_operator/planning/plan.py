@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from download_operator.cache.cache import Snapshot
-from download_operator.cache.objects import moment, rfc3339
 from download_operator.manifests.cron_job import Desired, journal_span
 from download_operator.planning import conditions
 from download_operator.planning.actions import (
@@ -29,6 +28,7 @@ from download_operator.planning.recordable_runs import overdue, to_record
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY
 from download_schedule.names import STOPPED
+from download_schedule.timestamps import format_time, parse_time
 
 JSON = dict[str, Any]
 
@@ -146,7 +146,7 @@ def _report(snapshot: Snapshot, desired: Desired | None, ready: Verdict, now: da
     if jobs := overdue(snapshot, now):
         return ReadPods(jobs)  # in one step: nodes that go take the Pods of many with them
     entries, existing, look_again = to_record(snapshot, now)
-    schedule, time = snapshot.schedule, rfc3339(now)
+    schedule, time = snapshot.schedule, format_time(now)
     limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
     recorded = history.record(schedule.status, entries, existing, limit, time)
     verdicts = {"Ready": ready, **conditions.healthy(recorded["history"])}
@@ -181,19 +181,19 @@ def _add_ticks(
     """
     if desired.spec.suspend:
         return ()
-    status["settledUntil"] = rfc3339(now)
+    status["settledUntil"] = format_time(now)
     if upcoming := desired.ticks.upcoming(now):
-        status["nextRunTime"] = rfc3339(upcoming)
+        status["nextRunTime"] = format_time(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status
-    settled_until = moment(stored.get("settledUntil", ""))
+    settled_until = parse_time(stored.get("settledUntil", ""))
     if settled_until is None:
         return ()
     if stored.get("observedGeneration") != status["observedGeneration"]:
         return ()
     since = [settled_until, snapshot.working_since - journal_span(desired.ticks)]
-    if created := moment(snapshot.schedule.created):  # a restored status may tell of older ticks
-        since.append(created)
+    if created := parse_time(snapshot.schedule.created):
+        since.append(created)  # a restored status may speak of older ticks
     deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
     judgement = judge(
         desired.ticks,
@@ -208,7 +208,7 @@ def _add_ticks(
         if open_until <= now:
             return None
         look_again.append(open_until)
-    status["settledUntil"] = rfc3339(judgement.settled_until)
+    status["settledUntil"] = format_time(judgement.settled_until)
     status["counts"]["missed"] += len(judgement.missed)
     return judgement.missed
 
@@ -217,7 +217,7 @@ def _started(snapshot: Snapshot, status: JSON) -> set[datetime]:
     """Return the ticks that have a Job, or had one."""
     recorded = {run["scheduledTime"] for run in status["history"] if "scheduledTime" in run}
     known = {run.job.scheduled_time for run, _ in snapshot.runs if run.job.scheduled_time}
-    return {tick for tick in map(moment, recorded | known) if tick}
+    return {tick for tick in map(parse_time, recorded | known) if tick}
 
 
 def _is_nothing(value: Any) -> bool:
@@ -233,7 +233,7 @@ def _says_more(status: JSON, stored: Mapping[str, Any], now: datetime) -> bool:
     """
     ignored = {"recorded", "settledUntil"}
     before, after = stored.get("nextRunTime"), status.get("nextRunTime")
-    if before and after and rfc3339(now - NEXT_RUN_GRACE) < before <= after:
+    if before and after and format_time(now - NEXT_RUN_GRACE) < before <= after:
         ignored.add("nextRunTime")
     return _without(status, ignored) != _without(stored, ignored)
 

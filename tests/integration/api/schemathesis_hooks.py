@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from download_api.casing import snake_case
 from download_schedule import rules
 from download_schedule.model import MAX_HEADERS
+from download_schedule.validation import Check
 
 schemathesis.openapi.format(
     "cron",
@@ -35,7 +36,7 @@ schemathesis.openapi.format("label-selector", st.sampled_from(["", "a=b", "a not
 WITHOUT_PATTERN: Final = [
     rule
     for check in vars(rules).values()
-    if isinstance(check, rules.Check)
+    if isinstance(check, Check)
     for rule in check.rules
     if not rule.cel.startswith("self.matches(")
 ]

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from download_schedule import rules
 from download_schedule.model import S3, Volume
+from download_schedule.validation import Check
 
 SURROGATES = range(0xD800, 0xE000)
 EVERY_CHARACTER = [chr(n) for n in range(sys.maxunicode + 1) if n not in SURROGATES]
@@ -33,7 +34,7 @@ def test_patterns_mean_the_same_to_both() -> None:
 
     What an expression means is tested by itself, and the HTTP API shows what is stored of it.
     """
-    checks = [check for check in vars(rules).values() if isinstance(check, rules.Check)]
+    checks = [check for check in vars(rules).values() if isinstance(check, Check)]
     others = [rule.cel for check in checks if check is not rules.SCHEDULE for rule in check.rules]
     assert others
     assert [cel for cel in others if r"\s" in cel] == []

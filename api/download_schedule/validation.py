@@ -1,0 +1,96 @@
+"""Rules that no plain schema can state, each written once for the API server and once for Python.
+
+The API server evaluates :attr:`Rule.cel` (``x-kubernetes-validations``), so that ``kubectl apply``
+refuses a bad object at the door. pydantic evaluates :attr:`Rule.is_satisfied`, so that the HTTP API
+gives the same verdict without a round trip. Both say :attr:`Rule.message`. Tests hold the two
+together.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition on one value."""
+
+    message: str
+    """What is wrong and what to write instead, as one sentence."""
+    cel: str
+    """The condition in the Common Expression Language; ``self`` is the value."""
+    is_satisfied: Callable[[Any], bool]
+    """The same condition in Python."""
+
+
+FROM_API_SERVER: Final = "from the API server"
+"""Validation context for stored objects: skip our rules, the API server has applied its own."""
+
+
+class Check:
+    """Annotation that makes both pydantic and the API server enforce rules on a value."""
+
+    def __init__(self, *rules: Rule) -> None:
+        self.rules = rules
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def enforce(value: Any, info: ValidationInfo) -> Any:
+            return value if info.context == FROM_API_SERVER else self.enforce(value)
+
+        return core_schema.with_info_after_validator_function(enforce, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), **self.json_schema()}
+
+    def enforce(self, value: Any) -> Any:
+        """Return *value* if it satisfies every rule.
+
+        None satisfies all: the API server treats null as an absent member.
+
+        Raises:
+            PydanticCustomError: with the message of the first rule that *value* breaks.
+        """
+        if value is None:
+            return None
+        for rule in self.rules:
+            if not rule.is_satisfied(value):
+                raise PydanticCustomError("rule", "{message}", {"message": rule.message})
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema member in which the API server looks for rules."""
+        return {
+            "x-kubernetes-validations": [
+                {"rule": rule.cel, "message": rule.message} for rule in self.rules
+            ]
+        }
+
+
+def matching(pattern: str, message: str) -> Rule:
+    """Return a rule that a text must match *pattern* (RE2 syntax, without double quotes)."""
+    compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
+    return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
+
+
+def _reject_boolean(value: Any) -> Any:
+    """Reject true and false, which pydantic takes for 1 and 0 and the API server does not."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("rule", "write a whole number, not true or false")
+    return value
+
+
+NOT_BOOLEAN: Final = BeforeValidator(_reject_boolean)
