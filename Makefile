@@ -24,10 +24,10 @@ $(STAMP):
 	@touch $@
 
 demo: $(STAMP) ## a cluster, the product on it, and a file downloaded by a real CronJob
-	@$(BIN)/python -m tests.stage.demo '$(CLUSTER_NAME)'
+	@$(BIN)/python -m tools.demo '$(CLUSTER_NAME)'
 
 test: $(STAMP) ## unit, integration (control plane) and end-to-end (real pods) tests, with coverage
-	@$(BIN)/python -m tests.prepare
+	@$(BIN)/python -m tools.prepare
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses=2 --no-loadscope-reorder $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -37,13 +37,13 @@ chaos: $(STAMP) ## 2,000 runs while operator and API server are killed and conne
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(STAMP) ## the operator beside a Go controller and the bare API server
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 bench-worker: $(STAMP) ## the worker beside curl, its uploads beside rclone
-	@$(BIN)/python -m tests.bench.worker $(ARGS)
+	@$(BIN)/python -m tools.bench.worker $(ARGS)
 
 bench-api: $(STAMP) ## the HTTP API beside the API server, with 100 and 10,000 schedules
-	@$(BIN)/python -m tests.bench.api $(ARGS)
+	@$(BIN)/python -m tools.bench.api $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
@@ -56,23 +56,23 @@ format: $(STAMP) ## put the code into the one format
 	$(BIN)/ruff format .
 
 generate: $(STAMP) ## write everything that is made from something else
-	@$(BIN)/python -m tests.manifests write
+	@$(BIN)/python -m tools.generate.manifests write
 
 verify: $(STAMP) ## fail if something generated is not what it would be now
-	@$(BIN)/python -m tests.manifests check
-	@$(BIN)/python -m tests.requirements check
+	@$(BIN)/python -m tools.generate.manifests check
+	@$(BIN)/python -m tools.generate.requirements check
 
 requirements: $(STAMP) ## pin the Python packages anew
-	@$(BIN)/python -m tests.requirements write
+	@$(BIN)/python -m tools.generate.requirements write
 
 cluster: $(STAMP) ## a Kubernetes of your own, with a node (CLUSTER=current, kind or local)
-	@$(BIN)/python -m tests.cluster up --node --name='$(CLUSTER_NAME)'
+	@$(BIN)/python -m tools.cluster up --node --name='$(CLUSTER_NAME)'
 
 cluster-down: $(STAMP) ## remove that cluster and every trace of it
-	@$(BIN)/python -m tests.cluster down --name='$(CLUSTER_NAME)'
+	@$(BIN)/python -m tools.cluster down --name='$(CLUSTER_NAME)'
 
 images: $(STAMP) ## build the three images (TARGETS=worker-pdf: the one with a browser)
-	@$(BIN)/python -m tests.images $(TARGETS)
+	@$(BIN)/python -m tools.images $(TARGETS)
 
 deploy: $(STAMP) ## install the chart with these images on that cluster
-	@$(BIN)/python -m tests.stage.deploy '$(CLUSTER_NAME)'
+	@$(BIN)/python -m tools.demo.deploy '$(CLUSTER_NAME)'

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.cluster import LocalCluster, binaries, local, system
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
+from tools.cluster import LocalCluster, binaries, host, local
 
 # An example that takes long says that the machine is busy, and nothing of the code.
 settings.register_profile("tests", deadline=None)
@@ -23,7 +23,7 @@ NODES = ("tests/e2e/", "tests/integration/cluster/")
 _numbers = itertools.count(1)
 
 # What the person's shell says of settings and proxies is not for the processes under test.
-system.reach_directly("localhost", "127.0.0.1")
+host.reach_directly("localhost", "127.0.0.1")
 for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
     del os.environ[_setting]
 

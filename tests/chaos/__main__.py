@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.storm import Plan, blow
-from tests.cluster import binaries, local
-from tests.kubectl import Kubectl
+from tests.chaos.scenario import Plan, blow
+from tests.support.kubectl import Kubectl
+from tools.cluster import binaries, local
 
 CRD = Path(__file__).parents[2] / "manifests" / "crd.yaml"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import binaries
+from tools.cluster import binaries
 
 SOURCES = Path(__file__).parent / "robfig"
 

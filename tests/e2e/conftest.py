@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests import cluster as clusters
-from tests.cluster import Cluster
-from tests.kubectl import Kubectl
-from tests.stage import install
+from tests.support.kubectl import Kubectl
+from tools import cluster as clusters
+from tools.cluster import Cluster
+from tools.demo import install
 
 INSTALLERS: dict[str, Callable[[Cluster], None]] = {
     "helm": install.install_by_helm,

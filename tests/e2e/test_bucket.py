@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
 from tests.e2e.runs import ended, run_of, secret
-from tests.kubectl import Kubectl, wait_for
-from tests.s3 import KEY_ID, SECRET
-from tests.schedules import schedule
-from tests.stage import bucket, install
-from tests.stage.webserver import content
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.s3 import KEY_ID, SECRET
+from tests.support.schedules import schedule
+from tools.cluster import Cluster
+from tools.demo import install, s3_server
+from tools.demo.webserver import content
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -25,14 +25,14 @@ EXPLAIN_SECONDS = 60.0
 def to_bucket(name: str, secret_name: str) -> dict[str, Any]:
     destination = {
         "bucket": "downloads",
-        "endpoint": bucket.ENDPOINT,
+        "endpoint": s3_server.ENDPOINT,
         "credentialsSecretRef": {"name": secret_name},
     }
     return schedule(name, url=f"{install.WEB_URL}/files/e", destination={"s3": destination})
 
 
 def test_a_bucket_takes_files_and_says_why_it_does_not(stage: Cluster, namespace: Kubectl) -> None:
-    with bucket.running(stage) as service:
+    with s3_server.running(stage) as service:
         namespace.apply(
             secret("right", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET),
             secret("wrong", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY="not-it"),

@@ -4,11 +4,11 @@ import urllib.request
 
 import pytest
 
-from tests.cluster import Cluster
 from tests.e2e.runs import START_SECONDS, ask, wait_for_run
-from tests.schedules import schedule
-from tests.stage import install
-from tests.stage.webserver import content
+from tests.support.schedules import schedule
+from tools.cluster import Cluster
+from tools.demo import install
+from tools.demo.webserver import content
 
 pytestmark = [
     pytest.mark.timeout(900),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import cluster as clusters
+from tools import cluster as clusters
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -22,7 +22,7 @@ def name() -> Iterator[str]:
 def test_the_demo_shows_files_and_their_history(name: str) -> None:
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-m", "tests.stage.demo", name],
+            [sys.executable, "-m", "tools.demo", name],
             capture_output=True,
             text=True,
             timeout=400,

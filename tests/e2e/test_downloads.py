@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.kubectl import Kubectl, wait_for
-from tests.schedules import schedule
-from tests.stage import install
-from tests.stage.webserver import content
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.schedules import schedule
+from tools.cluster import Cluster
+from tools.demo import install
+from tools.demo.webserver import content
 
 pytestmark = pytest.mark.timeout(1200)
 

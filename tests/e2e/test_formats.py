@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests import images
-from tests.cluster import Cluster
 from tests.e2e.runs import END_SECONDS, ended, run_of, secret
-from tests.kubectl import Kubectl, wait_for
-from tests.schedules import schedule
-from tests.stage import install
-from tests.stage.webserver import PAGE, content
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.schedules import schedule
+from tools import images
+from tools.cluster import Cluster
+from tools.demo import install
+from tools.demo.webserver import PAGE, content
 
 pytestmark = [
     pytest.mark.timeout(600),

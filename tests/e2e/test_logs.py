@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cluster import Cluster
 from tests.e2e.runs import ask, wait_for_run
 from tests.integration.api.conftest import servers
-from tests.integration.api.people import AUDIENCE, account, bearer, binding, role
-from tests.kubectl import Kubectl, wait_for
-from tests.schedules import schedule
-from tests.stage import install
+from tests.support.callers import AUDIENCE, account, bearer, binding, role
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.schedules import schedule
+from tools.cluster import Cluster
+from tools.demo import install
 
 pytestmark = [
     pytest.mark.timeout(900),

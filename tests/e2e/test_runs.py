@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster, LocalCluster
 from tests.e2e.runs import ask, runs, wait_for_run
-from tests.kubectl import Kubectl, wait_for
-from tests.schedules import schedule
-from tests.stage import install
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.schedules import schedule
+from tools.cluster import Cluster, LocalCluster
+from tools.demo import install
 
 pytestmark = [
     pytest.mark.timeout(900),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import LocalCluster
-from tests.operator_process import Operator
+from tests.support.operator_process import Operator
+from tools.cluster import LocalCluster
 
 StartOperator = Callable[..., Operator]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cluster import LocalCluster
-from tests.integration.api.people import People, people
-from tests.kubectl import Kubectl, wait_for
-from tests.ports import free_ports
+from tests.support.callers import People, people
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.ports import free_ports
+from tools.cluster import LocalCluster
 
 KEY = "a-key-for-tests"
 _numbers = itertools.count(1)

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cluster import LocalCluster
 from tests.integration.api.conftest import StartApi
-from tests.integration.api.reports import REPORT, create
-from tests.kubectl import Kubectl
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl
+from tests.support.result_reports import REPORT, create
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 
 def test_a_schedule_from_birth_to_death(api: httpx.Client, kubectl: Kubectl) -> None:

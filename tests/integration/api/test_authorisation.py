@@ -17,9 +17,8 @@ from download_api.app import build_app
 from download_api.auth.guard import GuardedRoute
 from download_api.settings import Settings
 from download_kube.login import login
-from tests.cluster import LocalCluster, binaries
 from tests.integration.api.conftest import StartApi, servers
-from tests.integration.api.people import (
+from tests.support.callers import (
     API_ACCOUNT,
     KEY,
     RUN,
@@ -32,9 +31,10 @@ from tests.integration.api.people import (
     kubeconfig_of,
     role,
 )
-from tests.integration.api.reports import REPORT
-from tests.kubectl import Kubectl, RefusedError, wait_for
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl, RefusedError, wait_for
+from tests.support.result_reports import REPORT
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster, binaries
 
 MERGE = {"backoff_limit": 2}
 READ_ONE = {"reader": 200, "editor": 200, "program": 200, "admin": 200, "*": 404}

@@ -8,9 +8,9 @@ import pytest
 
 from download_api.schema.models import NewSchedule
 from download_schedule.model import Spec
-from tests.integration.api.reports import REPORT, create
-from tests.kubectl import Kubectl
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl
+from tests.support.result_reports import REPORT, create
+from tests.support.schedules import schedule
 
 
 def test_what_is_sent_changes_and_the_rest_stays(api: httpx.Client, kubectl: Kubectl) -> None:

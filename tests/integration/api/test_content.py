@@ -11,11 +11,9 @@ import httpx
 import obstore
 import pytest
 
-from tests import s3
-from tests.cluster import LocalCluster
-from tests.cluster.system import require_program
 from tests.integration.api.conftest import StartApi, servers
-from tests.integration.api.people import (
+from tests.support import s3
+from tests.support.callers import (
     API_ACCOUNT,
     AUDIENCE,
     People,
@@ -27,9 +25,11 @@ from tests.integration.api.people import (
     kubeconfig_of,
     role,
 )
-from tests.kubectl import wait_for
-from tests.s3 import KEY_ID, SECRET, S3Server
-from tests.schedules import schedule
+from tests.support.kubectl import wait_for
+from tests.support.s3 import KEY_ID, SECRET, S3Server
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
+from tools.cluster.host import require_program
 
 BODY = os.urandom(600_000)
 DIGEST = hashlib.sha256(BODY).hexdigest()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 HERE = Path(__file__).parent
 FAULT_OF_PYTHON = "SystemError: AST constructor recursion depth mismatch"

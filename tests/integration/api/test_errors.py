@@ -18,12 +18,12 @@ import yaml
 from download_api.problems import ErrorType
 from download_api.server.middleware import MAX_BODY_BYTES
 from download_api.server.streams import MAX_STREAMS
-from tests.cluster import LocalCluster
 from tests.integration.api.conftest import KEY, StartApi, servers
-from tests.integration.api.people import RUN, People
-from tests.kubectl import Kubectl, wait_for
-from tests.manifests import REPOSITORY
-from tests.schedules import schedule
+from tests.support.callers import RUN, People
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
+from tools.generate.manifests import REPOSITORY
 
 NEW = {"name": "n", "url": "https://example.com/", "cron_expression": "0 2 * * *"}
 FILE = {"location": "volume://data/file", "bytes": 4}

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import pid_of
-from tests.integration.api.reports import create
-from tests.kubectl import Kubectl, wait_for
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.result_reports import create
+from tests.support.schedules import schedule
 
 Event = dict[str, Any]
 

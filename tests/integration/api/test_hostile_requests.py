@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import KEY, pid_of
-from tests.integration.api.reports import create
-from tests.kubectl import wait_for
+from tests.support.kubectl import wait_for
+from tests.support.result_reports import create
 
 SEED: Final = 20261125
 REQUESTS: Final = 1000

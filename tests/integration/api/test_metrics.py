@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import KEY, StartApi
-from tests.kubectl import Kubectl, wait_for
-from tests.ports import free_ports
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.ports import free_ports
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 Samples = dict[tuple[str, str], float]

@@ -10,10 +10,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.cluster import LocalCluster
-from tests.integration.api.reports import create, record, run
-from tests.kubectl import Kubectl
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl
+from tests.support.result_reports import create, record, run
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 
 def pages(api: httpx.Client, where: str, **query: Any) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,11 @@ import subprocess
 
 import httpx
 
-from tests.cluster.system import require_program
 from tests.integration.api.conftest import KEY
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl
-from tests.manifests import REFERENCE, REPOSITORY
+from tests.support.kubectl import Kubectl
+from tools.cluster.host import require_program
+from tools.generate.manifests import REFERENCE, REPOSITORY
 
 
 def test_the_examples_run(

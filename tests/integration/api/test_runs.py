@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
-from tests.integration.api.reports import create
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import end_pod
-from tests.kubectl import Kubectl, wait_for
+from tests.support.fake_kubelet import end_pod
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.result_reports import create
 
 
 def error_type(answer: httpx.Response) -> Any:

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cluster import LocalCluster
 from tests.integration.api.conftest import KEY, StartApi
-from tests.integration.api.reports import START, record, run
-from tests.kubectl import Kubectl, wait_for
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.result_reports import START, record, run
+from tools.cluster import LocalCluster
 
 NEW = {"name": "nightly", "url": "https://example.com/a", "cron_expression": "30 2 * * 1-5"}
 FIELDS = {

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import cluster as clusters
-from tests.cluster import LocalCluster, binaries, local
-from tests.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
-from tests.cluster.system import is_root
-from tests.kubectl import Kubectl, wait_for
+from tests.support.kubectl import Kubectl, wait_for
+from tools import cluster as clusters
+from tools.cluster import LocalCluster, binaries, local
+from tools.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
+from tools.cluster.host import is_root
 
 with_a_node = pytest.mark.skipif(not is_root(), reason="makes a node, which needs root")
 
@@ -61,7 +61,7 @@ def test_up_twice_is_once_and_down_leaves_nothing(name: str) -> None:
 
 @with_a_node
 def test_one_that_was_interrupted_is_made_anew(name: str) -> None:
-    command = [sys.executable, "-m", "tests.cluster", "up", "--node", "--mode=local"]
+    command = [sys.executable, "-m", "tools.cluster", "up", "--node", "--mode=local"]
     with subprocess.Popen([*command, f"--name={name}"], stderr=subprocess.DEVNULL) as begun:
         wait_for("its node's beginning", (local.CLUSTERS / name / "pause.tar").exists, timeout=90)
         begun.send_signal(signal.SIGINT)
@@ -114,7 +114,7 @@ def test_the_machine_s_proxy_is_not_asked_for_the_cluster(
 def test_by_hand(name: str) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "tests.cluster", *arguments, f"--name={name}", "--mode=local"],
+            [sys.executable, "-m", "tools.cluster", *arguments, f"--name={name}", "--mode=local"],
             capture_output=True,
             text=True,
             check=False,

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from download_schedule.cron import CronError, parse, render
 from download_schedule.rules import SCHEDULE
 from tests.differential.cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression
-from tests.kubectl import Kubectl, RefusedError
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl, RefusedError
+from tests.support.schedules import schedule
 
 UID = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
 _RANDOM = random.Random(37)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import LocalCluster, binaries
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl, wait_for
-from tests.manifests import CHART, REPOSITORY
+from tests.support.kubectl import Kubectl, wait_for
+from tools.cluster import LocalCluster, binaries
+from tools.generate.manifests import CHART, REPOSITORY
 
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SAMPLE = REPOSITORY / "manifests" / "samples" / "daily-report.yaml"

@@ -14,9 +14,9 @@ from download_kube.lease import (
     Lease,
     LeaseLostError,
 )
-from tests.cluster import LocalCluster
-from tests.kubeconfig import login_by
-from tests.kubectl import Kubectl
+from tests.support.kubeconfig import login_by
+from tests.support.kubectl import Kubectl
+from tools.cluster import LocalCluster
 
 
 class Clock:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import LocalCluster
-from tests.kubeconfig import login_by
-from tests.kubectl import Kubectl
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.kubeconfig import login_by
+from tests.support.kubectl import Kubectl
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 EXEC_API = "client.authentication.k8s.io/v1"
 

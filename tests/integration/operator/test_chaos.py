@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from tests.chaos.storm import Plan, blow
-from tests.cluster import LocalCluster
-from tests.kubectl import Kubectl
+from tests.chaos.scenario import Plan, blow
+from tests.support.kubectl import Kubectl
+from tools.cluster import LocalCluster
 
 PLAN = Plan(runs=200, schedules=20, kills=6, restarts=1, seed=20261123)
 

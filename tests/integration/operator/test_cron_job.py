@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from download_operator.cache.objects import schedule_of
-from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.late import empty_picture, reconcile_once
-from tests.integration.operator.writes import writes
-from tests.kubectl import Kubectl, RefusedError, wait_for
-from tests.operator_process import Operator
-from tests.schedules import condition, schedule
+from tests.support.delayed_watch import empty_picture, reconcile_once
+from tests.support.kubectl import Kubectl, RefusedError, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import condition, schedule
+from tests.support.write_audit import writes
+from tools.cluster import LocalCluster
 
 pytestmark = pytest.mark.usefixtures("operator")
 

@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from tests.cluster import LocalCluster
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import (
+from tests.support.fake_kubelet import (
     DOCUMENT,
     end_pod,
     history,
@@ -16,9 +15,10 @@ from tests.integration.operator.runs import (
     run_pod,
     start_run,
 )
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import condition, schedule
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import condition, schedule
+from tools.cluster import LocalCluster
 
 
 @pytest.fixture

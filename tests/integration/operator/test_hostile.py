@@ -12,10 +12,10 @@ import pytest
 
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
-from tests.cluster import LocalCluster
-from tests.kubeconfig import login_by
-from tests.operator_process import Operator
-from tests.schedules import condition
+from tests.support.kubeconfig import login_by
+from tests.support.operator_process import Operator
+from tests.support.schedules import condition
+from tools.cluster import LocalCluster
 
 Dice = random.Random
 JSON = dict[str, Any]

@@ -6,11 +6,11 @@ from typing import Any, Final
 import pytest
 
 from download_kube.client import KubeClient
-from tests.integration.operator.runs import end_pod, recorded, start_run
-from tests.kubeconfig import login_by
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.fake_kubelet import end_pod, recorded, start_run
+from tests.support.kubeconfig import login_by
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
 
 FATTEST: Final = 1_400_000
 """Characters of one value in an object that etcd still takes; ``<`` is six bytes of Go's JSON."""

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from aiohttp import ClientResponse, web
 
-from tests.chaos.trouble import Trouble
-from tests.cluster import LocalCluster
+from tests.chaos.faulty_proxy import Trouble
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import end_pod, history, recorded, run_pod, start_run
-from tests.integration.operator.writes import Writes, writes
-from tests.kubeconfig import detour_of, login_by
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.fake_kubelet import end_pod, history, recorded, run_pod, start_run
+from tests.support.kubeconfig import detour_of, login_by
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tests.support.write_audit import Writes, writes
+from tools.cluster import LocalCluster
 
 TAKEOVER_SECONDS = 20
 RUNS = 6

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster import LocalCluster
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 INSTALL = Path(__file__).parents[3] / "manifests/install.yaml"
 ACCOUNT = "download-operator"

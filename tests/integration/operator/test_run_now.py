@@ -8,12 +8,12 @@ import pytest
 from download_operator.cache.objects import cron_job_of, job_of, schedule_of
 from download_operator.manifests.events import RUN_REFUSED, warning
 from download_schedule.names import manual_job_name, run_request
-from tests.cluster import LocalCluster
-from tests.integration.operator.late import empty_picture, reconcile_once
-from tests.integration.operator.runs import end_pod, history, recorded, start_run
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.delayed_watch import empty_picture, reconcile_once
+from tests.support.fake_kubelet import end_pod, history, recorded, start_run
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 
 def ask(kubectl: Kubectl, token: str, name: str = "report") -> None:

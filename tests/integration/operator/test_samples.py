@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
 

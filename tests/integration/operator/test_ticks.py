@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from download_schedule import cron
-from tests.cluster import LocalCluster
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 pytestmark = pytest.mark.usefixtures("operator")
 

@@ -17,14 +17,14 @@ from download_kube.client import KubeClient
 from download_kube.reflector import Reflector
 from download_operator.cache.objects import Schedule, schedule_of
 from download_schedule.model import API_VERSION, PLURAL
-from tests.chaos.trouble import Trouble
-from tests.cluster import LocalCluster
+from tests.chaos.faulty_proxy import Trouble
 from tests.integration.conftest import StartOperator
-from tests.integration.operator.runs import end_pod, recorded, start_run
-from tests.kubeconfig import login_by
-from tests.kubectl import Kubectl, wait_for
-from tests.operator_process import Operator
-from tests.schedules import schedule
+from tests.support.fake_kubelet import end_pod, recorded, start_run
+from tests.support.kubeconfig import login_by
+from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import Operator
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 

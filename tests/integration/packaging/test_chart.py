@@ -2,9 +2,9 @@
 
 import subprocess
 
-from tests.cluster import LocalCluster, binaries
-from tests.kubectl import Kubectl
-from tests.manifests import CHART
+from tests.support.kubectl import Kubectl
+from tools.cluster import LocalCluster, binaries
+from tools.generate.manifests import CHART
 
 CRD = "crd/downloadschedules.downloads.dev"
 OTHERS = "invalid ownership metadata"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests import images
+from tools import images
 
 HOME = PurePosixPath("opt/download-operator")
 OWN = {
@@ -124,7 +124,7 @@ def test_no_script_needs_the_python_of_the_machine_that_built_it(image: Image) -
 
 
 def test_whoever_builds_nobody_can_read_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(importlib.import_module("tests.images.build"), "CACHE", tmp_path)
+    monkeypatch.setattr(importlib.import_module("tools.images.build"), "CACHE", tmp_path)
     before = os.umask(0o077)
     try:
         path = images.build("worker")["worker"]

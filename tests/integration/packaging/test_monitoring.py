@@ -13,10 +13,10 @@ import yaml
 
 from download_api.server.metrics import metrics
 from download_api.server.request_metrics import Traffic
-from tests.cluster import LocalCluster, binaries
 from tests.integration.conftest import StartOperator
-from tests.kubectl import Kubectl
-from tests.manifests import CHART, REPOSITORY
+from tests.support.kubectl import Kubectl
+from tools.cluster import LocalCluster, binaries
+from tools.generate.manifests import CHART, REPOSITORY
 
 ALERTS = CHART / "files" / "alerts.yaml"
 PINNED = Path(__file__).parent / "monitoring"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from download_worker.formats.chromium import PROGRAM
-from tests.cluster.system import MissingError, require_program
-from tests.integration.worker import faults
-from tests.integration.worker.attempts import Pod
-from tests.integration.worker.faults import FaultServer
+from tests.support import http_faults
+from tests.support.attempts import Pod
+from tests.support.http_faults import FaultServer
+from tools.cluster.host import MissingError, require_program
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with faults.running() as running:
+    with http_faults.running() as running:
         yield running
 
 

@@ -15,9 +15,9 @@ from download_worker.errors import DownloadError
 from download_worker.http.curl import Limits
 from download_worker.s3.client import Bucket
 from download_worker.s3.upload import Object, Upload
-from tests import s3
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import (
+from tests.support import s3
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import (
     BODY,
     Behaviour,
     Exchange,
@@ -27,7 +27,7 @@ from tests.integration.worker.faults import (
     endless,
     head,
 )
-from tests.s3 import KEY_ID, SECRET, WRITER, S3Server
+from tests.support.s3 import KEY_ID, SECRET, WRITER, S3Server
 
 KEY = "{name}/{scheduled}-{filename}"
 WHERE = "nightly/20261123T020000Z-x.csv"

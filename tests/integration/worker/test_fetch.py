@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
-from tests.cluster.certificates import Authority
-from tests.integration.worker import faults
-from tests.integration.worker.attempts import LOOPBACK, Ended, fetch
-from tests.integration.worker.faults import (
+from tests.support import http_faults
+from tests.support.attempts import LOOPBACK, Ended, fetch
+from tests.support.http_faults import (
     BODY,
     FaultServer,
     answer,
@@ -28,6 +27,7 @@ from tests.integration.worker.faults import (
     redirect,
     stall,
 )
+from tools.cluster.certificates import Authority
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
 EXIT_USAGE = 2
@@ -192,7 +192,7 @@ def test_a_body_of_just_the_bound_is_taken(server: FaultServer, tmp_path: Path) 
 def test_another_origin_sees_no_secret(server: FaultServer, tmp_path: Path) -> None:
     secrets = ("Authorization: Bearer hush", "Cookie: c=hush", "X-Api-Key: hush", "X-Own: hush")
     headers = [word for secret in secrets for word in ("--header", secret)]
-    with faults.running() as other:
+    with http_faults.running() as other:
         target = other.on("/x", answer(404))
         url = server.on("/x", redirect("/y"))
         server.on("/y", redirect(target))
@@ -272,7 +272,7 @@ def authority(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def secure(authority: Path) -> Iterator[FaultServer]:
-    with faults.running(tls=faults.secured(authority, "server")) as running:
+    with http_faults.running(tls=http_faults.secured(authority, "server")) as running:
         yield running
 
 
@@ -289,7 +289,7 @@ def test_tls_by_an_unknown_authority_is_refused(secure: FaultServer, tmp_path: P
 
 
 def test_tls_of_another_host_is_refused(authority: Path, tmp_path: Path) -> None:
-    with faults.running(tls=faults.secured(authority, "other")) as wrong:
+    with http_faults.running(tls=http_faults.secured(authority, "other")) as wrong:
         url = wrong.on("/x", answer(200))
         ended = fetch(url, tmp_path / "x", SSL_CERT_FILE=str(authority / "ca.crt"))
     assert verdict(ended) == (EXIT_RETRY, "TLSFailed")

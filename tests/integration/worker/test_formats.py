@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import FaultServer, answer
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import FaultServer, answer
 
 ARTICLE = "The harbour was closed on Monday because of the storm, the port authority said. " * 8
 PAGE = f"""<!DOCTYPE html>

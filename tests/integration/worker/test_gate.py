@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from download_worker.egress.proxy import HOST, Passed, gate
-from tests.integration.worker.faults import (
+from tests.support.http_faults import (
     BODY,
     Exchange,
     FaultServer,

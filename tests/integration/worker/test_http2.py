@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
-from tests.cluster.certificates import Authority
-from tests.cluster.system import require_program
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, answer, head
-from tests.integration.worker.ranges import ETAG, ranged, ranges
-from tests.kubectl import wait_for
-from tests.ports import free_ports
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, answer, head
+from tests.support.http_ranges import ETAG, ranged, ranges
+from tests.support.kubectl import wait_for
+from tests.support.ports import free_ports
+from tools.cluster.certificates import Authority
+from tools.cluster.host import require_program
 
 BODY = random.Random(2).randbytes(8_000_000)
 CONFIG = """

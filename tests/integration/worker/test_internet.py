@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.worker import internet
-from tests.integration.worker.attempts import RUN
-from tests.integration.worker.internet import SILENT, Internet, Seen
+from tests.support import network_namespace
+from tests.support.attempts import RUN
+from tests.support.network_namespace import SILENT, Internet, Seen
 
 PUBLIC = "93.184.216.34"
 INNER = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "100.100.100.200", "192.168.1.1")
@@ -89,7 +89,7 @@ TRICKS = [
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[Internet]:
-    with internet.running() as running:
+    with network_namespace.running() as running:
         yield running
 
 
@@ -192,7 +192,7 @@ def attempt(
     net: Internet,
     tmp_path: Path,
     spec: dict[str, Any],
-    zone: internet.Zone,
+    zone: network_namespace.Zone,
     page: str = "",
     allow: str = "",
 ) -> tuple[Seen, dict[str, Any]]:

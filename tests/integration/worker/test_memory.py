@@ -16,9 +16,9 @@ import pytest
 from download_worker.volume.manifest import FOLDER, MAX_FILES, Memory, Written
 from download_worker.volume.output_file import File
 from download_worker.volume.partial_files import Parts
-from tests.integration.worker.attempts import Pod
-from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
-from tests.kubectl import wait_for
+from tests.support.attempts import Pod
+from tests.support.http_faults import BODY, Exchange, FaultServer, answer, head
+from tests.support.kubectl import wait_for
 
 ETAG = '"one"'
 RECORD = f"{FOLDER}/team.nightly.json"

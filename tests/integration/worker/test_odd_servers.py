@@ -11,8 +11,8 @@ import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
 from download_worker.http.curl import MAX_INTERIM
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import (
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import (
     BODY,
     Behaviour,
     Exchange,

@@ -26,15 +26,7 @@ from download_worker.http.redirects import Request
 from download_worker.http.validators import Known
 from download_worker.volume.output_file import File
 from download_worker.volume.partial_files import Parts
-from tests.integration.worker.faults import (
-    Exchange,
-    FaultServer,
-    answer,
-    endless,
-    head,
-    redirect,
-    stall,
-)
+from tests.support.http_faults import Exchange, FaultServer, answer, endless, head, redirect, stall
 
 # pycurl takes the descriptor of a socket that it is given, and leaves the object to the collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")

@@ -10,9 +10,9 @@ import pytest
 from download_worker.volume.manifest import FOLDER, Memory
 from download_worker.volume.output_file import File
 from download_worker.volume.partial_files import Parts
-from tests.integration.worker.attempts import Pod
-from tests.integration.worker.faults import BODY, Exchange, FaultServer, answer, head
 from tests.integration.worker.test_memory import RECORD, names
+from tests.support.attempts import Pod
+from tests.support.http_faults import BODY, Exchange, FaultServer, answer, head
 
 JOBS = [f"nightly-{29923320 + minute}" for minute in range(4)]
 

@@ -7,16 +7,8 @@ from typing import Any
 import pytest
 
 from download_worker.errors import Reason
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import (
-    BODY,
-    Exchange,
-    FaultServer,
-    answer,
-    head,
-    redirect,
-    running,
-)
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import BODY, Exchange, FaultServer, answer, head, redirect, running
 
 
 def gave_up(ended: Ended, reason: Reason, code: int = 10) -> None:

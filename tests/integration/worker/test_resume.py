@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, EXIT_STOPPED
-from tests.integration.worker.attempts import Pod, fetch
-from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, answer, head
-from tests.integration.worker.ranges import ETAG, LARGE, ranged, ranges
-from tests.kubectl import wait_for
+from tests.support.attempts import Pod, fetch
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, answer, head
+from tests.support.http_ranges import ETAG, LARGE, ranged, ranges
+from tests.support.kubectl import wait_for
 
 
 def test_a_cut_body_is_completed_by_the_next_attempt(server: FaultServer, pod: Pod) -> None:

@@ -18,8 +18,8 @@ from download_schedule.attempt.result import (
     EXIT_STOPPED,
     Result,
 )
-from tests.integration.worker.attempts import Ended, Pod
-from tests.integration.worker.faults import (
+from tests.support.attempts import Ended, Pod
+from tests.support.http_faults import (
     BODY,
     Behaviour,
     Exchange,
@@ -34,7 +34,7 @@ from tests.integration.worker.faults import (
     redirect,
     stall,
 )
-from tests.kubectl import wait_for
+from tests.support.kubectl import wait_for
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
 TICK = "team/nightly/20261123T020000Z"

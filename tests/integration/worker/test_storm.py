@@ -23,18 +23,10 @@ from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RET
 from download_worker.http.curl import BUFFER_BYTES
 from download_worker.volume.checksum_log import SUFFIX
 from download_worker.volume.output_file import NOTE_BYTES
-from tests.cluster.certificates import Authority
-from tests.integration.worker import faults
-from tests.integration.worker.attempts import LOOPBACK
-from tests.integration.worker.faults import (
-    Behaviour,
-    Exchange,
-    FaultServer,
-    answer,
-    head,
-    raw,
-    redirect,
-)
+from tests.support import http_faults
+from tests.support.attempts import LOOPBACK
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, answer, head, raw, redirect
+from tools.cluster.certificates import Authority
 
 ROUNDS = 300
 SEED = 20261125
@@ -272,7 +264,7 @@ def misnamed(tmp_path: Path) -> Iterator[FaultServer]:
     folder.mkdir()
     authority = Authority(folder)
     authority.issue("other", "other", hosts=("other.example",))
-    with faults.running(tls=faults.secured(folder, "other")) as running:
+    with http_faults.running(tls=http_faults.secured(folder, "other")) as running:
         yield running
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
-from tests.cluster.system import is_root, require_program
-from tests.integration.worker.attempts import Pod
-from tests.integration.worker.faults import Behaviour, Exchange, FaultServer, head
-from tests.integration.worker.ranges import ETAG, ranged, ranges
-from tests.kubectl import wait_for
+from tests.support.attempts import Pod
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, head
+from tests.support.http_ranges import ETAG, ranged, ranges
+from tests.support.kubectl import wait_for
+from tools.cluster.host import is_root, require_program
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="mounts a file system, which needs root")
 

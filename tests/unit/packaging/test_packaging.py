@@ -13,10 +13,10 @@ import yaml
 
 from download_api.settings import Settings as ApiSettings
 from download_operator.settings import Settings as OperatorSettings
-from tests import images
-from tests.cluster import binaries
-from tests.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
-from tests.requirements import broken
+from tools import images
+from tools.cluster import binaries
+from tools.generate.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
+from tools.generate.requirements import broken
 
 VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
 

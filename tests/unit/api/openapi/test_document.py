@@ -9,7 +9,7 @@ from download_api.settings import Settings
 from download_kube.login import login
 from download_schedule import cron
 from download_schedule.model import Format
-from tests import reference
+from tools.generate import api_reference
 
 DESCRIPTION = build_app(Settings(), login).openapi()
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -77,7 +77,7 @@ def test_what_a_parameter_means_is_said_where_readers_look() -> None:
 
 
 def test_the_reference_tells_values_bounds_and_defaults() -> None:
-    text = reference.render(DESCRIPTION)
+    text = api_reference.render(DESCRIPTION)
     formats = ", ".join(f"`{each}`" for each in Format)
     assert f"### Format\n\nIn what shape the body is kept.\n\n{formats}\n" in text
     assert "| `max_redirects` | integer 0 to 20 [`5`] |" in text

@@ -1,5 +1,0 @@
-"""The images, built from the Dockerfile with whatever the machine has."""
-
-from tests.images.build import OPTIONAL, TARGETS, build, reference
-
-__all__ = ["OPTIONAL", "TARGETS", "build", "reference"]

