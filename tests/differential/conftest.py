@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.cluster import binaries
+from tools.cache import CACHE
+from tools.cluster import go
 
 SOURCES = Path(__file__).parent / "robfig"
 
@@ -33,13 +34,13 @@ def cron_seed(pytestconfig: pytest.Config) -> int:
 def robfig() -> Path:
     """The Go program, compiled once for each state of its sources."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir())))
-    program = binaries.CACHE / "bin" / f"robfig-{digest.hexdigest()[:12]}"
+    program = CACHE / "bin" / f"robfig-{digest.hexdigest()[:12]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         fresh = program.with_suffix(f".{os.getpid()}")
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
         subprocess.run(
-            [binaries.go(), "build", "-trimpath", "-o", fresh, "."],
+            [go.program(), "build", "-trimpath", "-o", fresh, "."],
             cwd=SOURCES,
             env=environment,
             check=True,

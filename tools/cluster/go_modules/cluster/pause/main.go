@@ -1,4 +1,4 @@
-// Pause holds a Pod's namespaces open, and reaps what its containers leave behind.
+// Pause holds the namespaces of a Pod open and reaps the orphaned processes of its containers.
 package main
 
 import (
