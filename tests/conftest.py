@@ -1,4 +1,4 @@
-"""Real clusters for the tests that need one: nothing here stands in for Kubernetes."""
+"""Real clusters for the tests that need one. Nothing here imitates Kubernetes."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster, binaries, host, local
 
-# An example that takes long says that the machine is busy, and nothing of the code.
+# An example that takes long says that the machine is busy. It says nothing about the code.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[1]
 NODES = ("tests/e2e/", "tests/integration/cluster/")
 _numbers = itertools.count(1)
 
-# What the person's shell says of settings and proxies is not for the processes under test.
+# Settings and proxies of the developer's shell must not reach the processes under test.
 host.reach_directly("localhost", "127.0.0.1")
 for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
     del os.environ[_setting]
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Processes share the tests file by file, but one of them has all that make nodes."""
+    """Processes share the tests file by file, but one of them runs all tests that need a node."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "nodes" if nodeid.startswith(NODES) else nodeid.split("::", maxsplit=1)[0]
@@ -41,27 +41,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
-    """A control plane without a node: Pods stay Pending and tests say how they end."""
-    with control_plane(f"test-{os.getpid()}") as made:
-        yield made
+    """A control plane without a node: Pods stay Pending, and tests decide how they end."""
+    with control_plane(f"test-{os.getpid()}") as cluster:
+        yield cluster
 
 
 @pytest.fixture
 def own_cluster() -> Iterator[LocalCluster]:
-    """A control plane for one test that leaves more behind than it could clear away."""
-    with control_plane(f"own-{os.getpid()}") as made:
-        yield made
+    """A control plane for one test that leaves behind more than it could remove."""
+    with control_plane(f"own-{os.getpid()}") as cluster:
+        yield cluster
 
 
 @contextmanager
 def control_plane(name: str) -> Iterator[LocalCluster]:
     """Have a control plane that knows the resource until the block ends."""
-    made = local.up(name, node=False)
-    kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], made.kubeconfig)
-    kubectl("apply", f"--filename={ROOT / 'manifests/crd.yaml'}")
-    kubectl("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
-    yield made
-    made.down()
+    with local.temporary(name, node=False) as cluster:
+        kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
+        kubectl("apply", f"--filename={ROOT / 'manifests/crd.yaml'}")
+        kubectl("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
+        yield cluster
 
 
 @pytest.fixture

@@ -21,12 +21,11 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session", params=list(INSTALLERS))
 def stage(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """An empty cluster, with the product installed one way or the other."""
-    made = clusters.up(f"e2e-{request.param}-{os.getpid()}", node=True)
-    install.load_images(made)
-    INSTALLERS[request.param](made)
-    install.serve_files(made)
-    yield made
-    made.down()
+    with clusters.temporary(f"e2e-{request.param}-{os.getpid()}", node=True) as cluster:
+        install.load_images(cluster)
+        INSTALLERS[request.param](cluster)
+        install.serve_files(cluster)
+        yield cluster
 
 
 @pytest.fixture

@@ -1,20 +1,20 @@
-"""Manifests that make a bare control plane a cluster: DNS and storage. Pure."""
+"""Manifests of what Pods expect from a cluster besides a node: DNS and storage. Pure."""
 
 from typing import Any
 
 from tools.cluster.paths import DNS_SERVICE, NODE, NODE_ADDRESS, Layout
 
 VOLUMES = 60
-"""PersistentVolumes made in advance; a claim takes one, and never gives it back."""
+"""Number of PersistentVolumes. A claim takes one and never gives it back."""
 
 
-def furnishing(layout: Layout) -> list[dict[str, Any]]:
-    """Everything that a node brings with it."""
+def manifests(layout: Layout) -> list[dict[str, Any]]:
+    """Return everything that is applied along with a node."""
     return [*_dns(), _storage_class(), *(_volume(layout, number) for number in range(VOLUMES))]
 
 
 def volume_path(layout: Layout, number: int) -> str:
-    """The folder behind a volume."""
+    """Return the folder behind a volume."""
     return str(layout.folder / "volumes" / f"local-{number:02d}")
 
 

@@ -1,4 +1,4 @@
-"""Certificates of a cluster that lives for a day: one authority, and what it signs."""
+"""Certificates of a short-lived cluster: one authority, and what it signs."""
 
 import datetime
 import ipaddress
@@ -28,7 +28,7 @@ _MAY_SIGN = x509.KeyUsage(
 
 
 class Authority:
-    """Signs certificates into a folder."""
+    """A certificate authority that writes what it signs into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class Authority:
         _write_certificate(folder / "ca.crt", self._certificate)
 
     def issue(self, file: str, name: str, *groups: str, hosts: tuple[str, ...] = ()) -> None:
-        """Write `file`.crt and `file`.key for a user of these groups, or for a server's hosts."""
+        """Write *file*.crt and *file*.key for a user in groups, or for a server with hosts."""
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -62,7 +62,7 @@ class Authority:
 
 
 def write_signing_key(path: Path) -> None:
-    """Write the key that signs the service accounts' tokens."""
+    """Write the key that signs the tokens of service accounts."""
     _write_key(path, rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 

@@ -1,7 +1,6 @@
 """The command line and the configuration of each component. Pure.
 
-The recipe was proven on Debian 12 with cgroup v1 and without CAP_SYS_RESOURCE; what looks odd here
-is needed there.
+Options that look odd are needed on Debian 12 with cgroups v1 and without CAP_SYS_RESOURCE.
 """
 
 import json
@@ -37,7 +36,7 @@ NODE_PROGRAMS = (
 
 
 def argv(component: str, layout: Layout, programs: Programs) -> list[str]:
-    """The command line of a component."""
+    """Return the command line of a component."""
     arguments: dict[str, Callable[[Layout], list[str]]] = {
         "etcd": _etcd,
         "kube-apiserver": _api_server,
@@ -79,7 +78,7 @@ def _api_server(layout: Layout) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--authorization-mode=Node,RBAC",
-        # On in OpenShift: who writes an owner reference needs a right to the owner's finalizers.
+        # OpenShift enables it: an owner reference needs the right to change the owner's finalizers.
         "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--kubelet-preferred-address-types=InternalIP",
         f"--kubelet-client-certificate={pki / 'admin.crt'}",
@@ -114,7 +113,7 @@ def _kubelet(layout: Layout) -> list[str]:
 
 
 def node_files(layout: Layout, programs: Programs) -> dict[str, str]:
-    """The configuration files of a node, by their name in the cluster's folder."""
+    """Return the configuration files of a node, by their names in the cluster's folder."""
     return {
         "containerd.toml": _toml(_containerd(layout, programs)),
         "kubelet.json": json.dumps(_kubelet_configuration(layout)),
@@ -219,7 +218,7 @@ def _corefile(layout: Layout) -> str:
 
 
 def _toml(tree: dict[str, Any], path: str = "") -> str:
-    """Write nested tables as TOML, for which the standard library has only a reader."""
+    """Return nested tables as TOML, which the standard library can only read."""
     plain = {key: value for key, value in tree.items() if not isinstance(value, dict)}
     lines = [f"[{path}]"] if path and plain else []
     lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]

@@ -1,4 +1,4 @@
-"""The cluster of the person's own kubeconfig: used, never made, never taken down."""
+"""The cluster of the user's own kubeconfig: never created here and never removed."""
 
 import os
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ class CurrentCluster:
     mode: str = "current"
 
     def load(self, *archives: Path) -> None:
-        """Say that images have to get there by a registry of the person's own."""
+        """Say that the user has to push the images to a registry."""
         names = ", ".join(path.name for path in archives)
-        host.say(f"your cluster cannot be given images directly: push {names} where it pulls")
+        host.say(f"images cannot be loaded into your cluster: push {names} to its registry")
 
     def down(self) -> None:
         """Leave it as it is."""
 
 
 def up(name: str) -> CurrentCluster:
-    """Use what KUBECONFIG, or the default path, says.
+    """Return the cluster of KUBECONFIG, or of the default kubeconfig.
 
     Raises:
-        system.MissingError: There is no such file.
+        MissingError: There is no such file.
     """
-    told = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    files = [Path(part) for part in told.split(":") if part]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        raise host.MissingError(f"{told} does not exist: set KUBECONFIG to your cluster's")
-    return CurrentCluster(name, found)
+    value = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    files = [Path(part) for part in value.split(":") if part]
+    kubeconfig = next((file for file in files if file.is_file()), None)
+    if kubeconfig is None:
+        raise host.MissingError(f"{value} does not exist: set KUBECONFIG to your cluster's")
+    return CurrentCluster(name, kubeconfig)

@@ -1,4 +1,4 @@
-"""Image archives as `docker save` writes them, made of a few files."""
+"""Image archives of a few files, in the format of `docker save`."""
 
 import hashlib
 import io
@@ -13,21 +13,21 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write_image(path: Path, reference: str, files: Mapping[str, bytes], entrypoint: str) -> None:
-    """Write an image of one layer made of a few programs.
+    """Write an image with a few programs.
 
     Args:
-        path: Of the archive.
-        reference: Name and tag.
-        files: Content of each file by its path in the image; all may be executed.
-        entrypoint: What the image runs.
+        path: Path of the archive.
+        reference: Name and tag of the image.
+        files: Content of each file by its path in the image; all are executable.
+        entrypoint: Path of the program that the image runs.
     """
     write_archive(path, reference, _tar(files, mode=0o755), {"Entrypoint": [entrypoint]})
 
 
 def write_archive(path: Path, reference: str, layer: bytes, config: Mapping[str, Any]) -> None:
-    """Write an image of one layer, itself a tar file, with the run-time configuration `config`."""
+    """Write an image of one layer, which is a tar file, with a run-time configuration."""
     digest = hashlib.sha256(layer).hexdigest()
-    described = {
+    image_config = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": dict(config),
@@ -37,7 +37,7 @@ def write_archive(path: Path, reference: str, layer: bytes, config: Mapping[str,
     manifest = [{"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}]
     parts = {
         "manifest.json": json.dumps(manifest).encode(),
-        "config.json": json.dumps(described).encode(),
+        "config.json": json.dumps(image_config).encode(),
         "layer.tar": layer,
     }
     path.write_bytes(_tar(parts, mode=0o644))

@@ -1,21 +1,22 @@
-"""The wire between the machine and a cluster's namespaces, and the cluster's own bridge."""
+"""The link between the machine and a cluster's namespaces, and the cluster's own bridge."""
 
 import json
 import subprocess
 
 from tools.cluster.host import require_program
 from tools.cluster.paths import NODE_ADDRESS
+from tools.errors import ToolError
 
 PREFIX = "10.201"
-"""Each wire has a network of four addresses of its own below it, told apart by the third number."""
+"""Each link has a network of four addresses below it. Its third number is the link's."""
 LINK_PREFIX = "dlo"
 
 
 def free_number() -> int:
-    """The lowest number from 1 to 250 that no wire uses yet.
+    """Return the lowest number from 1 to 250 that no link uses.
 
     Raises:
-        RuntimeError: All are in use.
+        ToolError: All are in use.
     """
     ip = require_program("ip", "iproute2")
     shown = subprocess.run([ip, "-json", "link"], capture_output=True, text=True, check=True)
@@ -23,21 +24,21 @@ def free_number() -> int:
     for number in range(1, 251):
         if f"{LINK_PREFIX}{number}" not in used:
             return number
-    raise RuntimeError("250 clusters are up: take one down")
+    raise ToolError("250 clusters are up: remove one")
 
 
 def outer_address(number: int) -> str:
-    """The machine's end of a wire."""
+    """Return the address of the machine's end of a link."""
     return f"{PREFIX}.{number}.1"
 
 
 def inner_address(number: int) -> str:
-    """The cluster's end of a wire."""
+    """Return the address of the cluster's end of a link."""
     return f"{PREFIX}.{number}.2"
 
 
 def connect(number: int, pid: int) -> None:
-    """Lay the wire to the network namespace of the process `pid`; it goes when that one goes."""
+    """Link the machine to the network namespace of a process. The link ends with the namespace."""
     ip, link = require_program("ip", "iproute2"), f"{LINK_PREFIX}{number}"
     inside = ["nsenter", f"--target={pid}", "--net", ip]
     for command in (

@@ -1,7 +1,7 @@
 """The first process of a local cluster: starts its components and notices when one dies.
 
-Run as PID 1 of the cluster's own namespaces, so that whatever it started ends with it. It obeys
-requests on a Unix socket, one JSON document a connection.
+It runs as PID 1 of the cluster's own namespaces, so that everything it has started ends with it. It
+serves requests on a Unix socket, one JSON document a connection.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-JSON = dict[str, Any]
-
-ORPHANS_EVERY = 0.5
-STOP_SECONDS = 5.0
+REAP_EVERY_SECONDS = 0.5
+OWNER_GONE = 3
+"""Exit code after the owner's end: nobody else is left who could remove the cluster."""
 
 
 class Supervisor:
@@ -27,10 +27,10 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._specs: dict[str, JSON] = {}
+        self._specs: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def handle(self, request: JSON) -> JSON:
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one request: start, restart, signal, list or run."""
         with self._lock:
             match request["do"]:
@@ -51,9 +51,9 @@ class Supervisor:
         }
 
     def reap_orphans(self) -> None:
-        """Collect processes whose parents ended before them, as every PID 1 must."""
+        """Wait for processes whose parents ended before them, as every PID 1 must."""
         while True:
-            time.sleep(ORPHANS_EVERY)
+            time.sleep(REAP_EVERY_SECONDS)
             with self._lock, contextlib.suppress(ChildProcessError):
                 while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                     ours = [p for p in self._processes.values() if p.pid == ended.si_pid]
@@ -63,15 +63,13 @@ class Supervisor:
                         os.waitpid(ended.si_pid, 0)
 
     def stop(self) -> None:
-        """End the components, last started first: the API server must go before etcd."""
-        for process in reversed(self._processes.values()):
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        """Kill the components. Their data goes with the cluster, so none has to finish its work."""
+        for process in self._processes.values():
+            process.kill()
+        for process in self._processes.values():
+            process.wait()
 
-    def _start(self, name: str, spec: JSON) -> None:
+    def _start(self, name: str, spec: dict[str, Any]) -> None:
         self._specs[name] = spec
         with Path(spec["log"]).open("ab") as log:
             self._processes[name] = subprocess.Popen(
@@ -83,16 +81,15 @@ class Supervisor:
             )
 
 
-def _run(argv: list[str]) -> JSON:
+def _run(argv: list[str]) -> dict[str, Any]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return {"code": done.returncode, "output": done.stdout + done.stderr}
 
 
 def serve(path: Path) -> None:
-    """Obey requests on the socket `path` until one says stop, or until SIGTERM."""
+    """Serve requests on the socket *path* until one says stop, or until a signal."""
     supervisor = Supervisor()
     threading.Thread(target=supervisor.reap_orphans, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -102,18 +99,17 @@ def serve(path: Path) -> None:
                 with connection, connection.makefile("rw") as stream:
                     request = json.loads(stream.readline())
                     if request["do"] == "stop":
-                        supervisor.stop()
                         return
                     stream.write(json.dumps(supervisor.handle(request)) + "\n")
         finally:
             supervisor.stop()
 
 
-def ask(path: Path, request: JSON, timeout: float = 120) -> JSON:
-    """Send a request to the supervisor behind the socket `path`, and return its answer.
+def ask(path: Path, request: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+    """Send a request to the supervisor behind the socket *path* and return its response.
 
     Raises:
-        OSError: It does not answer.
+        OSError: It does not respond.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
@@ -121,9 +117,30 @@ def ask(path: Path, request: JSON, timeout: float = 120) -> JSON:
         with connection.makefile("rw") as stream:
             stream.write(json.dumps(request) + "\n")
             stream.flush()
-            answer = stream.readline()
-    return json.loads(answer) if answer else {}
+            line = stream.readline()
+    return json.loads(line) if line else {}
+
+
+def _end_with_owner(pipe: int) -> None:
+    """Send this process SIGHUP once no process holds the other end of *pipe* open."""
+    os.read(pipe, 1)
+    # To the main thread: only there does a signal interrupt the wait for a request.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGHUP)
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    sys.exit(OWNER_GONE if number == signal.SIGHUP else 0)
+
+
+def main() -> None:
+    """Serve on the socket of the command line, for as long as the owner's pipe is open."""
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGHUP, _exit)
+    socket_path, *owner = sys.argv[1:]
+    if owner:
+        threading.Thread(target=_end_with_owner, args=(int(owner[0]),), daemon=True).start()
+    serve(Path(socket_path))
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    main()

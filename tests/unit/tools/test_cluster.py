@@ -1,4 +1,4 @@
-"""What the cluster's processes are told, and which cluster is chosen."""
+"""The choice of a cluster, and the command lines and files of its processes."""
 
 import json
 import os
@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from tools import cluster as clusters
-from tools.cluster import binaries, components, current, host, image_archive, local, modes
-from tools.cluster.addons import VOLUMES, furnishing
+from tools.cluster import addons, binaries, components, current, host, image_archive, local, modes
+from tools.cluster.addons import VOLUMES
 from tools.cluster.host import MissingError
 from tools.cluster.paths import Layout
 
 LAYOUT = Layout("x", Path("/state/x"), "10.201.1.2")
 PROGRAMS = {
-    name: Path("/bin") / name for family in binaries.FAMILIES.values() for name in family.packages
+    name: Path("/bin") / name for module in binaries.MODULES.values() for name in module.packages
 }
 
 
 @pytest.mark.parametrize(
-    ("environment", "docker", "asked", "mode"),
+    ("environment", "docker_works", "option", "mode"),
     [
         ({}, False, None, "local"),
         ({}, True, None, "kind"),
@@ -33,33 +33,35 @@ PROGRAMS = {
         ({"CLUSTER": "kind"}, True, "local", "local"),
     ],
 )
-def test_which_cluster(
-    environment: dict[str, str], docker: bool, asked: str | None, mode: str
+def test_mode_is_the_option_or_the_variable_or_what_works(
+    environment: dict[str, str], docker_works: bool, option: str | None, mode: str
 ) -> None:
-    assert modes.choose(environment, lambda: docker, asked) == mode
+    assert modes.choose(environment, lambda: docker_works, option) == mode
 
 
-def test_an_unknown_mode_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match="write current, kind or local"):
+def test_unknown_mode_is_refused_with_the_modes_that_exist() -> None:
+    with pytest.raises(modes.UsageError, match="write current, kind or local"):
         modes.choose({"CLUSTER": "minikube"}, lambda: True)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "-x", "A", "x" * 41])
-def test_what_is_no_name_of_a_cluster(name: str) -> None:
-    with pytest.raises(ValueError, match="no cluster is called"):
+def test_invalid_name_of_a_cluster_is_refused(name: str) -> None:
+    with pytest.raises(modes.UsageError, match="cannot be the name of a cluster"):
         modes.check_name(name)
 
 
-def test_no_name_removes_no_other_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_empty_name_does_not_remove_all_clusters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(local, "CLUSTERS", tmp_path)
     other = tmp_path / "other"
     other.mkdir()
-    with pytest.raises(ValueError, match="no cluster is called ''"):
+    with pytest.raises(modes.UsageError, match="'' cannot be the name"):
         clusters.down("", "local")
     assert other.exists()
 
 
-def test_hosts_are_added_to_those_that_need_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_are_added_to_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "intranet,localhost")
     monkeypatch.delenv("NO_PROXY", raising=False)
     host.reach_directly("localhost", "10.201.1.2")
@@ -67,7 +69,7 @@ def test_hosts_are_added_to_those_that_need_no_proxy(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("module", ["tools.demo", "tools.demo.deploy"])
-def test_what_is_wrong_is_said_in_one_line(module: str) -> None:
+def test_error_is_one_line_without_a_traceback(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "x"],
         env={**os.environ, "CLUSTER": "minikube"},
@@ -85,7 +87,7 @@ def test_every_component_has_a_command_line() -> None:
         assert components.argv(component, LAYOUT, PROGRAMS)[0] == f"/bin/{component}"
 
 
-def test_without_namespaces_nothing_listens_beyond_loopback() -> None:
+def test_cluster_without_namespaces_listens_on_loopback_only() -> None:
     layout = Layout("x", Path("/state/x"), "127.0.0.1", 7001, 7002, isolated=False)
     text = " ".join(
         part
@@ -96,7 +98,7 @@ def test_without_namespaces_nothing_listens_beyond_loopback() -> None:
     assert "--secure-port=7001" in text
 
 
-def test_node_files_are_what_their_readers_read() -> None:
+def test_node_files_have_the_formats_of_their_programs() -> None:
     files = components.node_files(LAYOUT, PROGRAMS)
     containerd = tomllib.loads(files["containerd.toml"])
     runtime = containerd["plugins"]["io.containerd.cri.v1.runtime"]
@@ -105,13 +107,13 @@ def test_node_files_are_what_their_readers_read() -> None:
     assert json.loads(files["kubelet.json"])["cgroupRoot"] == "/download-operator-x"
 
 
-def test_the_furnishing_has_dns_a_default_class_and_volumes() -> None:
-    kinds = [item["kind"] for item in furnishing(LAYOUT)]
+def test_node_brings_dns_a_default_storage_class_and_volumes() -> None:
+    kinds = [item["kind"] for item in addons.manifests(LAYOUT)]
     assert kinds.count("PersistentVolume") == VOLUMES
     assert {"Service", "EndpointSlice", "StorageClass"} < set(kinds)
 
 
-def test_an_image_archive(tmp_path: Path) -> None:
+def test_image_archive_has_the_format_of_docker_save(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     image_archive.write_image(path, "a/b:1", {"/pause": b"program"}, "/pause")
     with tarfile.open(path) as opened:
@@ -124,12 +126,12 @@ def test_an_image_archive(tmp_path: Path) -> None:
         assert config["rootfs"]["diff_ids"][0].startswith("sha256:")
 
 
-def test_an_unknown_program_says_which_there_are() -> None:
-    with pytest.raises(binaries.BuildError, match=r"no program is called kubeadm.*kubelet"):
+def test_unknown_program_is_refused_with_the_programs_that_exist() -> None:
+    with pytest.raises(binaries.BuildError, match=r"kubeadm is not one of the programs.*kubelet"):
         binaries.ensure("kubeadm")
 
 
-def test_the_current_cluster_needs_a_kubeconfig(
+def test_current_cluster_needs_a_kubeconfig(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
@@ -137,11 +139,11 @@ def test_the_current_cluster_needs_a_kubeconfig(
         current.up("x")
     (tmp_path / "none").touch()
     monkeypatch.setenv("KUBECONFIG", f":{tmp_path}/missing:{tmp_path}/none")
-    made = current.up("x")
-    assert made.kubeconfig == tmp_path / "none"
-    made.load(tmp_path / "image.tar")
-    made.down()
-    assert made.kubeconfig.exists()
+    cluster = current.up("x")
+    assert cluster.kubeconfig == tmp_path / "none"
+    cluster.load(tmp_path / "image.tar")
+    cluster.down()
+    assert cluster.kubeconfig.exists()
     monkeypatch.setenv("KUBECONFIG", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(MissingError, match=rf"{tmp_path}/\.kube/config does not exist"):
