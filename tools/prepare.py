@@ -1,28 +1,22 @@
-"""`python -m tools.prepare`: have everything compiled and built before the tests' clocks run."""
+"""`python -m tools.prepare`: compile and build what the tests need, before their clocks run."""
 
 import sys
 
 from download_worker.formats.chromium import PROGRAM
-from tools import images
-from tools.cluster import binaries
-from tools.cluster.host import MissingError, is_root, require_program
-from tools.images.engine import BuildFailedError
+from tools import command, images
+from tools.cluster import binaries, host
 
 
-def main() -> int:
-    """Prepare; return the exit code."""
-    # What needs C headers is a node's, and a node needs root.
-    families = [made for made in binaries.FAMILIES.values() if not made.headers or is_root()]
-    programs = [name for family in families for name in family.packages]
-    try:
-        require_program(PROGRAM, PROGRAM)
+def main() -> None:
+    """Compile the programs while the images are built in a process of their own."""
+    host.require_program(PROGRAM, PROGRAM)
+    host.unpack_program("promtool", "prometheus")
+    programs = [*binaries.MODULES["cluster"].packages]
+    if host.is_root():  # Only root can create a node, and runc needs C headers.
+        programs.append("runc")
+    with images.building(*images.TARGETS, *images.OPTIONAL):
         binaries.ensure(*programs)
-        images.build()
-    except (binaries.BuildError, BuildFailedError, MissingError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

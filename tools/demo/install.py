@@ -1,4 +1,4 @@
-"""Install the product, and put a web server beside it."""
+"""Install the product on a cluster, and a web server with files beside it."""
 
 import json
 import re
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.kubectl import Kubectl, wait_for
 from tools import images
 from tools.cluster import Cluster, binaries
+from tools.cluster.kubectl import Kubectl, wait_for
+from tools.errors import ToolError
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "charts" / "download-operator"
@@ -21,39 +22,47 @@ WEB_NAMESPACE = "web"
 WEB_URL = f"http://files.{WEB_NAMESPACE}"
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-"""Where clusters have their Services and Pods; downloads from there must be allowed."""
+"""Addresses of Services and Pods in most clusters. Downloads from there must be allowed."""
+
+
+class InstallError(ToolError):
+    """The product could not be installed. The message ends with the state of its Pods."""
 
 
 def kubectl_of(cluster: Cluster, namespace: str = "default") -> Kubectl:
-    """kubectl for a cluster."""
+    """Return kubectl for a cluster."""
     return Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig, namespace)
 
 
 def load_images(cluster: Cluster) -> None:
-    """Build the images where needed and bring them to the cluster."""
+    """Build the images where needed and load them into the cluster."""
     cluster.load(*images.build().values())
 
 
 def install_by_helm(cluster: Cluster, *more: str) -> None:
-    """`helm install`, with downloads from the cluster's own addresses allowed, and more values."""
+    """Run `helm install` with downloads from the cluster's own addresses allowed, and more values.
+
+    Raises:
+        InstallError: Helm failed.
+    """
     helm = shutil.which("helm") or binaries.ensure("helm")["helm"]
     command = [str(helm), "upgrade", "--install", "download-operator", str(CHART)]
-    place = [f"--namespace={NAMESPACE}", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}"]
+    where = [f"--namespace={NAMESPACE}", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}"]
     ranges = f"operator.allowCidrs={{{','.join(PRIVATE_RANGES)}}}"
     values = [f"--set={value}" for value in (ranges, *more)]
     done = subprocess.run(
-        [*command, *place, *values, "--wait", "--timeout=180s"],
+        [*command, *where, *values, "--wait", "--timeout=180s"],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         pods = kubectl_of(cluster, NAMESPACE)("describe", "pods")
-        raise RuntimeError(f"helm install failed:\n{done.stderr}\n{pods[-3000:]}")
+        raise InstallError(f"helm install failed:\n{done.stderr}\n{pods[-3000:]}")
 
 
 def install_by_kubectl(cluster: Cluster) -> None:
-    """`kubectl apply` of the one file, and of the same allowance."""
+    """Apply manifests/install.yaml with kubectl, with the same addresses allowed."""
     kubectl = kubectl_of(cluster, NAMESPACE)
     kubectl("apply", f"--filename={INSTALL}")
     ranges = f"DOWNLOAD_OPERATOR_ALLOW_CIDRS={','.join(PRIVATE_RANGES)}"
@@ -63,14 +72,14 @@ def install_by_kubectl(cluster: Cluster) -> None:
 
 
 def serve_files(cluster: Cluster) -> None:
-    """Start the web server and wait until it answers inside of the cluster."""
+    """Start the web server and wait until it responds inside the cluster."""
     kubectl = kubectl_of(cluster, WEB_NAMESPACE)
     kubectl.apply(*_web_server())
     kubectl("rollout", "status", "deployment/files", "--timeout=120s", timeout=130)
 
 
 def api_key(cluster: Cluster) -> str:
-    """The key that the chart made."""
+    """Return the API key that the chart has generated."""
     kubectl = kubectl_of(cluster, NAMESPACE)
     template = "--template={{index .data `api-key` | base64decode}}"
     return kubectl("get", "secret", "download-operator-api-key", "--output=go-template", template)
@@ -80,7 +89,11 @@ def api_key(cluster: Cluster) -> str:
 def port_forward(
     cluster: Cluster, service: str, namespace: str = NAMESPACE, port: int = 8080
 ) -> Iterator[str]:
-    """Reach a Service from this machine; yields its URL."""
+    """Make a Service reachable from this machine, and yield its URL.
+
+    Raises:
+        InstallError: kubectl port-forward failed.
+    """
     kubectl = kubectl_of(cluster, namespace)
     command = [str(kubectl.program), f"--kubeconfig={kubectl.kubeconfig}", "port-forward"]
     with subprocess.Popen(
@@ -90,16 +103,16 @@ def port_forward(
     ) as process:
         try:
             assert process.stdout
-            found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
-            if found is None:
-                raise RuntimeError(f"kubectl port-forward to {service} did not begin")
-            yield f"http://127.0.0.1:{found[1]}"
+            match = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
+            if match is None:
+                raise InstallError(f"kubectl port-forward to the Service {service} failed")
+            yield f"http://127.0.0.1:{match[1]}"
         finally:
             process.terminate()
 
 
 def sha256_on_claim(kubectl: Kubectl, claim: str, location: str) -> str:
-    """The digest of a file on a volume, as a Pod that mounts it sees it."""
+    """Return the SHA-256 of a file on a volume, as a Pod that mounts it reads it."""
     path = location.removeprefix(f"volume://{claim}/")
     look = "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())"
     container = {
@@ -115,20 +128,20 @@ def sha256_on_claim(kubectl: Kubectl, claim: str, location: str) -> str:
     }
     metadata = {"generateName": "look-"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    made = kubectl("create", "--filename=-", "--output=name", stdin=json.dumps(pod)).strip()
+    name = kubectl("create", "--filename=-", "--output=name", stdin=json.dumps(pod)).strip()
 
     def digest() -> str | None:
-        found = kubectl.get(made)
-        return kubectl("logs", made).strip() if found["status"]["phase"] == "Succeeded" else None
+        phase = kubectl.get(name)["status"]["phase"]
+        return kubectl("logs", name).strip() if phase == "Succeeded" else None
 
     try:
-        return wait_for(f"the digest of {location}", digest, timeout=60)
+        return wait_for(f"the SHA-256 of {location}", digest, timeout=60)
     finally:
-        kubectl("delete", made, "--wait=false")
+        kubectl("delete", name, "--wait=false")
 
 
 def claim(name: str) -> dict[str, Any]:
-    """A PersistentVolumeClaim of the default class."""
+    """Return a PersistentVolumeClaim of the default class."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

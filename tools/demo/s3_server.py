@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import s3
-from tests.support.kubectl import wait_for
 from tools.cluster import Cluster
 from tools.cluster.image_archive import write_image
+from tools.cluster.kubectl import wait_for
 from tools.demo.install import kubectl_of, port_forward
 
 IMAGE = "download-operator/weed:1"

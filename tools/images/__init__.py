@@ -1,5 +1,5 @@
 """The images, built from the Dockerfile with whatever the machine has."""
 
-from tools.images.build import OPTIONAL, TARGETS, build, reference
+from tools.images.build import OPTIONAL, TARGETS, build, building, reference
 
-__all__ = ["OPTIONAL", "TARGETS", "build", "reference"]
+__all__ = ["OPTIONAL", "TARGETS", "build", "building", "reference"]

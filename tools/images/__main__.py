@@ -1,28 +1,23 @@
-"""`python -m tools.images [TARGET…]`: build the images and say where their archives are."""
+"""`python -m tools.images [TARGET…]`: build the images and print where their archives are."""
 
-import subprocess
+import argparse
 import sys
 
-from tools.cluster.host import MissingError
+from tools import command
 from tools.images.build import OPTIONAL, TARGETS, build, reference
-from tools.images.engine import BuildFailedError
 
 
-def main() -> int:
-    """Build the targets named, or all but the optional ones; return the exit code."""
-    known = (*TARGETS, *OPTIONAL)
-    unknown = set(sys.argv[1:]) - set(known)
+def main() -> None:
+    """Build the targets of the command line, or all but the optional ones."""
+    parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS + OPTIONAL))
+    targets = parser.parse_args().targets
+    unknown = set(targets) - {*TARGETS, *OPTIONAL}
     if unknown:
-        print(f"{min(unknown)} is no image: write {', '.join(known)}", file=sys.stderr)
-        return 2
-    try:
-        for target, archive in build(*sys.argv[1:]).items():
-            print(f"{reference(target)}\t{archive}")
-    except (MissingError, BuildFailedError, subprocess.CalledProcessError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        parser.error(f"{min(unknown)} is not an image: write {', '.join(TARGETS + OPTIONAL)}")
+    for target, archive in build(*targets).items():
+        print(f"{reference(target)}\t{archive}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

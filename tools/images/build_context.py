@@ -1,28 +1,29 @@
-"""The build context: what the Dockerfile copies, put together on this machine."""
+"""The build context: the files that the Dockerfile copies, collected on this machine."""
 
 import hashlib
 import platform
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.cluster.host import run
+
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = "3.13"
-"""Of debian:trixie-slim, for which the packages have to be made."""
+"""The Python of debian:trixie-slim, for which packages are downloaded."""
 LEFT_OUT = ("bin", "babel/locale-data", "lxml/includes", "lxml/objectify*", "regex/tests")
-"""Of the packages, what no image uses: commands, which would start with this machine's Python, and
-what the worker never loads."""
+"""Parts of packages that no image uses: commands, whose first line names this machine's Python, and
+modules that the worker never loads."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into one image.
+    """The Python packages of one image.
 
     Attributes:
-        requirements: Hash-pinned packages.
-        sources: Paths of the project's own packages, or of single modules of them.
+        requirements: Packages of others, pinned by hash.
+        sources: Paths of our own packages or of single modules.
     """
 
     requirements: Path
@@ -46,35 +47,32 @@ CONTENTS = {
 
 
 def fingerprint(target: str) -> str:
-    """A digest of everything that an image is made of, and of how it is made."""
+    """Return a digest of everything in an image and of the code that builds it."""
     digest = hashlib.sha256(platform.machine().encode())
-    made_by = (REPOSITORY / "Dockerfile", *sorted(Path(__file__).parent.glob("*.py")))
-    for path in (*made_by, CONTENTS[target].requirements, *_files(target)):
+    recipe = (REPOSITORY / "Dockerfile", *sorted(Path(__file__).parent.glob("*.py")))
+    for path in (*recipe, CONTENTS[target].requirements, *_files(target)):
         digest.update(str(path.relative_to(REPOSITORY)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def prepare(target: str, folder: Path) -> None:
-    """Fill `folder` with the target's packages: its requirements' wheels, and our own sources.
+    """Fill *folder* with the packages of an image: wheels of its requirements and our sources.
 
     Raises:
-        subprocess.CalledProcessError: A package could not be had.
+        ToolError: pip could not install a package.
     """
     machine = platform.machine()
     platforms = [f"--platform=manylinux_2_{glibc}_{machine}" for glibc in (41, 34, 28, 17)]
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--require-hashes", "--only-binary=:all:", "--no-compile"),
-            *("--implementation=cp", f"--python-version={PYTHON}", *platforms),
-            f"--platform=manylinux2014_{machine}",
-            f"--target={folder}",
-            f"--requirement={CONTENTS[target].requirements}",
-        ],
-        check=True,
+    run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--require-hashes", "--only-binary=:all:", "--no-compile"),
+        *("--implementation=cp", f"--python-version={PYTHON}", *platforms),
+        f"--platform=manylinux2014_{machine}",
+        f"--target={folder}",
+        f"--requirement={CONTENTS[target].requirements}",
     )
-    for path in (found for pattern in LEFT_OUT for found in folder.glob(pattern)):
+    for path in (path for pattern in LEFT_OUT for path in folder.glob(pattern)):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in _files(target):
         copy = folder / path.relative_to(REPOSITORY / path.relative_to(REPOSITORY).parts[0])
@@ -83,8 +81,8 @@ def prepare(target: str, folder: Path) -> None:
 
 
 def _files(target: str) -> list[Path]:
-    found = []
+    files = []
     for source in CONTENTS[target].sources:
         path = REPOSITORY / source
-        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
-    return found
+        files += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return files

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tools.cluster.binaries import CACHE
+from tools.cache import CACHE
 from tools.cluster.host import require_program, say
+from tools.errors import ToolError
 from tools.images.base_image import REFERENCE, base_archive
 
 REPOSITORY = Path(__file__).parents[2]
 
 
+class BuildFailedError(ToolError):
+    """An image could not be built. The message ends with the output of the engine."""
+
+
 class Engine(Protocol):
-    """Builds images."""
+    """A program that builds images."""
 
     def build(self, target: str, reference: str, context: Path, archive: Path) -> None:
         """Build a target of the Dockerfile and save it as an archive."""
@@ -29,18 +34,16 @@ class Docker:
     def build(self, target: str, reference: str, context: Path, archive: Path) -> None:
         """Build a target of the Dockerfile and save it as an archive."""
         if not self._has_base():
-            self._run("load", f"--input={base_archive()}")
+            _run(self.program, "load", f"--input={base_archive()}")
         dockerfile = f"--file={REPOSITORY / 'Dockerfile'}"
-        self._run("build", f"--target={target}", f"--tag={reference}", dockerfile, str(context))
-        self._run("save", f"--output={archive}", reference)
+        tag = f"--tag={reference}"
+        _run(self.program, "build", f"--target={target}", tag, dockerfile, str(context))
+        _run(self.program, "save", f"--output={archive}", reference)
 
     def _has_base(self) -> bool:
         return _succeeds(self.program, "image", "inspect", REFERENCE) or _succeeds(
             self.program, "pull", "--quiet", REFERENCE
         )
-
-    def _run(self, *arguments: str) -> None:
-        _run(self.program, *arguments)
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,15 @@ class Buildah:
 
 
 def choose() -> Engine:
-    """Docker if an engine answers, else buildah, installed from Debian where possible.
+    """Return Docker if an engine responds, otherwise buildah, installed from Debian if needed.
 
     Raises:
-        MissingError: Neither is there.
+        MissingError: There is neither.
     """
     docker = shutil.which("docker")
     if docker and _succeeds(docker, "info"):
         return Docker(docker)
-    say("no Docker engine answers, building with buildah")
+    say("no Docker engine responds, building with buildah")
     return Buildah(require_program("buildah", "buildah"))
 
 
@@ -99,7 +102,3 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildFailedError(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-3000:]}")
-
-
-class BuildFailedError(Exception):
-    """An image could not be built; the message ends with the engine's words."""
