@@ -373,11 +373,6 @@ def test_another_python_is_another_environment(tmp_path: Path) -> None:
     assert f"{other} -m venv --clear .venv" in dry_run("lint", f"PYTHON={other}")
 
 
-def test_a_part_of_the_tests_need_not_cover_everything() -> None:
-    assert "coverage report --fail-under=0" in dry_run("test", "ARGS=tests/unit -x")
-    assert "--fail-under" not in dry_run("test", "ARGS=")
-
-
 def test_nothing_names_a_registry_or_this_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
