@@ -1,9 +1,9 @@
-"""``python -m tools.bench.api``: the HTTP API beside the API server that it stands in front of.
+"""``python -m tools.bench.api``: the HTTP API compared with the API server behind it.
 
-``httpload`` (Go) asks both for the same things, one after the other in every round, from a few
-connections that each wait for their answer. Callers of the API have a token, and rights by a Role
-(``api.auth: kubernetes``); the API has no rights but the chart's. Figures of a shared machine say
-little; ratios of figures of one run are what counts.
+``httpload`` (Go) sends both the same requests in turns, over a few connections that each wait for
+their response. Callers of the API have a token and rights by a Role (``api.auth: kubernetes``); the
+API has the rights that the chart grants. Figures of a shared machine say little, so compare only
+the ratios of one run.
 """
 
 import argparse
@@ -30,11 +30,13 @@ from tests.support.callers import (
     kubeconfig_of,
     role,
 )
-from tests.support.kubectl import Kubectl, wait_for
-from tests.support.ports import free_ports
 from tests.support.schedules import schedule
-from tools.bench.__main__ import CRD
-from tools.cluster import LocalCluster, binaries, local
+from tools import command
+from tools.bench import CRD
+from tools.cluster import LocalCluster, binaries, go, local
+from tools.cluster.kubectl import Kubectl, wait_for
+from tools.cluster.ports import free_ports
+from tools.errors import ToolError
 
 HERE = Path(__file__).parent
 NAMESPACE = "bench"
@@ -45,7 +47,7 @@ Figures = dict[tuple[int, str, str], dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two, as the load generator needs it."""
+    """One of the two, with what the load generator needs to reach it."""
 
     name: str
     origin: str
@@ -67,7 +69,7 @@ class Bench:
         """Send requests and return the figures.
 
         Raises:
-            RuntimeError: not all were answered well.
+            ToolError: A request failed.
         """
         plan = {"method": method, "path": path, "requests": requests, "origin": side.origin}
         plan |= {"headers": side.headers, "ca": side.ca, "connections": self.connections, **more}
@@ -76,12 +78,12 @@ class Bench:
         )
         figures = json.loads(done.stdout)
         if figures["failed"]:
-            raise RuntimeError(f"{side.name}: {figures['failed']} of them: {figures['said']}")
+            raise ToolError(f"{side.name}: {figures['failed']} failed, such as {figures['error']}")
         return figures
 
 
-def main() -> int:
-    """Obey the command line."""
+def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.api", description=__doc__)
     parser.add_argument("--sizes", default="100,10000", help="numbers of schedules, growing")
     parser.add_argument("--connections", type=int, default=4)
@@ -93,21 +95,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         program = folder / "httpload"
-        build = [str(binaries.go()), "build", "-o", str(program), "."]
+        build = [go.program(), "build", "-o", str(program), "."]
         subprocess.run(build, cwd=HERE / "httpload", check=True)
-        cluster = local.up("bench-api", node=False)
-        try:
-            with _bench(cluster, folder, program, arguments.connections) as bench:
-                there = 0
-                for size in map(int, arguments.sizes.split(",")):
-                    _fill(bench, there, size)
-                    there = size
-                    for number in range(arguments.rounds):
-                        _round(bench, size, number, arguments, figures)
-        finally:
-            cluster.down()
+        with (
+            local.temporary("bench-api", node=False) as cluster,
+            _bench(cluster, folder, program, arguments.connections) as bench,
+        ):
+            existing = 0
+            for size in map(int, arguments.sizes.split(",")):
+                _fill(bench, existing, size)
+                existing = size
+                for number in range(arguments.rounds):
+                    _round(bench, size, number, arguments, figures)
     _print(figures)
-    return 0
 
 
 @contextmanager
@@ -124,7 +124,9 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
         binding("caller", {"kind": "ServiceAccount", "name": "caller", "namespace": NAMESPACE}),
     )
     install_account(kubectl, "api.auth=kubernetes")
-    seen = json.loads(kubectl("config", "view", "--raw", "--output=json"))["clusters"][0]["cluster"]
+    server = json.loads(kubectl("config", "view", "--raw", "--output=json"))["clusters"][0][
+        "cluster"
+    ]
     json_body = {"Content-Type": "application/json"}
     token = kubectl("create", "token", "caller", "--duration=2h").strip()
     ours = kubectl("create", "token", "caller", f"--audience={AUDIENCE}", "--duration=2h").strip()
@@ -150,9 +152,9 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
             connections,
             Side(
                 "kube-apiserver",
-                seen["server"],
+                server["server"],
                 {**bearer(token), **json_body},
-                seen["certificate-authority"],
+                server["certificate-authority"],
             ),
             Side("download_api", origin, {**bearer(ours), **json_body}),
             process.pid,
@@ -164,22 +166,24 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
 
 def _is_ready(url: str) -> bool:
     try:
-        with urlopen(url) as answer:
-            return bool(answer.status == 200)
+        with urlopen(url) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
-def _fill(bench: Bench, there: int, size: int) -> None:
-    """Have `size` schedules, each with a full history."""
+def _fill(bench: Bench, existing: int, size: int) -> None:
+    """Add schedules with a full history until there are *size*."""
     print(f"==> {size} schedules with {RUNS} runs each", flush=True)
     new = json.dumps(schedule("s{n}"))
-    more = {"first": there}
-    bench.load(bench.api_server, "POST", GROUP, size - there, body=new, **more)
+    more = {"first": existing}
+    bench.load(bench.api_server, "POST", GROUP, size - existing, body=new, **more)
     status = json.dumps({"status": {"history": [_run(number) for number in range(RUNS)]}})
     merge = {**bench.api_server.headers, "Content-Type": "application/merge-patch+json"}
     where = f"{GROUP}/s{{n}}/status"
-    bench.load(bench.api_server, "PATCH", where, size - there, body=status, headers=merge, **more)
+    bench.load(
+        bench.api_server, "PATCH", where, size - existing, body=status, headers=merge, **more
+    )
 
 
 def _run(number: int) -> dict[str, Any]:
@@ -228,8 +232,8 @@ def _round(
     }
     for name in arguments.only.split(","):
         for side, method, path, requests, body in contests[name]:
-            found = bench.load(side, method, path, requests, body=body, range=size)
-            for figure, value in found.items():
+            measured = bench.load(side, method, path, requests, body=body, range=size)
+            for figure, value in measured.items():
                 if isinstance(value, int | float):
                     figures[size, name, side.name][figure].append(value)
 
@@ -238,11 +242,10 @@ def _print(figures: Figures) -> None:
     print("medians of the rounds; ratio of the p99s: ours to the API server's")
     print(f"{'':22}{'requests/s':>22}{'p50 ms':>18}{'p99 ms':>18}   ratio")
     for size, name in sorted({key[:2] for key in figures}):
-        found = [
+        ours, theirs = (
             {f: statistics.median(v) for f, v in figures[size, name, side].items()}
             for side in ("download_api", "kube-apiserver")
-        ]
-        ours, theirs = found
+        )
         columns = "".join(
             f"{ours[f]:>{width}.{digits}f} /{theirs[f]:8.{digits}f}"
             for f, width, digits in (("per_s", 12, 0), ("p50_ms", 8, 2), ("p99_ms", 8, 2))
@@ -251,4 +254,4 @@ def _print(figures: Figures) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -1,4 +1,4 @@
-"""Run a command and say what it took."""
+"""Run a command and measure what it uses."""
 
 import resource
 import shlex
@@ -9,35 +9,37 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.errors import ToolError
+
 
 @dataclass(frozen=True)
-class Spent:
-    """What one command took."""
+class Usage:
+    """What one command used."""
 
     seconds: float
     processor: float
-    """Seconds of the processor, without the server's."""
+    """Seconds of processor time, without the server's."""
     busy: float
-    """Share of all processors' time in which anything ran on the machine, the server too."""
+    """Share of all processor time in which anything ran on the machine, including the server."""
     memory: float
-    """Most resident memory, in MB."""
+    """Highest resident memory, in MB."""
 
 
-def median(spent: list[Spent]) -> Spent:
-    """Return the medians, and the most memory of all."""
-    return Spent(
-        statistics.median(each.seconds for each in spent),
-        statistics.median(each.processor for each in spent),
-        statistics.median(each.busy for each in spent),
-        max(each.memory for each in spent),
+def median(usages: list[Usage]) -> Usage:
+    """Return the medians, and the highest memory."""
+    return Usage(
+        statistics.median(usage.seconds for usage in usages),
+        statistics.median(usage.processor for usage in usages),
+        statistics.median(usage.busy for usage in usages),
+        max(usage.memory for usage in usages),
     )
 
 
-def run(command: list[str], environment: dict[str, str]) -> Spent:
+def run(command: list[str], environment: dict[str, str]) -> Usage:
     """Run *command* to its end.
 
     Raises:
-        RuntimeError: it failed; with its first words and what it said.
+        ToolError: It failed; with its first words and its error output.
     """
     peak, processor = 0, _children_seconds()
     busy, ticks = _machine_ticks()
@@ -51,11 +53,11 @@ def run(command: list[str], environment: dict[str, str]) -> Spent:
                 process.wait(0.005)
         taken = time.monotonic() - started
         if process.returncode:
-            words = process.stderr.read() if process.stderr else ""
-            raise RuntimeError(f"{shlex.join(command[:4])}… ended: {words}")
+            errors = process.stderr.read() if process.stderr else ""
+            raise ToolError(f"{shlex.join(command[:4])} … failed: {errors}")
     busy_now, ticks_now = _machine_ticks()
     share = (busy_now - busy) / max(ticks_now - ticks, 1)
-    return Spent(taken, _children_seconds() - processor, share, peak / 1024)
+    return Usage(taken, _children_seconds() - processor, share, peak / 1024)
 
 
 def _children_seconds() -> float:
@@ -64,16 +66,16 @@ def _children_seconds() -> float:
 
 
 def _machine_ticks() -> tuple[int, int]:
-    """Return the ticks in which a processor was busy since the machine's start, and all of them.
+    """Return busy and all clock ticks of all processors since the machine started.
 
-    Source: proc_stat(5), the first line; idle and iowait are the fourth and fifth of its figures.
+    Source: the first line of proc_stat(5); its fourth and fifth figure are idle and iowait.
     """
     ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def _memory(pid: int) -> int:
-    """Return the most that a process has had in memory so far, in KiB."""
+    """Return the highest resident memory of a process so far, in KiB."""
     with suppress(OSError, IndexError):
         status = Path(f"/proc/{pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0])

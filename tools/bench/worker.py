@@ -1,16 +1,19 @@
-"""``python -m tools.bench.worker``: the worker beside curl, and its uploads beside rclone.
+"""``python -m tools.bench.worker``: the worker compared with curl, its uploads with rclone.
 
-One nginx on loopback serves both; they take turns in every round. The worker hashes and syncs what
-it writes, curl does neither: what it takes when sha256sum and sync follow is printed beside it, and
-is no part of the ratio. Medians: lower is better, 1 is as good. Many files are fetched by one
-process of each kind in sequence, and eight at a time by one curl and by eight processes of ours, as
-Pods are; curl keeps its connections, the worker opens one for each file, and in a cluster starts a
-process for each, whose price the last row has. Memory is that of the process started.
+One nginx on loopback serves both, and they take turns in every round. The worker hashes and syncs
+what it writes, and curl does neither. What curl takes with sha256sum and sync after it is printed
+as well, but is not part of the ratio. Figures are medians; a ratio below 1 means that the worker is
+faster.
 
-A virtual machine that gives back what memory it does not use takes seconds to get a gibibyte of it
-again. As much as the page cache is about to need is taken before each command, so that none pays
-for another. Where the machine is busy all the time, more work takes more time however it is spread
-over threads: the digest is such work.
+Many files are fetched in sequence by one process of each kind, and eight at a time by one curl and
+by eight workers. curl reuses its connections. The worker opens one for each file, and in a cluster
+it is also started for each; the last row shows the price of that. Memory is that of the process
+started.
+
+A virtual machine that returns unused memory to its host takes seconds to get a gibibyte back. As
+much as the page cache is about to need is therefore allocated before each command, so that none
+pays for another. On a machine that is busy all the time, additional work such as the checksum takes
+additional time, even in a thread of its own.
 """
 
 import argparse
@@ -30,13 +33,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import s3
-from tests.support.kubectl import wait_for
-from tests.support.ports import free_ports
 from tests.unit.operator.objects import desired
+from tools import command
 from tools.bench import compile_sources
-from tools.bench.cpu_time import Spent, median, run
+from tools.bench.cpu_time import Usage, median, run
 from tools.cluster.certificates import Authority
 from tools.cluster.host import require_program
+from tools.cluster.kubectl import wait_for
+from tools.cluster.ports import free_ports
 
 MEBIBYTE = 1024 * 1024
 MANY = 2000
@@ -87,7 +91,7 @@ else:
 
 @dataclass(frozen=True)
 class Server:
-    """nginx with its files, and where results go."""
+    """nginx with its files, and the folder for downloads."""
 
     folder: Path
     http: str
@@ -98,8 +102,8 @@ class Server:
         return self.folder / "out"
 
 
-def main() -> int:
-    """Obey the command line."""
+def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.worker", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mebibytes", type=int, default=2048, help="size of the large file")
@@ -114,21 +118,20 @@ def main() -> int:
         _measure_start(arguments.rounds)
         with s3.running(Path(folder)) as bucket:
             _measure("beside rclone", _uploads(server, bucket), arguments.rounds, server)
-    return 0
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What is measured, by commands of others and of our own."""
+    """One row of the table: the same job for another program and for ours."""
 
     name: str
     theirs: list[str]
     ours: list[str]
     same_work: list[str] | None = None
-    """Theirs, with a digest and on the disk."""
+    """Their command with a checksum and a sync after it."""
 
     def commands(self) -> list[tuple[str, list[str]]]:
-        """Name the sides, in the order of their turns."""
+        """Return the commands by side, in the order of their turns."""
         same = [("same", self.same_work)] if self.same_work else []
         return [("theirs", self.theirs), ("ours", self.ours), *same]
 
@@ -161,7 +164,7 @@ def _downloads(server: Server) -> list[Contest]:
 
 
 def _with_same_work(curl: list[str], out: Path) -> list[str]:
-    """Let a digest follow, and what brings bytes and names to the disk."""
+    """Return the command with a checksum and syncs of files and folder after it."""
     then = f"cd {out} && sha256sum * && sync * && sync ."
     return ["sh", "-c", f"{shlex.join(curl)} && {then}"]
 
@@ -203,16 +206,16 @@ def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -
     environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
     if title == "beside curl":
         environment["SSL_CERT_FILE"] = str(server.folder / "ca.crt")
-    spent: dict[tuple[str, str], list[Spent]] = defaultdict(list)
+    usages: dict[tuple[str, str], list[Usage]] = defaultdict(list)
     for number in range(rounds):
         print(f"==> {title}: round {number + 1} of {rounds}", flush=True)
         for contest in contests:
-            for side, command in contest.commands():
+            for side, argv in contest.commands():
                 _prepare(server)
-                spent[contest.name, side].append(run(command, environment))
+                usages[contest.name, side].append(run(argv, environment))
     for contest in contests:
-        ours, theirs = (median(spent[contest.name, side]) for side in ("ours", "theirs"))
-        same = spent[contest.name, "same"]
+        ours, theirs = (median(usages[contest.name, side]) for side in ("ours", "theirs"))
+        same = usages[contest.name, "same"]
         print(
             f"{contest.name:32} ours {ours.seconds:7.3f} s   theirs {theirs.seconds:7.3f} s"
             f"   ratio {ours.seconds / theirs.seconds:5.2f}"
@@ -233,7 +236,7 @@ def _prepare(server: Server) -> None:
 
 
 def _measure_start(rounds: int) -> None:
-    """Say how long it is from the start of a Pod's process to the first byte of its request."""
+    """Print how long a Pod's process takes from its start to the first byte of its request."""
     taken: list[tuple[float, float]] = []
     for _ in range(rounds):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -247,18 +250,18 @@ def _measure_start(rounds: int) -> None:
                 taken.append((time.monotonic() - started, _processor_seconds(process.pid)))
                 process.kill()
                 connection.close()
-    passed, worked = (statistics.median(each) * 1000 for each in zip(*taken, strict=True))
+    passed, worked = (statistics.median(column) * 1000 for column in zip(*taken, strict=True))
     name = "start to first byte of request"
     print(f"{name:32} ours {passed:4.0f} ms   {worked:4.0f} ms of the processor")
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return what the operator tells a Pod that fetches *url*."""
+    """Return the environment that the operator gives a Pod that fetches *url*."""
     template = desired(url=url).manifest["spec"]["jobTemplate"]["spec"]["template"]
     (container,) = template["spec"]["containers"]
-    told = {each["name"]: each["value"] for each in container["env"] if "value" in each}
-    given = {"DOWNLOAD_JOB": "nightly-29923320", "DOWNLOAD_WORKER_ALLOW_CIDRS": "127.0.0.0/8"}
-    return os.environ | told | given
+    variables = {item["name"]: item["value"] for item in container["env"] if "value" in item}
+    own = {"DOWNLOAD_JOB": "nightly-29923320", "DOWNLOAD_WORKER_ALLOW_CIDRS": "127.0.0.0/8"}
+    return os.environ | variables | own
 
 
 def _processor_seconds(pid: int) -> float:
@@ -305,4 +308,4 @@ def _answers(url: str) -> Callable[[], bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -1,8 +1,8 @@
-// Command httpload sends one kind of HTTP request from a few connections, each of which waits for
-// its answer before it sends the next (a closed loop), and tells how long the answers took.
+// Command httpload sends one kind of HTTP request over a few connections, each of which waits for
+// its response before it sends the next request, and measures how long the responses take.
 //
 // It reads a Plan as JSON from standard input and writes Figures as JSON to standard output. In
-// path and body, {n} is the number of the request and {r} a number below Range picked by it.
+// path and body, {n} is the number of the request, and {r} a number below Range that depends on it.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// Plan says what to send.
+// Plan is what to send.
 type Plan struct {
 	Method      string            `json:"method"`
 	Origin      string            `json:"origin"`
@@ -36,14 +36,14 @@ type Plan struct {
 	Range       int               `json:"range"`
 }
 
-// Figures says how it went. Failed is the number of answers other than 2xx.
+// Figures are the results. Failed is the number of responses other than 2xx; Error is one of them.
 type Figures struct {
 	PerSecond float64 `json:"per_s"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 	Failed    int     `json:"failed"`
 	Bytes     int64   `json:"bytes"`
-	Said      string  `json:"said,omitempty"`
+	Error     string  `json:"error,omitempty"`
 }
 
 func main() {
@@ -65,7 +65,7 @@ func run(plan Plan) (Figures, error) {
 	}
 	var next, received atomic.Int64
 	taken := make([]time.Duration, plan.Requests)
-	said := make([]string, plan.Requests)
+	failures := make([]string, plan.Requests)
 	var all sync.WaitGroup
 	started := time.Now()
 	for range plan.Connections {
@@ -80,7 +80,7 @@ func run(plan Plan) (Figures, error) {
 				taken[i] = time.Since(from)
 				received.Add(size)
 				if err != nil {
-					said[i] = err.Error()
+					failures[i] = err.Error()
 				}
 			}
 		})
@@ -94,10 +94,10 @@ func run(plan Plan) (Figures, error) {
 		P99:       milliseconds(taken[len(taken)*99/100]),
 		Bytes:     received.Load(),
 	}
-	for _, text := range said {
-		if text != "" {
+	for _, failure := range failures {
+		if failure != "" {
 			figures.Failed++
-			figures.Said = text
+			figures.Error = failure
 		}
 	}
 	return figures, nil
@@ -127,16 +127,16 @@ func send(client *http.Client, plan Plan, number int) (int64, error) {
 	for name, value := range plan.Headers {
 		request.Header.Set(name, value)
 	}
-	answer, err := client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode < 300 {
-		return io.Copy(io.Discard, answer.Body)
+	defer response.Body.Close()
+	if response.StatusCode < 300 {
+		return io.Copy(io.Discard, response.Body)
 	}
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, 500))
-	return int64(len(text)), fmt.Errorf("%d %s", answer.StatusCode, text)
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 500))
+	return int64(len(text)), fmt.Errorf("%d %s", response.StatusCode, text)
 }
 
 func milliseconds(d time.Duration) float64 {

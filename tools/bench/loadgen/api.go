@@ -11,9 +11,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,84 +21,49 @@ import (
 )
 
 const (
-	applyCT = "application/apply-patch+yaml"
-	mergeCT = "application/merge-patch+json"
+	jsonType  = "application/json"
+	applyType = "application/apply-patch+yaml"
+	mergeType = "application/merge-patch+json"
 )
 
-// api is a bare JSON client over a few HTTP/2 connections: no rate limit, no decoding unless asked.
+// api is a bare JSON client over a few HTTP/2 connections, without a rate limit.
 type api struct {
-	host string
-	cl   []*http.Client
-	n    atomic.Uint64
+	host    string
+	clients []*http.Client
+	sent    atomic.Uint64
 }
 
-func newAPI(kubeconfig string, conns int) *api {
+func newAPI(kubeconfig string, connections int) *api {
 	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	must(err)
-	// 10.201.0.0/16: the network namespaces of tools/cluster.
+	// 10.201.0.0/16 are the network namespaces of tools/cluster.
 	if !strings.Contains(cfg.Host, "//127.0.0.1:") && !strings.Contains(cfg.Host, "//10.201.") {
-		must(fmt.Errorf("refusing to load %s: this tool deletes what it made; it is meant for a cluster of its own", cfg.Host))
+		fail(fmt.Errorf("refusing to load %s: loadgen deletes objects and needs a cluster of its own", cfg.Host))
 	}
-	tc, err := rest.TLSConfigFor(cfg)
+	tlsConfig, err := rest.TLSConfigFor(cfg)
 	must(err)
 	a := &api{host: cfg.Host}
-	for range conns {
-		var rt http.RoundTripper = &http.Transport{TLSClientConfig: cloneTLS(tc), ForceAttemptHTTP2: true, DisableCompression: true}
-		if cfg.BearerToken != "" {
-			rt = bearer{cfg.BearerToken, rt}
-		}
-		a.cl = append(a.cl, &http.Client{Transport: rt})
+	for range connections {
+		a.clients = append(a.clients, newClient(tlsConfig.Clone()))
 	}
 	return a
 }
 
-func cloneTLS(t *tls.Config) *tls.Config { return t.Clone() }
-
-type bearer struct {
-	tok string
-	rt  http.RoundTripper
+func newClient(tlsConfig *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true, DisableCompression: true}}
 }
 
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r.Header.Set("Authorization", "Bearer "+b.tok)
-	return b.rt.RoundTrip(r)
-}
-
-func (a *api) req(ctx context.Context, method, path, ct string, body []byte) (*http.Response, error) {
-	for tries := 0; ; tries++ {
-		res, err := a.once(ctx, method, path, ct, body)
-		// Another schema is another storage, which answers 429 until its cache is filled.
-		if err != nil || res.StatusCode != http.StatusTooManyRequests || tries == 60 {
-			return res, err
-		}
-		res.Body.Close()
-		time.Sleep(time.Second)
-	}
-}
-
-func (a *api) once(ctx context.Context, method, path, ct string, body []byte) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, a.host+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if ct != "" {
-		r.Header.Set("Content-Type", ct)
-	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", "loadgen")
-	return a.cl[a.n.Add(1)%uint64(len(a.cl))].Do(r)
-}
-
-// do sends and discards (out nil) or decodes the answer; a status above 299 is an error unless in ok.
-func (a *api) do(method, path, ct string, body []byte, out any, ok ...int) error {
-	res, err := a.req(context.Background(), method, path, ct, body)
+// do sends a request and decodes the response into out, unless that is nil. A status above 299 is an
+// error unless it is in ok.
+func (a *api) do(method, path, contentType string, body []byte, out any, ok ...int) error {
+	res, err := a.send(method, path, contentType, body)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
 	if res.StatusCode > 299 && !slices.Contains(ok, res.StatusCode) {
-		b, _ := io.ReadAll(res.Body)
-		return fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, b)
+		text, _ := io.ReadAll(res.Body)
+		return fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, text)
 	}
 	if out != nil && res.StatusCode < 300 {
 		return json.NewDecoder(res.Body).Decode(out)
@@ -109,142 +72,49 @@ func (a *api) do(method, path, ct string, body []byte, out any, ok ...int) error
 	return err
 }
 
-// watch follows path for ever; each event's decoded object (type T) goes to f with its arrival time.
-func watch[T any](a *api, path string, f func(typ string, o *T, at time.Time)) {
-	listed := func() string {
-		var l struct {
-			Metadata struct{ ResourceVersion string }
+// send sends a request, again for a minute while the API server responds 429: it does so while it
+// fills the cache of a resource whose schema has changed.
+func (a *api) send(method, path, contentType string, body []byte) (*http.Response, error) {
+	for tries := 0; ; tries++ {
+		res, err := a.sendOnce(method, path, contentType, body)
+		if err != nil || res.StatusCode != http.StatusTooManyRequests || tries == 60 {
+			return res, err
 		}
-		must(a.do("GET", path+"limit=1", "", nil, &l))
-		return l.Metadata.ResourceVersion
+		res.Body.Close()
+		time.Sleep(time.Second)
 	}
-	rv := listed()
-	go func() {
-		told := false
-		for {
-			res, err := a.req(context.Background(), "GET", path+"watch=1&allowWatchBookmarks=true&timeoutSeconds=14400&resourceVersion="+rv, "", nil)
-			must(err)
-			if res.StatusCode != 200 {
-				must(fmt.Errorf("watch %s: %s", path, res.Status))
-			}
-			d := json.NewDecoder(res.Body)
-			for {
-				var ev struct {
-					Type   string
-					Object json.RawMessage
-				}
-				if err := d.Decode(&ev); err != nil {
-					break
-				}
-				at := time.Now()
-				if ev.Type == "ERROR" && !told { // the cache of a resource just defined began after the list
-					time.Sleep(100 * time.Millisecond)
-					rv = listed()
-					break
-				}
-				told = true
-				if ev.Type == "ERROR" {
-					must(fmt.Errorf("watch %s: %s", path, ev.Object))
-				}
-				var m struct {
-					Metadata struct{ ResourceVersion string }
-				}
-				o := new(T)
-				must(json.Unmarshal(ev.Object, &m))
-				rv = m.Metadata.ResourceVersion
-				if ev.Type != "BOOKMARK" {
-					must(json.Unmarshal(ev.Object, o))
-					f(ev.Type, o, at)
-				}
-			}
-			res.Body.Close()
-		}
-	}()
 }
 
-var metricRe = regexp.MustCompile(`^apiserver_request_total\{(.*)\} (\S+)$`)
-var labelRe = regexp.MustCompile(`(\w+)="([^"]*)"`)
-
-// requests reads apiserver_request_total as "VERB resource[/sub] class" -> count, leaving out leases, events and reviews.
-func (a *api) requests() map[string]int {
-	res, err := a.req(context.Background(), "GET", "/metrics", "", nil)
-	must(err)
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	must(err)
-	out := map[string]int{}
-	for _, line := range strings.Split(string(b), "\n") {
-		m := metricRe.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-		l := map[string]string{}
-		for _, kv := range labelRe.FindAllStringSubmatch(m[1], -1) {
-			l[kv[1]] = kv[2]
-		}
-		if l["resource"] == "leases" || l["resource"] == "events" || strings.HasSuffix(l["resource"], "reviews") || l["resource"] == "" {
-			continue
-		}
-		v, _ := strconv.ParseFloat(m[2], 64)
-		res := l["resource"]
-		if l["subresource"] != "" {
-			res += "/" + l["subresource"]
-		}
-		k := l["verb"] + " " + res
-		if c := l["code"]; c != "200" && c != "201" && c != "0" {
-			k += " " + c
-		}
-		out[k] += int(v)
+func (a *api) sendOnce(method, path, contentType string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(context.Background(), method, a.host+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
-	return out
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	req.Header.Set("Accept", jsonType)
+	req.Header.Set("User-Agent", "loadgen")
+	return a.clients[a.sent.Add(1)%uint64(len(a.clients))].Do(req)
 }
 
-func delta(before, after map[string]int) map[string]int {
-	out := map[string]int{}
-	for k, v := range after {
-		if d := v - before[k]; d != 0 {
-			out[k] = d
-		}
-	}
-	return out
-}
-
-func writes(d map[string]int) (n int) {
-	for k, v := range d {
-		switch strings.Fields(k)[0] {
-		case "POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION":
-			n += v
-		}
-	}
-	return n
-}
-
-// applyFile server-side applies every document of a YAML file; CustomResourceDefinitions only.
+// applyCRD applies the resource definitions of a file and waits until they are established.
 func (a *api) applyCRD(file string) {
-	raw, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	must(err)
-	for _, doc := range regexp.MustCompile(`(?m)^---\s*$`).Split(string(raw), -1) {
-		if strings.TrimSpace(doc) == "" {
-			continue
-		}
-		var o struct {
+	for _, document := range regexp.MustCompile(`(?m)^---\s*$`).Split(string(text), -1) {
+		var crd struct {
 			Kind     string
 			Metadata struct{ Name string }
 		}
-		must(yaml.Unmarshal([]byte(doc), &o))
-		if o.Kind != "CustomResourceDefinition" {
+		must(yaml.Unmarshal([]byte(document), &crd))
+		if crd.Kind != "CustomResourceDefinition" {
 			continue
 		}
-		p := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + o.Metadata.Name
-		must(a.do("PATCH", p+"?fieldManager=loadgen&force=true", applyCT, []byte(doc), nil))
+		path := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + crd.Metadata.Name
+		must(a.do("PATCH", path+"?fieldManager=loadgen&force=true", applyType, []byte(document), nil))
 		for range 100 {
-			var c struct {
-				Status struct {
-					Conditions []struct{ Type, Status string }
-				}
-			}
-			must(a.do("GET", p, "", nil, &c))
-			if slices.ContainsFunc(c.Status.Conditions, func(x struct{ Type, Status string }) bool { return x.Type == "Established" && x.Status == "True" }) {
+			if a.isEstablished(path) {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -252,28 +122,11 @@ func (a *api) applyCRD(file string) {
 	}
 }
 
-// each runs f(0..n-1) on w goroutines.
-func each(n, w int, f func(i int)) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(w, max(n, 1)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
+func (a *api) isEstablished(path string) bool {
+	type condition struct{ Type, Status string }
+	var crd struct {
+		Status struct{ Conditions []condition }
 	}
-	wg.Wait()
+	must(a.do("GET", path, "", nil, &crd))
+	return slices.Contains(crd.Status.Conditions, condition{"Established", "True"})
 }
-
-func must(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "loadgen:", err)
-		for _, f := range onDeath {
-			f()
-		}
-		os.Exit(1)
-	}
-}
-
-var onDeath []func()
