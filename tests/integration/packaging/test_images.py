@@ -1,4 +1,4 @@
-"""What the built images hold, read from their archives."""
+"""The contents of the built images, read from their archives."""
 
 import importlib
 import json
@@ -15,13 +15,13 @@ from tools import images
 
 HOME = PurePosixPath("opt/download-operator")
 OWN = {
-    "operator": {"download_operator", "download_schedule"},
-    "api": {"download_api", "download_schedule"},
+    "operator": {"download_operator", "download_kube", "download_schedule"},
+    "api": {"download_api", "download_kube", "download_schedule"},
     "worker": {"download_worker", "download_schedule"},
     "worker-pdf": {"download_worker", "download_schedule"},
 }
-MOST_OF_THE_WORKER = 130_000_000
-"""Bytes of its archive, which is not compressed: 113,000,000 when it was last looked at."""
+MAX_WORKER_BYTES = 130_000_000
+"""Size limit of the uncompressed archive, which had 113,000,000 bytes in November 2026."""
 BUILD_TOOLS = {"cc", "gcc", "g++", "make", "pip", "pip3", "uv"}
 
 
@@ -32,7 +32,7 @@ class Image:
     config: dict[str, Any]
     names: set[PurePosixPath]
     scripts: dict[PurePosixPath, bytes]
-    """First lines of what lies in our folder and starts with `#!`."""
+    """First lines of the scripts in our folder."""
 
 
 def read(target: str, path: Path) -> Image:
@@ -68,62 +68,66 @@ def image(request: pytest.FixtureRequest) -> Image:
     return read(request.param, images.build(request.param)[request.param])
 
 
-def test_it_runs_one_process_as_nobody(image: Image) -> None:
+def test_image_runs_one_process_as_nobody(image: Image) -> None:
     assert image.config["User"] == "65532:65532"
     process = f"download_{image.target.partition('-')[0]}"
     assert image.config["Entrypoint"] == ["python3", "-m", process]
     assert any(tag.endswith(images.reference(image.target)) for tag in image.tags)
 
 
-def test_it_holds_its_own_packages_only(image: Image) -> None:
+def test_image_has_its_own_packages_only(image: Image) -> None:
     top = {name.relative_to(HOME).parts[:1] for name in image.names if name.is_relative_to(HOME)}
     ours = {part for parts in top for part in parts if part.startswith("download_")}
     assert ours == OWN[image.target]
 
 
-def test_the_worker_knows_of_the_resource_only_the_result() -> None:
+def test_worker_has_only_the_contract_with_an_attempt_of_the_resource() -> None:
     worker = read("worker", images.build("worker")["worker"])
     folder = HOME / "download_schedule"
-    modules = {n.name for n in worker.names if n.parent == folder and n.suffix == ".py"}
-    assert modules == {"__init__.py", "result.py"}
+    modules = {n for n in worker.names if n.is_relative_to(folder) and n.suffix == ".py"}
+    assert folder / "attempt" / "result.py" in modules
+    assert {n.parent for n in modules} == {folder, folder / "attempt"}
+    assert [n.name for n in modules if n.parent == folder] == ["__init__.py"]
 
 
 @pytest.mark.parametrize("image", images.OPTIONAL, indirect=True)
-def test_the_browser_has_fonts_and_no_compiler_for_graphics_cards(image: Image) -> None:
+def test_browser_image_has_fonts_and_no_compiler_for_graphics_cards(image: Image) -> None:
     names = {name.name for name in image.names}
     assert {"chromium-headless-shell", "DejaVuSans.ttf"} <= names
     assert not [name for name in names if name.startswith("libLLVM")]
 
 
-def test_the_worker_holds_nothing_else_that_could_be_run() -> None:
+def test_worker_has_no_other_program() -> None:
     path = images.build("worker")["worker"]
     worker = read("worker", path)
     assert {n.name for n in worker.names if n.parent.name in ("bin", "sbin")} == {"python3"}
     folders = {name.parts[0] for name in worker.names if name.parts}
     assert folders <= {"etc", "lib", "lib64", "opt", "tmp", "usr"}
-    assert path.stat().st_size < MOST_OF_THE_WORKER
+    assert path.stat().st_size < MAX_WORKER_BYTES
 
 
-def test_everything_is_compiled(image: Image) -> None:
+def test_all_modules_are_compiled(image: Image) -> None:
     compiled = {n.parent.parent / n.name.split(".")[0] for n in image.names if n.suffix == ".pyc"}
     sources = {n.with_suffix("") for n in image.names if n.suffix == ".py" and HOME in n.parents}
     assert sources
     assert sources <= compiled
 
 
-def test_nothing_is_left_to_build_with(image: Image) -> None:
+def test_image_has_no_build_tools(image: Image) -> None:
     programs = {name.name for name in image.names if name.parent.name in ("bin", "sbin")}
     assert "python3" in programs
     assert not programs & BUILD_TOOLS
     assert PurePosixPath("usr/lib/python3.13/http/server.py") in image.names
 
 
-def test_no_script_needs_the_python_of_the_machine_that_built_it(image: Image) -> None:
+def test_scripts_do_not_need_the_python_of_the_machine_that_built_the_image(image: Image) -> None:
     interpreters = {line.split()[0].removeprefix(b"#!") for line in image.scripts.values()}
     assert interpreters <= {b"/usr/bin/env", b"/usr/bin/python3", b"/usr/bin/python"}
 
 
-def test_whoever_builds_nobody_can_read_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_files_are_readable_in_spite_of_the_umask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(importlib.import_module("tools.images.build"), "CACHE", tmp_path)
     before = os.umask(0o077)
     try:
@@ -135,13 +139,13 @@ def test_whoever_builds_nobody_can_read_it(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def unreadable(path: Path) -> list[str]:
-    found = []
+    names = []
     with tarfile.open(path) as archive:
         (manifest,) = json.loads(content(archive, "manifest.json"))
         for layer in manifest["Layers"]:
             with tarfile.open(fileobj=archive.extractfile(layer)) as files:
                 for member in files:
-                    wanted = 0o005 if member.isdir() else 0o004
-                    if not member.issym() and member.mode & wanted != wanted:
-                        found.append(member.name)
-    return found
+                    needed = 0o005 if member.isdir() else 0o004
+                    if not member.issym() and member.mode & needed != needed:
+                        names.append(member.name)
+    return names
