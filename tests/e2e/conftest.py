@@ -1,4 +1,4 @@
-"""The product on a cluster with real Pods: installed by Helm, and by kubectl alone."""
+"""The product on a cluster with real Pods, installed by Helm or by kubectl alone."""
 
 import itertools
 import os
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", params=list(INSTALLERS))
 def stage(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """An empty cluster, with the product installed one way or the other."""
+    """A cluster with the product, installed one way or the other, and a web server with files."""
     with clusters.temporary(f"e2e-{request.param}-{os.getpid()}", node=True) as cluster:
         install.load_images(cluster)
         INSTALLERS[request.param](cluster)

@@ -1,4 +1,4 @@
-"""Runs with real Pods: asked for, and waited for."""
+"""Request runs with real Pods, and wait for them."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ def secret(name: str, **values: str) -> dict[str, Any]:
 
 
 def runs(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = kubectl.get("dls", name).get("status", {}).get("history", [])
-    return found
+    history: list[dict[str, Any]] = kubectl.get("dls", name).get("status", {}).get("history", [])
+    return history
 
 
 def run_of(kubectl: Kubectl, name: str, *states: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
-        found = runs(kubectl, name)
-        return found[0] if found and found[0]["state"] in states else None
+        newest = next(iter(runs(kubectl, name)), None)
+        return newest if newest and newest["state"] in states else None
 
     return wait_for(f"{name} to be {states}", look, END_SECONDS, every=1)
 

@@ -1,4 +1,4 @@
-"""A bucket of a real S3 service as the destination, with the right key, a wrong one and none."""
+"""A bucket of a real S3 server as the destination, with the right key, a wrong one and none."""
 
 import hashlib
 from typing import Any
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 EXPLAIN_SECONDS = 60.0
-"""Within it, a run that cannot start says why."""
+"""How long a run that cannot start may take until it says why."""
 
 
 def to_bucket(name: str, secret_name: str) -> dict[str, Any]:
@@ -31,25 +31,27 @@ def to_bucket(name: str, secret_name: str) -> dict[str, Any]:
     return schedule(name, url=f"{install.WEB_URL}/files/e", destination={"s3": destination})
 
 
-def test_a_bucket_takes_files_and_says_why_it_does_not(stage: Cluster, namespace: Kubectl) -> None:
+def test_bucket_takes_files_and_runs_say_why_it_does_not(
+    stage: Cluster, namespace: Kubectl
+) -> None:
     with s3_server.running(stage) as service:
         namespace.apply(
             secret("right", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET),
             secret("wrong", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY="not-it"),
-            to_bucket("kept", "right"),
+            to_bucket("saved", "right"),
             to_bucket("denied", "wrong"),
             to_bucket("unstarted", "none"),
         )
         namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=60s")
         namespace("annotate", "dls", "--all", "downloads.dev/run-requested=one")
 
-        kept = ended(namespace, "kept")
-        assert kept["state"] == "Completed", kept
+        saved = ended(namespace, "saved")
+        assert saved["state"] == "Completed", saved
         served = hashlib.sha256(content("e")).hexdigest()
-        assert (kept["sha256"], kept["bytes"]) == (served, len(content("e")))
+        assert (saved["sha256"], saved["bytes"]) == (served, len(content("e")))
         (key,) = service.names()
-        assert kept["location"] == f"s3://downloads/{key}"
-        assert key.startswith(f"{namespace.namespace}/kept/")
+        assert saved["location"] == f"s3://downloads/{key}"
+        assert key.startswith(f"{namespace.namespace}/saved/")
         assert service.read(key) == content("e")
         assert service.attributes(key)["sha256"] == served
 

@@ -1,4 +1,4 @@
-"""The file of a run, read through the API from the claim that the chart mounts into it."""
+"""The file of a run, served by the API from the claim that the chart mounts into it."""
 
 import urllib.request
 
@@ -16,8 +16,8 @@ pytestmark = [
 ]
 
 
-def test_the_file_of_a_run_comes_from_the_mounted_claim(stage: Cluster) -> None:
-    """Schedule and claim are in the API's own namespace, where alone it can mount one."""
+def test_file_of_a_run_is_served_from_the_mounted_claim(stage: Cluster) -> None:
+    """Schedule and claim are in the API's own namespace: it cannot mount a claim of another."""
     kubectl = install.kubectl_of(stage, install.NAMESPACE)
     volume = {"volume": {"claimName": "served"}}
     kubectl.apply(
@@ -35,7 +35,7 @@ def test_the_file_of_a_run_comes_from_the_mounted_claim(stage: Cluster) -> None:
             ({**key, "Range": "bytes=1000000-"}, content("served")[1_000_000:]),
         ):
             request = urllib.request.Request(url + path, headers=headers)
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                assert answer.read() == expected
+            with urllib.request.urlopen(request, timeout=60) as response:
+                assert response.read() == expected
     install.install_by_helm(stage)
     kubectl("delete", "dls/served", "pvc/served", "--wait=false")

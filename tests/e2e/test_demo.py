@@ -1,4 +1,4 @@
-"""`make demo`, but for its cluster's name: twice, because it has to be idempotent."""
+"""`make demo` on a cluster of its own: twice, because it must be repeatable."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def name() -> Iterator[str]:
     clusters.down(chosen)
 
 
-def test_the_demo_shows_files_and_their_history(name: str) -> None:
+def test_demo_shows_files_and_their_history_every_time(name: str) -> None:
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-m", "tools.demo", name],
@@ -29,7 +29,15 @@ def test_the_demo_shows_files_and_their_history(name: str) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert done.stderr.count("sha256 served = recorded = kept") == 2
+        assert done.stderr.count("sha256 served = recorded = saved") == 2
         assert "Completed" in done.stdout
         assert "volume://downloads/default/nightly-report/" in done.stdout
-        assert "make cluster-down" in done.stdout
+        assert f"make cluster-down CLUSTER={clusters.choose_mode()}" in done.stdout
+        assert f"CLUSTER_NAME={name}\n" in done.stdout
+        assert len(schedules(done.stdout)) == 2
+
+
+def schedules(output: str) -> list[str]:
+    """Return the rows of `kubectl get dls` in the demo's output."""
+    table = output.partition("$ kubectl get dls\n")[2].partition("\n\n")[0]
+    return table.splitlines()[1:]

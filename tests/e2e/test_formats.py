@@ -1,4 +1,4 @@
-"""Each format, two destinations, a Secret in a header, a deleted Pod: all at once, in real Pods."""
+"""Every format, two destinations, a Secret in a header and a deleted Pod, in real Pods."""
 
 import hashlib
 from typing import Any
@@ -30,7 +30,7 @@ FILES = install.WEB_URL
 
 
 @pytest.fixture
-def with_pdf(stage: Cluster) -> None:
+def pdf_image(stage: Cluster) -> None:
     stage.load(*images.build("worker-pdf").values())
     kubectl = install.kubectl_of(stage, install.NAMESPACE)
     image = f"DOWNLOAD_OPERATOR_PDF_IMAGE={images.reference('worker-pdf')}"
@@ -38,7 +38,7 @@ def with_pdf(stage: Cluster) -> None:
     kubectl("rollout", "status", "deployment/download-operator", "--timeout=120s", timeout=130)
 
 
-def test_formats_and_destinations(stage: Cluster, with_pdf: None, namespace: Kubectl) -> None:
+def test_formats_and_destinations(stage: Cluster, pdf_image: None, namespace: Kubectl) -> None:
     volume = {"volume": {"claimName": "data"}}
     hidden = {"secretKeyRef": {"name": "word", "key": "word"}}
     headers = [{"name": "Authorization", "valueFrom": hidden}]
@@ -46,8 +46,8 @@ def test_formats_and_destinations(stage: Cluster, with_pdf: None, namespace: Kub
         install.claim("data"),
         secret("word", word="swordfish"),
         *(
-            schedule(each, url=f"{FILES}/page", format=each, destination=volume)
-            for each in EXTENSIONS
+            schedule(name, url=f"{FILES}/page", format=name, destination=volume)
+            for name in EXTENSIONS
         ),
         schedule("discard", url=f"{FILES}/files/b", destination={"discard": {}}),
         schedule(
@@ -59,27 +59,41 @@ def test_formats_and_destinations(stage: Cluster, with_pdf: None, namespace: Kub
     namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=60s")
     namespace("annotate", "dls", "--all", "downloads.dev/run-requested=one")
 
-    delete_its_pod(stage, namespace)
+    delete_pod(stage, namespace)
     check_formats(namespace)
     discarded = ended(namespace, "discard")
     assert discarded["sha256"] == hashlib.sha256(content("b")).hexdigest()
     assert "location" not in discarded
     check_on_volume(namespace, "secret", content("c"))
-    resumed = check_on_volume(namespace, "resumed", content("d"))
-    assert resumed["attempts"] == 2
+    check_resumed(stage, namespace)
+
+
+def check_resumed(stage: Cluster, kubectl: Kubectl) -> None:
+    """The attempt after the deleted Pod goes on where that one stopped.
+
+    A busy machine may need more than two Pods, but every Pod counts as one attempt.
+    """
+    run = check_on_volume(kubectl, "resumed", content("d"))
+    assert run["attempts"] == pods_created(kubectl, run["job"]) >= 2
     starts = steady_starts(stage)
-    assert len(starts) == 2
-    assert starts[1] > 0
+    assert starts[0] == 0
+    assert starts[-1] > 0
+
+
+def pods_created(kubectl: Kubectl, job: str) -> int:
+    """Return how many Pods the Job controller says it has created for a Job."""
+    selector = f"--field-selector=involvedObject.name={job},reason=SuccessfulCreate"
+    return len(kubectl.list("events", selector))
 
 
 def check_formats(kubectl: Kubectl) -> None:
-    """What is in them is told by tests of the worker; here, that each image can make them."""
-    for form, extension in EXTENSIONS.items():
-        run = ended(kubectl, form)
+    """Each image can convert. Tests of the worker check the contents."""
+    for name, extension in EXTENSIONS.items():
+        run = ended(kubectl, name)
         assert run["state"] == "Completed", run
         assert run["location"].endswith(extension)
-    for form in ("raw", "html"):
-        assert ended(kubectl, form)["sha256"] == hashlib.sha256(PAGE).hexdigest()
+    for name in ("raw", "html"):
+        assert ended(kubectl, name)["sha256"] == hashlib.sha256(PAGE).hexdigest()
     printed = ended(kubectl, "pdf")
     assert printed["bytes"] > 1000
     assert install.sha256_on_claim(kubectl, "data", printed["location"]) == printed["sha256"]
@@ -94,8 +108,8 @@ def check_on_volume(kubectl: Kubectl, name: str, body: bytes) -> dict[str, Any]:
     return run
 
 
-def delete_its_pod(stage: Cluster, kubectl: Kubectl) -> None:
-    """Once bytes are on their way to it."""
+def delete_pod(stage: Cluster, kubectl: Kubectl) -> None:
+    """Delete the Pod once it has asked for the file."""
     run_of(kubectl, "resumed", "Running")
     wait_for("the file to be asked for", lambda: steady_starts(stage), END_SECONDS)
     job = run_of(kubectl, "resumed", "Running")["job"]
@@ -103,6 +117,6 @@ def delete_its_pod(stage: Cluster, kubectl: Kubectl) -> None:
 
 
 def steady_starts(stage: Cluster) -> list[int]:
-    """From which byte on the file was asked for, each time."""
+    """Return the first byte of each request for the file."""
     log = install.kubectl_of(stage, install.WEB_NAMESPACE)("logs", "deployment/files")
     return [int(line.split()[-1]) for line in log.splitlines() if line.startswith("steady from")]

@@ -1,4 +1,4 @@
-"""The log of a run that goes on, followed by somebody whose right to it does not."""
+"""A log that is followed by a caller who loses the right to read it."""
 
 import time
 from pathlib import Path
@@ -20,33 +20,33 @@ pytestmark = [
 ]
 
 MAX_SECONDS = 60.0
-"""Allowed for 30 s by what is remembered, seen at the next sign of life 15 s later; and some."""
+"""The permission is cached for 30 s and checked at the next keep-alive, up to 15 s later."""
 SILENCE = httpx.Timeout(30, read=2 * MAX_SECONDS)
 
 
-def test_a_followed_log_ends_when_the_right_goes(
+def test_followed_log_ends_when_the_caller_loses_the_right(
     stage: Cluster, namespace: Kubectl, tmp_path: Path
 ) -> None:
-    place = namespace.namespace
+    name = namespace.namespace
     namespace("create", "serviceaccount", "listener")
     names = ["downloadschedules", "downloadschedules/log"]
     namespace.apply(
         role("listener", [("downloads.dev", names, ["get"])]),
-        binding("listener", account("listener", place)),
+        binding("listener", account("listener", name)),
         schedule("long", url=f"{install.WEB_URL}/slow/400", request={"stallTimeoutSeconds": 600}),
     )
     ask(namespace, "long", "once")
     run = wait_for_run(namespace, "long", "once", state="Running")
     token = namespace("create", "token", "listener", f"--audience={AUDIENCE}").strip()
-    log = f"/schedules/{place}.long/history/{run['id']}/log?follow=true"
+    log = f"/schedules/{name}.long/history/{run['id']}/log?follow=true"
     with servers(stage.kubeconfig, tmp_path) as start:
         api = start(auth="kubernetes")
         api.timeout = SILENCE
         api.headers.update(bearer(token))
         wait_for("the first line", lambda: b"/slow/400" in api.get(log.partition("?")[0]).content)
-        with api.stream("GET", log) as answer:
-            assert answer.status_code == 200
-            pieces = answer.iter_bytes()
+        with api.stream("GET", log) as response:
+            assert response.status_code == 200
+            pieces = response.iter_bytes()
             assert b"/slow/400" in next(pieces)
             namespace("delete", "rolebinding", "listener")
             began = time.monotonic()

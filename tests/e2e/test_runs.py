@@ -1,4 +1,4 @@
-"""The course of runs with real Pods: asked for, in each other's way, stuck, interrupted."""
+"""The life of runs with real Pods: requested, overlapping, stuck and interrupted."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ pytestmark = [
 
 SLOW = f"{install.WEB_URL}/slow/25"
 EXPLAIN_SECONDS = 60.0
-"""Within it, a run that cannot start says why."""
+"""How long a run that cannot start may take until it says why."""
 
 
 @pytest.fixture
 def ready(namespace: Kubectl) -> Kubectl:
-    """Everything that the cases below are about, made at once."""
+    """All schedules of the test, created together."""
     missing_secret = {"secretKeyRef": {"name": "none", "key": "k"}}
     no_secret = {"headers": [{"name": "A", "valueFrom": missing_secret}]}
     no_claim = {"volume": {"claimName": "none"}}
@@ -44,8 +44,8 @@ def ready(namespace: Kubectl) -> Kubectl:
     return namespace
 
 
-def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
-    """Begun together, because each takes its time."""
+def test_runs_start_overlap_and_end_as_their_schedules_say(stage: Cluster, ready: Kubectl) -> None:
+    """They run side by side, because each takes its time."""
     for name in ("forbid", "allow", "replace", "suspended", "deleted", "late"):
         ask(ready, name, "one")
     for name in ("no-claim", "no-secret", "no-claim-in-time", "no-secret-in-time"):
@@ -83,11 +83,11 @@ def test_the_course_of_runs(stage: Cluster, ready: Kubectl) -> None:
 
 
 def check_deleted(kubectl: Kubectl) -> None:
-    def left() -> list[str]:
+    def remaining() -> list[str]:
         names = [item["metadata"]["name"] for item in kubectl.list("cronjobs,jobs,pods")]
         return [name for name in names if name.startswith("deleted")]
 
-    wait_for("nothing left of the deleted one", lambda: not left(), timeout=90, every=1)
+    wait_for("nothing left of the deleted one", lambda: not remaining(), timeout=90, every=1)
 
 
 def check_stuck(kubectl: Kubectl) -> None:
@@ -100,14 +100,14 @@ def check_stuck(kubectl: Kubectl) -> None:
     assert (claim["state"], secret["state"]) == ("Pending", "Pending")
 
     def image() -> dict[str, Any] | None:
-        found = [run for run in runs(kubectl, "no-image") if "Image" in run.get("reason", "")]
-        return found[0] if found else None
+        matching = [run for run in runs(kubectl, "no-image") if "Image" in run.get("reason", "")]
+        return matching[0] if matching else None
 
     assert wait_for("why there is no image", image, EXPLAIN_SECONDS)["state"] == "Pending"
 
 
 def start_without_image(kubectl: Kubectl) -> None:
-    """A Job from the template whose image is nowhere."""
+    """Create a Job from the template with an image that no registry has."""
     template = kubectl.get("cronjob", "no-image")["spec"]["jobTemplate"]
     container = template["spec"]["template"]["spec"]["containers"][0]
     container["image"] = "127.0.0.1:1/nowhere:1"
