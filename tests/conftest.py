@@ -19,7 +19,7 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 ROOT = Path(__file__).parents[1]
-NODES = ("tests/e2e/", "tests/integration/cluster/")
+WITH_NODES = ("tests/e2e/", "tests/integration/cluster/")
 _numbers = itertools.count(1)
 
 # Settings and proxies of the developer's shell must not reach the processes under test.
@@ -29,10 +29,16 @@ for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Processes share the tests file by file, but one of them runs all tests that need a node."""
+    """Share the tests among processes file by file, except those that need a node.
+
+    A node takes a minute to set up and is waited for most of the time. There are two groups of tests
+    with nodes: those on the cluster that Helm has installed on, which they share, and all others.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "nodes" if nodeid.startswith(NODES) else nodeid.split("::", maxsplit=1)[0]
+        if nodeid.startswith(WITH_NODES):
+            return "installed by Helm" if "[helm" in nodeid else "other nodes"
+        return nodeid.split("::", maxsplit=1)[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

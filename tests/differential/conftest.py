@@ -15,13 +15,13 @@ SOURCES = Path(__file__).parent / "robfig"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cron-cases", type=int, help="how many cases to compare (100000)")
+    parser.addoption("--cron-cases", type=int, help="how many cases to compare (20000)")
     parser.addoption("--cron-seed", type=int, help="seed of an earlier run, to repeat it (random)")
 
 
 @pytest.fixture(scope="session")
 def cron_cases(pytestconfig: pytest.Config) -> int:
-    return int(pytestconfig.getoption("--cron-cases", None) or 100_000)
+    return int(pytestconfig.getoption("--cron-cases", None) or 20_000)
 
 
 @pytest.fixture(scope="session")
