@@ -1,5 +1,5 @@
-# One image for each process. `make images` prepares the build context: Python packages, hash-pinned
-# and made for this base, so that no image needs an index of them or holds a compiler.
+# One image for each process. `make images` fills the build context with Python packages for this
+# base, pinned by hash, so that the build needs no registry of them and the images no compiler.
 FROM debian:trixie-slim AS base
 RUN command -v python3 >/dev/null && test -d /etc/ssl/certs \
  || { apt-get update \
@@ -21,8 +21,8 @@ USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["python3", "-m", "download_api"]
 
-# Of Debian, the worker's image has Python, the libraries that it and its packages are linked to, and
-# the certificates: no shell, no package manager, nothing else that could be run.
+# From Debian, the worker's image has Python, the libraries that it and its packages are linked to,
+# and the certificates. It has no shell, no package manager and no other program.
 FROM base AS worker-files
 COPY worker /opt/download-operator
 RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator \
@@ -44,8 +44,8 @@ WORKDIR /tmp
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "download_worker"]
 
-# The worker with a browser, for format pdf. Left out is Mesa's compiler for graphics cards, a third
-# of the image, which a browser that prints never loads.
+# The worker with a browser, for format pdf. It lacks Mesa's compiler for graphics cards, a third of
+# the image, because a browser that prints never loads it.
 FROM base AS worker-pdf
 RUN printf 'path-exclude=%s\n' '/usr/lib/*/libLLVM*' '/usr/lib/*/libgallium*' '/usr/lib/*/libz3*' \
       '/usr/lib/chromium/libVk*' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' \

@@ -31,8 +31,8 @@ for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Share the tests among processes file by file, except those that need a node.
 
-    A node takes a minute to set up and is waited for most of the time. There are two groups of tests
-    with nodes: those on the cluster that Helm has installed on, which they share, and all others.
+    A node takes a minute to set up, and tests wait for it most of the time. Tests with nodes form
+    two groups: those that share the cluster on which Helm has installed the product, and the rest.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -31,9 +31,7 @@ def to_bucket(name: str, secret_name: str) -> dict[str, Any]:
     return schedule(name, url=f"{install.WEB_URL}/files/e", destination={"s3": destination})
 
 
-def test_bucket_takes_files_and_runs_say_why_it_does_not(
-    stage: Cluster, namespace: Kubectl
-) -> None:
+def test_bucket_takes_files_or_the_run_says_why_not(stage: Cluster, namespace: Kubectl) -> None:
     with s3_server.running(stage) as service:
         namespace.apply(
             secret("right", AWS_ACCESS_KEY_ID=KEY_ID, AWS_SECRET_ACCESS_KEY=SECRET),

@@ -1,1 +1,1 @@
-"""What the demo and the end-to-end tests play on: the product installed, and a web server."""
+"""The demo, and what end-to-end tests share with it: the installation and a web server."""

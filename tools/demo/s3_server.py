@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS) inside of the cluster, where Pods reach it."""
+"""A real S3 server (SeaweedFS) inside the cluster, where Pods reach it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ IMAGE = "download-operator/weed:1"
 NAMESPACE = "s3"
 PORT = 8333
 ENDPOINT = f"http://weed.{NAMESPACE}:{PORT}"
-"""For Pods."""
+"""The address for Pods."""
 
 
 @contextmanager
 def running(cluster: Cluster) -> Iterator[s3.S3Server]:
-    """Have the server, with an empty bucket, until the block ends; yields it as it is reached from
-    this machine."""
+    """Run the server with an empty bucket until the block ends. It is yielded with the address at
+    which this machine reaches it."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "weed.tar"
         write_image(archive, IMAGE, {"weed": s3.WEED.read_bytes()}, "/weed")
@@ -64,20 +64,25 @@ def _manifests() -> list[dict[str, Any]]:
             ],
         },
     }
-    here = {"name": "weed", "namespace": NAMESPACE}
+    metadata = {"name": "weed", "namespace": NAMESPACE}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": here, "data": {"s3.json": s3.CONFIG}},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata,
+            "data": {"s3.json": s3.CONFIG},
+        },
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": here,
+            "metadata": metadata,
             "spec": {"selector": {"matchLabels": labels}, "template": template},
         },
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": here,
+            "metadata": metadata,
             "spec": {"selector": labels, "ports": [{"port": PORT}]},
         },
     ]

@@ -1,9 +1,9 @@
-"""docs/api/api-reference.md, made from the API's own description. Pure."""
+"""docs/api/api-reference.md, generated from the API's OpenAPI description. Pure."""
 
 import json
 from typing import Any, Final
 
-JSON = dict[str, Any]
+from download_schedule.types import JSONObject
 
 HEAD: Final = """# HTTP API reference
 
@@ -15,7 +15,7 @@ address of the API (`http://localhost:8080`) and `KEY` as the key:
 show() { curl --silent --show-error --fail-with-body --header "X-API-Key: $KEY" "$@" && echo; }
 ```
 """
-BODIES: Final[dict[str, JSON]] = {
+BODIES: Final[dict[str, JSONObject]] = {
     "create_schedule": {
         "name": "Daily report",
         "url": "https://example.com/report.csv",
@@ -54,25 +54,25 @@ ORDER: Final = (
     "delete_schedule",
     "preview_cron",
 )
-"""Later examples use what earlier ones make; routes not named here come last."""
+"""Order of the routes: later examples use what earlier ones create. Other routes come last."""
 
 
-def render(description: JSON) -> str:
-    """Return the reference of everything that *description* has."""
+def render(description: JSONObject) -> str:
+    """Return the reference of all routes and schemas of an OpenAPI description."""
     operations = {
         operation["operationId"]: (method, path, operation)
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
     }
-    known = [name for name in ORDER if name in operations]
-    names = [*known, *(name for name in operations if name not in ORDER)]
+    ordered = [name for name in ORDER if name in operations]
+    names = [*ordered, *(name for name in operations if name not in ORDER)]
     routes = [_route(*operations[name]) for name in names]
     schemas = description["components"]["schemas"]
     shapes = [_shape(name, schemas[name]) for name in sorted(schemas)]
     return "\n".join([HEAD, "## Routes\n", *routes, "## Shapes\n", *shapes])
 
 
-def _route(method: str, path: str, operation: JSON) -> str:
+def _route(method: str, path: str, operation: JSONObject) -> str:
     lines = [f"### {method.upper()} {path}\n", f"{operation['description']}\n"]
     parameters = [p for p in operation.get("parameters", ()) if p["in"] != "path"]
     if parameters:
@@ -87,11 +87,11 @@ def _route(method: str, path: str, operation: JSON) -> str:
     return "\n".join([*lines, "", "```sh", example(method, path, operation), "```", ""])
 
 
-def example(method: str, path: str, operation: JSON) -> str:
-    """Return a curl command that shows a route."""
+def example(method: str, path: str, operation: JSONObject) -> str:
+    """Return a curl command that calls a route."""
     name = operation["operationId"]
-    where = path.replace("{schedule_id}", "$ID").replace("{execution_id}", "$RUN")
-    words = [f'"$API{where}{QUERIES.get(name, "")}"']
+    url = path.replace("{schedule_id}", "$ID").replace("{execution_id}", "$RUN")
+    words = [f'"$API{url}{QUERIES.get(name, "")}"']
     if method != "get":
         words.insert(0, f"--request {method.upper()}")
     if name in BODIES:
@@ -114,13 +114,13 @@ def example(method: str, path: str, operation: JSON) -> str:
     return command
 
 
-def _parameter(parameter: JSON) -> str:
-    said, schema = parameter.get("description", ""), parameter["schema"]
+def _parameter(parameter: JSONObject) -> str:
+    description, schema = parameter.get("description", ""), parameter["schema"]
     kind = _type(schema) + _default(schema.get("default"))
-    return "; ".join(part for part in (said.rstrip("."), kind) if part)
+    return "; ".join(part for part in (description.rstrip("."), kind) if part)
 
 
-def _answer(answer: JSON) -> str:
+def _answer(answer: JSONObject) -> str:
     for media, content in answer.get("content", {}).items():
         if media == "application/problem+json":
             return f"`{content['example']['detail']['error_type']}` and the like"
@@ -129,7 +129,7 @@ def _answer(answer: JSON) -> str:
     return str(answer.get("description", ""))
 
 
-def _shape(name: str, schema: JSON) -> str:
+def _shape(name: str, schema: JSONObject) -> str:
     lines = [f"### {name}\n", f"{_line(schema.get('description', ''))}\n"]
     required = schema.get("required", ())
     members = schema.get("properties", {})
@@ -144,8 +144,8 @@ def _shape(name: str, schema: JSON) -> str:
     return "\n".join([*lines, ""])
 
 
-def _type(schema: JSON) -> str:
-    """Return a JSON schema in a few words."""
+def _type(schema: JSONObject) -> str:
+    """Describe a JSON schema in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -158,14 +158,14 @@ def _type(schema: JSON) -> str:
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         inner = _type(schema["additionalProperties"])
         return f"map to ({inner})" if " or " in inner else f"map to {inner}"
-    # FastAPI makes decimal fractions of some bounds.
+    # FastAPI writes some integer bounds as decimal fractions.
     bounds = f" {schema['minimum']:.0f} to {schema['maximum']:.0f}" if "maximum" in schema else ""
     return f"{schema.get('format') or schema.get('type', 'any')}{bounds}"
 
 
 def _default(value: Any) -> str:
-    said = value not in (None, "") and not isinstance(value, dict | list)
-    return f" [`{json.dumps(value)}`]" if said else ""
+    is_shown = value not in (None, "") and not isinstance(value, dict | list)
+    return f" [`{json.dumps(value)}`]" if is_shown else ""
 
 
 def _line(text: str) -> str:

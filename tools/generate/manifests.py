@@ -1,8 +1,8 @@
-"""`python -m tools.generate.manifests write|check`: every file that is made from another one.
+"""`python -m tools.generate.manifests write|check`: all generated files.
 
-manifests/crd.yaml comes from the models, the chart's copy from it, and manifests/install.yaml is
-the chart rendered with its defaults. docs/api/openapi.json is what the HTTP API serves, and
-docs/api/api-reference.md is that for people.
+manifests/crd.yaml comes from the models, and the chart has a copy of it. manifests/install.yaml is
+the chart rendered with its defaults. docs/api/openapi.json is the description that the HTTP API
+serves, and docs/api/api-reference.md is the same for people.
 """
 
 import json
@@ -39,7 +39,7 @@ metadata:
 
 
 def generate(root: Path) -> None:
-    """Write every generated file below `root`."""
+    """Write all generated files below *root*."""
     for path in ALL:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "download_schedule.crd", str(root / CRD)], check=True)
@@ -51,7 +51,7 @@ def generate(root: Path) -> None:
 
 
 def rendered() -> str:
-    """The chart as `helm template` renders it with its defaults."""
+    """Return the chart as `helm template` renders it with its defaults."""
     helm = binaries.ensure("helm")["helm"]
     return subprocess.run(
         [helm, "template", NAMESPACE, str(CHART), f"--namespace={NAMESPACE}"],
@@ -62,7 +62,7 @@ def rendered() -> str:
 
 
 def stale() -> list[Path]:
-    """Generated files that are not what they would be now."""
+    """Return the generated files that are out of date."""
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         return [
@@ -80,9 +80,9 @@ def main() -> int:
             generate(REPOSITORY)
             return 0
         case ["check"]:
-            for path in (old := stale()):
+            for path in (outdated := stale()):
                 print(f"{path} is out of date: run `make generate` and commit it", file=sys.stderr)
-            return 1 if old else 0
+            return 1 if outdated else 0
     print(__doc__, file=sys.stderr)
     return 2
 

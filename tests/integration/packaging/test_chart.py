@@ -1,4 +1,4 @@
-"""Whose the resource is when the chart is installed, goes, and comes again."""
+"""The owner of the CRD while the chart is installed, uninstalled and installed again."""
 
 import subprocess
 
@@ -10,25 +10,25 @@ CRD = "crd/downloadschedules.downloads.dev"
 OTHERS = "invalid ownership metadata"
 
 
-def test_the_resource_changes_hands_only_when_told(own_cluster: LocalCluster) -> None:
+def test_crd_changes_its_owner_only_on_request(own_cluster: LocalCluster) -> None:
     programs = binaries.ensure("helm", "kubectl")
     kubectl = Kubectl(programs["kubectl"], own_cluster.kubeconfig)
 
     def helm(command: str, release: str, *arguments: str) -> str:
         argv = [str(programs["helm"]), command, release, *arguments]
-        place = [f"--kubeconfig={own_cluster.kubeconfig}", "--namespace=default"]
-        return subprocess.run([*argv, *place], capture_output=True, text=True, check=False).stderr
+        where = [f"--kubeconfig={own_cluster.kubeconfig}", "--namespace=default"]
+        return subprocess.run([*argv, *where], capture_output=True, text=True, check=False).stderr
 
     def install(release: str, *arguments: str) -> str:
         return helm("install", release, str(CHART), *arguments)
 
-    # What kubectl made stays kubectl's.
+    # kubectl has created it: Helm does not take it over.
     assert OTHERS in install("one")
     assert "Error" not in install("one", "--set=crd.install=false")
     assert OTHERS in install("two", "--set=crd.install=false")
     helm("uninstall", "one")
     kubectl("delete", CRD)
-    # What Helm made stays a release's.
+    # A release has created it: another release does not take it over.
     assert "Error" not in install("one")
     helm("uninstall", "one")
     assert kubectl.get(CRD)

@@ -1,4 +1,4 @@
-"""The alerts fire when they should, and the Prometheus operator takes what the chart makes."""
+"""The alerts fire when they should, and the Prometheus operator accepts the chart's objects."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_guide_lists_the_alerts() -> None:
+def test_guide_lists_the_alerts() -> None:
     guide = (REPOSITORY / "docs" / "operating.md").read_text()
     listed = re.findall(r"^\| `(Download\w+)` \| `(.*)` \| (\w+) \|$", guide, re.MULTILINE)
     assert listed == [(rule["alert"], rule["expr"], rule["for"]) for rule in rules()]
@@ -83,7 +83,7 @@ def test_the_guide_lists_the_alerts() -> None:
         ),
     ],
 )
-def test_the_alerts_fire_when_they_should(
+def test_alerts_fire_when_they_should(
     series: dict[str, int | str], firing: set[str], tmp_path: Path
 ) -> None:
     values = {name: f"{v}x99" if isinstance(v, int) else v for name, v in series.items()}
@@ -98,25 +98,23 @@ def test_the_alerts_fire_when_they_should(
         "input_series": [{"series": name, "values": text} for name, text in values.items()],
         "promql_expr_test": [expected],
     }
-    scene = tmp_path / "test.yaml"
-    scene.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": [test]}))
-    promtool("test", "rules", str(scene))
+    file = tmp_path / "test.yaml"
+    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": [test]}))
+    promtool("test", "rules", str(file))
 
 
-def test_the_alerts_are_of_numbers_that_there_are(
-    start_operator: StartOperator, kubectl: Kubectl
-) -> None:
+def test_alerts_use_metrics_that_exist(start_operator: StartOperator, kubectl: Kubectl) -> None:
     promtool("check", "rules", str(ALERTS))
     operator = start_operator(namespaces=kubectl.namespace)
     cluster: Any = SimpleNamespace(answers={})
     streams: Any = ()
-    told = operator.ask("/metrics").text + metrics(Traffic(), cluster, streams)
+    exposed = operator.ask("/metrics").text + metrics(Traffic(), cluster, streams)
     for rule in rules():
         for name in re.findall(r"download_\w+", rule["expr"]):
-            assert f"# TYPE {name.removesuffix('_count')} " in told
+            assert f"# TYPE {name.removesuffix('_count')} " in exposed
 
 
-def test_the_resources_of_the_prometheus_operator_take_them(
+def test_prometheus_operator_accepts_the_objects_of_the_chart(
     cluster: LocalCluster, kubectl: Kubectl
 ) -> None:
     helm = binaries.ensure("helm")["helm"]
@@ -124,16 +122,18 @@ def test_the_resources_of_the_prometheus_operator_take_them(
     values += ["crd.install=false", "metrics.labels.release=mine"]
     command = [str(helm), "template", "x", str(CHART), f"--namespace={kubectl.namespace}"]
     settings = [f"--set={value}" for value in values]
-    made = subprocess.run([*command, *settings], capture_output=True, text=True, check=True).stdout
+    rendered = subprocess.run(
+        [*command, *settings], capture_output=True, text=True, check=True
+    ).stdout
     objects = [
         item
-        for item in yaml.safe_load_all(made)
+        for item in yaml.safe_load_all(rendered)
         if item and item["apiVersion"] == "monitoring.coreos.com/v1"
     ]
     names = [f"{item['kind'].lower()}s" for item in objects]
     assert names == ["podmonitors", "prometheusrules"]
     for name in names:
-        # Too long for the annotation of kubectl apply.
+        # `kubectl apply` would copy it into an annotation, for which it is too long.
         kubectl("create", f"--filename={definitions() / f'monitoring.coreos.com_{name}.yaml'}")
     try:
         for name in names:
@@ -147,7 +147,7 @@ def test_the_resources_of_the_prometheus_operator_take_them(
 
 
 def definitions() -> Path:
-    """The folder of the Prometheus operator's resource definitions, at the version pinned."""
+    """Return the folder of the Prometheus operator's CRDs, at the pinned version."""
     done = subprocess.run(
         [go.program(), "mod", "download", "-json", MODULE],
         cwd=PINNED,

@@ -1,4 +1,4 @@
-"""The images, the chart and the manifests say the same."""
+"""The images, the chart and the manifests agree."""
 
 import json
 import re
@@ -34,17 +34,17 @@ def rendered(*values: str, flag: str = "--set") -> list[dict[str, Any]]:
 
 
 def one(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    (found,) = (i for i in items if (i["kind"], i["metadata"]["name"]) == (kind, name))
-    return found
+    (item,) = (i for i in items if (i["kind"], i["metadata"]["name"]) == (kind, name))
+    return item
 
 
-def test_everything_generated_is_up_to_date() -> None:
+def test_generated_files_are_up_to_date() -> None:
     assert stale() == []
     assert broken() == []
     assert (REPOSITORY / CRD).read_bytes() == (REPOSITORY / CHART_CRD).read_bytes()
 
 
-def test_one_version() -> None:
+def test_chart_images_and_manifests_have_one_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["version"] == chart["appVersion"] == VERSION
     text = (REPOSITORY / INSTALL).read_text()
@@ -52,7 +52,7 @@ def test_one_version() -> None:
         assert images.reference(target) in text
 
 
-def test_without_helm_every_image_comes_from_the_registry_named() -> None:
+def test_readme_command_takes_every_image_from_the_registry() -> None:
     (command,) = re.findall(
         r"^(sed .*) \| kubectl", (REPOSITORY / "README.md").read_text(), re.MULTILINE
     )
@@ -60,11 +60,10 @@ def test_without_helm_every_image_comes_from_the_registry_named() -> None:
         ["bash", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     named = re.findall(r"(?:image|value): (\S+:0\.\S+)", done.stdout)
-    wanted = {f"REGISTRY/{images.reference(target)}" for target in images.TARGETS}
-    assert set(named) == wanted
+    assert set(named) == {f"REGISTRY/{images.reference(target)}" for target in images.TARGETS}
 
 
-def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
+def test_schema_has_every_value_and_refuses_others() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     for part, members in values.items():
@@ -81,19 +80,19 @@ def test_every_value_is_in_the_schema_and_nothing_else_is_accepted() -> None:
         [f"--set=api.content.volumes[{number}].claimName=a" for number in range(2)],
     ],
 )
-def test_what_is_named_twice_is_refused(values: list[str]) -> None:
+def test_duplicates_are_refused(values: list[str]) -> None:
     done = helm("template", "x", str(CHART), *values)
     assert done.returncode
     assert "are equal" in done.stderr
 
 
-def test_a_repository_left_empty_is_refused() -> None:
+def test_missing_repository_is_refused() -> None:
     done = helm("template", "x", str(CHART), "--set=image.repository=null")
     assert done.returncode
     assert "missing property 'repository'" in done.stderr
 
 
-def test_the_readme_lists_every_value() -> None:
+def test_readme_lists_every_value() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     listed = re.findall(r"^\| `([a-zA-Z.]+)` \|", (CHART / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(value_names(values))
@@ -107,7 +106,7 @@ def value_names(values: dict[str, Any]) -> list[str]:
     return names
 
 
-def test_a_chart_of_charts_can_switch_it_on(tmp_path: Path) -> None:
+def test_chart_can_be_a_conditional_dependency(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
     dependency = {"name": CHART.name, "version": VERSION, "condition": f"{CHART.name}.enabled"}
@@ -119,12 +118,12 @@ def test_a_chart_of_charts_can_switch_it_on(tmp_path: Path) -> None:
         assert ("kind: Deployment" in done.stdout) == (enabled == "true")
 
 
-def test_the_chart_is_sound() -> None:
+def test_chart_passes_helm_lint() -> None:
     done = helm("lint", str(CHART), "--strict")
     assert done.returncode == 0, done.stdout
 
 
-def test_every_pod_is_restricted() -> None:
+def test_pods_are_restricted() -> None:
     for item in rendered():
         if item["kind"] != "Deployment":
             continue
@@ -138,7 +137,7 @@ def test_every_pod_is_restricted() -> None:
 
 
 @pytest.mark.parametrize("part", ["operator", "api"])
-def test_the_pods_run_where_the_values_say(part: str) -> None:
+def test_values_choose_the_nodes_of_a_pod(part: str) -> None:
     values = {
         "nodeSelector": {"example.com/on": "true"},
         "tolerations": [{"key": "egress", "operator": "Exists", "effect": "NoSchedule"}],
@@ -165,13 +164,13 @@ def test_the_pods_run_where_the_values_say(part: str) -> None:
         ("priorityClassName=1", "got number, want string"),
     ],
 )
-def test_where_no_pod_could_run_is_refused(part: str, value: str, sentence: str) -> None:
+def test_invalid_scheduling_is_refused(part: str, value: str, sentence: str) -> None:
     done = helm("template", "x", str(CHART), f"--set={part}.{value}")
     assert done.returncode
     assert sentence in done.stderr
 
 
-def test_a_drain_takes_one_replica_at_a_time_where_another_can_take_over() -> None:
+def test_disruption_budget_exists_with_two_replicas() -> None:
     assert "PodDisruptionBudget" not in {item["kind"] for item in rendered()}
     items = rendered("operator.replicas=2")
     budget = one(items, "PodDisruptionBudget", "download-operator")["spec"]
@@ -180,19 +179,19 @@ def test_a_drain_takes_one_replica_at_a_time_where_another_can_take_over() -> No
     assert budget["selector"] == deployment["selector"]
 
 
-def test_prometheus_finds_the_ports_of_both_pods() -> None:
+def test_pod_monitor_selects_the_ports_of_both_pods() -> None:
     assert "monitoring.coreos.com/v1" not in {item["apiVersion"] for item in rendered()}
     items = rendered("metrics.podMonitor.enabled=true")
     spec = one(items, "PodMonitor", "download-operator")["spec"]
-    asked = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
+    ports = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
     for name in ("download-operator", "download-operator-api"):
         pod = one(items, "Deployment", name)["spec"]["template"]
         assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
         (container,) = pod["spec"]["containers"]
-        assert len(asked & {port["name"] for port in container["ports"]}) == 1
+        assert len(ports & {port["name"] for port in container["ports"]}) == 1
 
 
-def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
+def test_operator_can_neither_read_secrets_nor_change_schedules() -> None:
     rules = one(rendered(), "ClusterRole", "download-operator")["rules"]
     granted = {(r, v) for rule in rules for r in rule["resources"] for v in rule["verbs"]}
     assert not any(resource == "secrets" or verb == "*" for resource, verb in granted)
@@ -200,16 +199,16 @@ def test_the_operator_cannot_read_secrets_nor_write_schedules() -> None:
     assert ("downloadschedules", "update") not in granted
 
 
-def test_namespaces_bind_the_operator_to_them() -> None:
+def test_operator_is_bound_to_its_namespaces() -> None:
     items = rendered("operator.namespaces={a,b}")
-    places = {
+    bound = {
         i["metadata"]["namespace"]
         for i in items
         if (i["kind"], i["metadata"]["name"]) == ("RoleBinding", "download-operator")
     }
-    assert places == {"a", "b"}
-    everywhere = {i["metadata"]["name"] for i in items if i["kind"] == "ClusterRoleBinding"}
-    assert everywhere == {"download-operator-api"}
+    assert bound == {"a", "b"}
+    cluster_wide = {i["metadata"]["name"] for i in items if i["kind"] == "ClusterRoleBinding"}
+    assert cluster_wide == {"download-operator-api"}
     items = rendered("operator.namespaces={a,b}", "api.enabled=false")
     assert "ClusterRoleBinding" not in {i["kind"] for i in items}
 
@@ -223,7 +222,7 @@ def test_namespaces_bind_the_operator_to_them() -> None:
         (["operator.namespaces={team}", "api.namespace=mine"], "mine"),
     ],
 )
-def test_the_api_makes_schedules_where_the_operator_serves_them(
+def test_api_creates_schedules_in_a_namespace_that_the_operator_serves(
     values: list[str], namespace: str
 ) -> None:
     deployment = one(rendered(*values), "Deployment", "download-operator-api")
@@ -232,7 +231,7 @@ def test_the_api_makes_schedules_where_the_operator_serves_them(
     assert environment["DOWNLOAD_API_NAMESPACE"] == namespace
 
 
-def test_the_notes_say_what_works() -> None:
+def test_notes_show_commands_for_these_values() -> None:
     values = ["--set=operator.namespaces={team}", "--set=api.service.port=80"]
     done = helm("install", "x", str(CHART), "--dry-run=client", "--namespace=place", *values)
     assert done.returncode == 0, done.stderr
@@ -242,7 +241,7 @@ def test_the_notes_say_what_works() -> None:
     assert "http://localhost:8080/schedules" in notes
 
 
-def test_the_values_of_the_operator_are_its_settings() -> None:
+def test_values_of_the_operator_become_its_settings() -> None:
     values = [
         "operator.defaultDestination.volume.claimName=downloads",
         "operator.pdfImage=example.com/worker-pdf:1",
@@ -271,7 +270,7 @@ def test_the_values_of_the_operator_are_its_settings() -> None:
     }
 
 
-def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
+def test_existing_secret_needs_no_right_to_create_one() -> None:
     items = rendered("api.existingSecret=mine")
     assert {i["metadata"]["name"] for i in items if i["kind"] == "Role"} == {"download-operator"}
     pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
@@ -287,7 +286,9 @@ def test_a_key_of_ones_own_needs_no_right_to_make_one() -> None:
         (["api.auth=kubernetes", "api.existingSecret=mine"], "/key/keys.json", True),
     ],
 )
-def test_who_is_let_into_the_api(values: list[str], file: str | None, reviews: bool) -> None:
+def test_authentication_has_the_key_file_and_rights_that_it_needs(
+    values: list[str], file: str | None, reviews: bool
+) -> None:
     items = rendered(*values)
     rules = one(items, "ClusterRole", "download-operator-api")["rules"]
     granted = {resource for rule in rules for resource in rule["resources"]}
@@ -303,7 +304,7 @@ def test_who_is_let_into_the_api(values: list[str], file: str | None, reviews: b
     assert ("key" in mounted) == (file is not None)
 
 
-def test_the_api_believes_the_proxies_that_it_is_to_trust() -> None:
+def test_trusted_proxies_become_a_setting_of_the_api() -> None:
     deployment = one(
         rendered("api.trustedProxies={10.0.0.0/8,fd00::/8}"), "Deployment", "download-operator-api"
     )
@@ -314,14 +315,14 @@ def test_the_api_believes_the_proxies_that_it_is_to_trust() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1_000_000])
-def test_the_api_takes_as_many_requests_as_the_value_says(limit: int) -> None:
+def test_rate_limit_becomes_a_setting_of_the_api(limit: int) -> None:
     deployment = one(rendered(f"api.rateLimit={limit}"), "Deployment", "download-operator-api")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     environment = {item["name"]: item["value"] for item in container["env"]}
     assert ApiSettings.from_environment(environment).rate_limit == limit
 
 
-def test_the_api_reads_the_claims_that_it_is_to_serve() -> None:
+def test_claims_to_serve_are_mounted_into_the_api() -> None:
     values = [f"api.content.volumes[{n}].claimName={name}" for n, name in enumerate("ab")]
     deployment = one(rendered(*values), "Deployment", "download-operator-api")
     pod = deployment["spec"]["template"]["spec"]
@@ -337,26 +338,26 @@ def test_the_api_reads_the_claims_that_it_is_to_serve() -> None:
         assert claims[mount["name"]] == {"claimName": claim.name, "readOnly": True}
 
 
-def test_parts_can_be_left_out() -> None:
+def test_api_and_crd_can_be_left_out() -> None:
     kinds = {i["kind"] for i in rendered("api.enabled=false", "crd.install=false")}
     assert "CustomResourceDefinition" not in kinds
     assert "Service" not in kinds
 
 
-def test_the_resource_stays_when_the_chart_goes() -> None:
+def test_crd_stays_when_the_chart_is_uninstalled() -> None:
     crd = one(rendered(), "CustomResourceDefinition", "downloadschedules.downloads.dev")
     assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
 @pytest.mark.parametrize("target", [*images.TARGETS, *images.OPTIONAL])
-def test_an_image_runs_its_own_process_as_nobody(target: str) -> None:
+def test_image_runs_its_own_process_as_nobody(target: str) -> None:
     stages = re.split(r"^FROM ", (REPOSITORY / "Dockerfile").read_text(), flags=re.MULTILINE)
     (stage,) = (text for text in stages if text.partition("\n")[0].endswith(f" AS {target}"))
     assert f'ENTRYPOINT ["python3", "-m", "download_{target.partition("-")[0]}"]' in stage
     assert "USER 65532:65532" in stage
 
 
-def test_the_demo_does_without_the_browser() -> None:
+def test_demo_builds_no_image_with_a_browser() -> None:
     assert "worker-pdf" not in images.TARGETS
 
 
@@ -366,14 +367,14 @@ def dry_run(*arguments: str) -> str:
     return done.stdout
 
 
-def test_another_python_is_another_environment(tmp_path: Path) -> None:
+def test_another_python_gets_another_environment(tmp_path: Path) -> None:
     other = tmp_path / "python3"
     other.write_text("#!/bin/sh\necho Python 3.99.0\n")
     other.chmod(0o755)
     assert f"{other} -m venv --clear .venv" in dry_run("lint", f"PYTHON={other}")
 
 
-def test_nothing_names_a_registry_or_this_machine() -> None:
+def test_no_file_names_a_registry_or_this_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -384,7 +385,7 @@ def test_nothing_names_a_registry_or_this_machine() -> None:
             assert not forbidden.search(path.read_text(errors="replace")), name
 
 
-def test_names_that_yaml_would_take_for_something_else_stay_text() -> None:
+def test_names_that_look_like_other_yaml_types_stay_text() -> None:
     values = {
         "image.pullSecrets[0]": "1e3",
         "operator.namespaces[0]": "on",
@@ -403,11 +404,11 @@ def test_names_that_yaml_would_take_for_something_else_stay_text() -> None:
 
 
 def names_in(value: Any) -> list[Any]:
-    """What stands for the name of something, wherever it is."""
+    """Return the names in a manifest, at any depth."""
     keys = {"namespace", "name", "secretName", "claimName", "app.kubernetes.io/instance"}
     if isinstance(value, list):
-        return [name for each in value for name in names_in(each)]
+        return [name for item in value for name in names_in(item)]
     if not isinstance(value, dict):
         return []
-    inner = [name for each in value.values() for name in names_in(each)]
-    return inner + [each for key, each in value.items() if key in keys]
+    inner = [name for member in value.values() for name in names_in(member)]
+    return inner + [member for key, member in value.items() if key in keys]
