@@ -44,7 +44,7 @@ class StubKind:
     def set(self, **members: Any) -> None:
         """Change members of the state."""
         before = self.state() if self._state.exists() else {}
-        self._state.write_text(json.dumps(before | members))
+        _write(self._state, before | members)
 
     def add_node(
         self, cluster: str, *, state: str = "running", has_kubeconfig: bool, ready: bool
@@ -61,7 +61,7 @@ def main(program: str, arguments: list[str]) -> int:
     options = dict(word.split("=", 1) for word in arguments if "=" in word)
     words = tuple(word for word in arguments if not word.startswith("-"))
     code = (_kind if program == "kind" else _docker)(state, words, options, path)
-    path.write_text(json.dumps(state))
+    _write(path, state)
     return code
 
 
@@ -95,7 +95,7 @@ def _create(state: Any, node: str, options: dict[str, str], path: Path) -> int:
         return _fail(f'failed to create cluster: failed to pull image "{image}": exit status 1')
     state["nodes"][node] = {"state": "running", "has_kubeconfig": False, "ready": False}
     if state["hangs_in_create"]:
-        path.write_text(json.dumps(state))
+        _write(path, state)
         time.sleep(60)
     state["nodes"][node] = {"state": "running", "has_kubeconfig": True, "ready": True}
     Path(options["--kubeconfig"]).write_text("kubeconfig")
@@ -123,6 +123,13 @@ def _docker(state: Any, words: tuple[str, ...], options: dict[str, str], _path: 
         case _:
             return _fail(f"the stub of docker does not know {words}")
     return 0
+
+
+def _write(path: Path, state: Any) -> None:
+    """Write the state in one step, because others read it meanwhile."""
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(state))
+    unfinished.replace(path)
 
 
 def _fail(message: str) -> int:
