@@ -113,6 +113,8 @@ def down(name: str) -> bool:
     if _is_alive(folder):
         supervisor.ask(folder / "supervisor.sock", {"do": "stop"})
         _wait_until_gone(folder)
+    else:
+        _kill_unfinished(folder)
     if (folder / "layout.json").exists():
         cgroups.remove(_read_layout(folder))
     shutil.rmtree(folder)
@@ -169,7 +171,6 @@ def _read_layout(folder: Path) -> Layout:
 def _is_alive(folder: Path) -> bool:
     """Return whether the supervisor responds and got far enough to have a layout."""
     if not (folder / "layout.json").exists():
-        _kill_unfinished(folder)
         return False
     try:
         supervisor.ask(folder / "supervisor.sock", {"do": "list"}, timeout=10)
