@@ -26,8 +26,8 @@ def cron_cases(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def cron_seed(pytestconfig: pytest.Config) -> int:
-    given = pytestconfig.getoption("--cron-seed", None)
-    return random.SystemRandom().randrange(2**32) if given is None else int(given)
+    seed = pytestconfig.getoption("--cron-seed", None)
+    return random.SystemRandom().randrange(2**32) if seed is None else int(seed)
 
 
 @pytest.fixture(scope="session")

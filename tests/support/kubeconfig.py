@@ -1,4 +1,4 @@
-"""What a kubeconfig says, for clients in a test's own process, and another that says the same."""
+"""Logins with a kubeconfig for clients in the test's own process, and kubeconfigs for a proxy."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from download_kube.login import login
 
 
 def login_by(kubeconfig: Path) -> Callable[[], kopf.ConnectionInfo]:
-    """Return the operator's login with this file."""
+    """Return a login function that uses this file."""
 
     def logged_in() -> kopf.ConnectionInfo:
         with patch.dict(os.environ, KUBECONFIG=str(kubeconfig)):
@@ -22,7 +22,7 @@ def login_by(kubeconfig: Path) -> Callable[[], kopf.ConnectionInfo]:
 
 
 def detour_of(kubeconfig: Path, port: int, folder: Path) -> Path:
-    """Return a kubeconfig that leads through *port* of the loopback, where there is no TLS."""
+    """Write a kubeconfig that leads to *port* of the loopback without TLS, and return its path."""
     content = yaml.safe_load(kubeconfig.read_text())
     for cluster in content["clusters"]:
         cluster["cluster"] = {"server": f"http://127.0.0.1:{port}"}

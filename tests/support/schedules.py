@@ -6,7 +6,7 @@ URL = "https://example.com/report.csv"
 
 
 def schedule(name: str, /, **spec: Any) -> dict[str, Any]:
-    """A DownloadSchedule that fires once a year unless told otherwise."""
+    """Return a DownloadSchedule. It fires once a year by default."""
     return {
         "apiVersion": "downloads.dev/v1alpha1",
         "kind": "DownloadSchedule",
@@ -16,6 +16,6 @@ def schedule(name: str, /, **spec: Any) -> dict[str, Any]:
 
 
 def condition(resource: dict[str, Any] | None, kind: str) -> dict[str, Any]:
-    """The condition of that type, or an empty one."""
+    """Return the condition of a type, or an empty one."""
     conditions = (resource or {}).get("status", {}).get("conditions", [])
     return next((c for c in conditions if c["type"] == kind), {})

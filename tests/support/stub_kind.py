@@ -73,8 +73,8 @@ def _kind(state: Any, words: tuple[str, ...], options: dict[str, str], path: Pat
         case ["create", "cluster"]:
             return _create(state, node, options, path)
         case ["export", "kubeconfig"]:
-            known = nodes.get(node, {})
-            if known.get("state") != "running" or not known["has_kubeconfig"]:
+            container = nodes.get(node, {})
+            if container.get("state") != "running" or not container["has_kubeconfig"]:
                 return _fail("failed to get cluster internal kubeconfig: command failed")
             Path(options["--kubeconfig"]).write_text("kubeconfig")
         case ["load", "image-archive", archive]:
@@ -111,9 +111,9 @@ def _docker(state: Any, words: tuple[str, ...], options: dict[str, str], _path: 
             return 0 if state["can_pull"] else _fail("failed to do request: no such host")
         case ["ps"]:
             cluster = options["--filter"].rpartition("=")[2]
-            for node, known in nodes.items():
+            for node, container in nodes.items():
                 if node == f"{cluster}-control-plane":
-                    print(node, known["state"])
+                    print(node, container["state"])
         case ["start", node]:
             nodes[node]["state"] = "running"
         case ["exec", node, "kubectl", *_]:

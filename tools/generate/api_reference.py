@@ -68,8 +68,8 @@ def render(description: JSONObject) -> str:
     names = [*ordered, *(name for name in operations if name not in ORDER)]
     routes = [_route(*operations[name]) for name in names]
     schemas = description["components"]["schemas"]
-    shapes = [_shape(name, schemas[name]) for name in sorted(schemas)]
-    return "\n".join([HEAD, "## Routes\n", *routes, "## Shapes\n", *shapes])
+    tables = [_schema(name, schemas[name]) for name in sorted(schemas)]
+    return "\n".join([HEAD, "## Routes\n", *routes, "## Schemas\n", *tables])
 
 
 def _route(method: str, path: str, operation: JSONObject) -> str:
@@ -79,10 +79,10 @@ def _route(method: str, path: str, operation: JSONObject) -> str:
         lines += ["| parameter | in | what |", "|---|---|---|"]
         lines += [f"| `{p['name']}` | {p['in']} | {_parameter(p)} |" for p in parameters]
         lines.append("")
-    lines += ["| answer | |", "|---|---|"]
+    lines += ["| response | |", "|---|---|"]
     lines += [
-        f"| {status} | {_answer(answer)} |"
-        for status, answer in sorted(operation["responses"].items())
+        f"| {status} | {_response(response)} |"
+        for status, response in sorted(operation["responses"].items())
     ]
     return "\n".join([*lines, "", "```sh", example(method, path, operation), "```", ""])
 
@@ -120,16 +120,16 @@ def _parameter(parameter: JSONObject) -> str:
     return "; ".join(part for part in (description.rstrip("."), kind) if part)
 
 
-def _answer(answer: JSONObject) -> str:
-    for media, content in answer.get("content", {}).items():
+def _response(response: JSONObject) -> str:
+    for media, content in response.get("content", {}).items():
         if media == "application/problem+json":
             return f"`{content['example']['detail']['error_type']}` and the like"
         if "$ref" in content["schema"]:
             return _type(content["schema"])
-    return str(answer.get("description", ""))
+    return str(response.get("description", ""))
 
 
-def _shape(name: str, schema: JSONObject) -> str:
+def _schema(name: str, schema: JSONObject) -> str:
     lines = [f"### {name}\n", f"{_line(schema.get('description', ''))}\n"]
     required = schema.get("required", ())
     members = schema.get("properties", {})
