@@ -1,4 +1,4 @@
-"""Options and the compiled original of the differential test."""
+"""Command-line options of the differential test, and robfig/cron as a compiled program."""
 
 import hashlib
 import os
@@ -15,8 +15,10 @@ SOURCES = Path(__file__).parent / "robfig"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cron-cases", type=int, help="how many cases to compare (20000)")
-    parser.addoption("--cron-seed", type=int, help="seed of an earlier run, to repeat it (random)")
+    parser.addoption("--cron-cases", type=int, help="number of cases to compare (default: 20000)")
+    parser.addoption(
+        "--cron-seed", type=int, help="repeat the run with this seed (default: random)"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +34,18 @@ def cron_seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(scope="session")
 def robfig() -> Path:
-    """The Go program, compiled once for each state of its sources."""
+    """Path of the compiled Go program, from the cache unless its sources changed."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCES.iterdir())))
     program = CACHE / "bin" / f"robfig-{digest.hexdigest()[:12]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
-        fresh = program.with_suffix(f".{os.getpid()}")
+        new_program = program.with_suffix(f".{os.getpid()}")
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
         subprocess.run(
-            [go.program(), "build", "-trimpath", "-o", fresh, "."],
+            [go.program(), "build", "-trimpath", "-o", new_program, "."],
             cwd=SOURCES,
             env=environment,
             check=True,
         )
-        fresh.replace(program)
+        new_program.replace(program)
     return program

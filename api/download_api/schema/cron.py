@@ -1,4 +1,4 @@
-"""Cron expressions and times as callers give them. Pure."""
+"""Cron expressions and times as callers send them. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
 
 
 def spelled_out(moment: str) -> str:
-    """Return *moment* if it has a date and a zone; a number would be seconds since 1970.
+    """Return *moment* if it has a date and a zone. pydantic alone would also accept a number.
 
     Raises:
-        ValueError: it has not.
+        ValueError: it does not.
     """
     if _MOMENT.fullmatch(moment):
         return moment
@@ -25,16 +25,16 @@ def spelled_out(moment: str) -> str:
     )
 
 
-def parsed(expression: str, time_zone: str, uid: str | None) -> cron.Schedule:
-    """Return what an expression means; *uid* is what `H` picks for.
+def parsed(expression: str, time_zone: str, uid: str | None) -> cron.CronSchedule:
+    """Parse an expression; its `H` gets the value that belongs to *uid*.
 
     Raises:
-        ProblemError: 400, Kubernetes would not run it; 422, there is no such time zone.
+        ProblemError: 400 if Kubernetes would not run it, 422 if there is no such time zone.
     """
-    if not expression.isascii():  # Kubernetes reads some, but the resource's rules none
+    if not expression.isascii():  # Kubernetes accepts some of these, the resource's rules do not
         sentence = (
-            "cron_expression: it has a character that is not ASCII, such as a space of a web page; "
-            "type it anew"
+            "cron_expression: it has a character that is not ASCII, such as a space from a web "
+            "page; type it again"
         )
         raise ProblemError(400, "invalid_cron_expression", sentence)
     try:
@@ -47,27 +47,27 @@ def parsed(expression: str, time_zone: str, uid: str | None) -> cron.Schedule:
 
 
 def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronPreview:
-    """Return what an expression means, and its next *count* times.
+    """Describe an expression and list its next *count* ticks.
 
     Raises:
         ProblemError: see :func:`parsed`.
     """
-    ticks = parsed(expression, time_zone, None)
-    times: list[datetime] = []
-    while len(times) < count and (tick := ticks.upcoming(times[-1] if times else now)):
-        times.append(tick)
+    schedule = parsed(expression, time_zone, None)
+    ticks: list[datetime] = []
+    while len(ticks) < count and (tick := schedule.next_tick(ticks[-1] if ticks else now)):
+        ticks.append(tick)
     return CronPreview(
         cron_expression=expression,
         time_zone=time_zone,
-        description=ticks.describe(),
-        next_run_times=times,
+        description=schedule.describe(),
+        next_run_times=ticks,
     )
 
 
 def next_run(spec: Mapping[str, Any], uid: str, now: datetime) -> datetime | None:
-    """Return when a resource's schedule fires next."""
+    """Return the next tick of a resource's schedule, or None if it cannot be read."""
     try:
-        ticks = cron.parse(spec["schedule"], spec.get("timeZone", "Etc/UTC"), uid=uid)
+        schedule = cron.parse(spec["schedule"], spec.get("timeZone", "Etc/UTC"), uid=uid)
     except cron.CronError:
         return None
-    return ticks.upcoming(now)
+    return schedule.next_tick(now)

@@ -1,4 +1,7 @@
-"""What to write instead: sentences for spellings that other cron dialects know."""
+"""Sentences for refused expressions: what is wrong, and what to write instead.
+
+Many refused spellings come from other cron dialects; those get the Kubernetes spelling.
+"""
 
 import re
 from typing import Final
@@ -23,59 +26,63 @@ _DIALECTS: Final = (
     ("", r"(?i)(\d+-\d+)?~.*|\d+~\d+|R(\(.*\))?", "write H or H(low-high) for a spread-out value"),
     ("", r"h|[hH][(/].*", "write H, H(low-high), H/step or H(low-high)/step, with a capital H"),
 )  # fmt: skip
+"""Field (empty: any), pattern of an item in another dialect, and what to write instead."""
 
 
-def not_a_number(name: str, allowed: str, text: str, item: str) -> str:
-    """Return the sentence for *text*, a part of *item*, where a number was wanted."""
-    for field, pattern, instead in _DIALECTS:
-        if field in ("", name) and re.fullmatch(pattern, item):
-            return f"{name}: {item!r} is not allowed: {instead}"
+def explain_bad_value(field: str, allowed: str, text: str, item: str) -> str:
+    """Return the sentence for *text*, a part of *item*, where *field* needs a number."""
+    for dialect_field, pattern, instead in _DIALECTS:
+        if dialect_field in ("", field) and re.fullmatch(pattern, item):
+            return f"{field}: {item!r} is not allowed: {instead}"
     shown = repr(item) if text == item else f"{text!r} in {item!r}"
-    return f"{name}: {shown} is not a value; write {allowed}, a list, a range or a step"
+    return f"{field}: {shown} is not a value; write {allowed}, a list, a range or a step"
 
 
-def out_of_bounds(name: str, allowed: str, start: int, end: int, item: str) -> str:
-    """Return the sentence for a value or range that leaves the field's bounds."""
-    if name == "day of week" and 7 in (start, end):
-        days = _with_sunday_first(start, end)
-        return f"{name}: {item!r} counts Sunday as 7; write 0 or sun for Sunday, here {days!r}"
-    return f"{name}: {item!r} is outside the bounds; write {allowed}"
+def explain_out_of_bounds(field: str, allowed: str, start: int, end: int, item: str) -> str:
+    """Return the sentence for a value or range that leaves the bounds of *field*."""
+    if field == "day of week" and 7 in (start, end):
+        days = _with_sunday_as_zero(start, end)
+        return f"{field}: {item!r} counts Sunday as 7; write 0 or sun for Sunday, here {days!r}"
+    return f"{field}: {item!r} is outside the bounds; write {allowed}"
 
 
-def _with_sunday_first(start: int, end: int) -> str:
-    """Spell the range from *start* to *end* with 0 for its 7."""
+def _with_sunday_as_zero(start: int, end: int) -> str:
     if start == 7:
         return "0" if end in (0, 7) else f"0-{end}"
     return {0: "0-6", 1: "0-6", 6: "0,6"}.get(start, f"0,{start}-6")
 
 
-def descending(name: str, low: int, high: int, start: int, end: int, item: str) -> str:
+def explain_descending_range(
+    field: str, low: int, high: int, start: int, end: int, item: str
+) -> str:
     """Return the sentence for a range that wraps around, with the list that means the same."""
-    spelled = ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ((start, high), (low, end)))
-    return f"{name}: {item!r} runs backwards; write {spelled!r} if it should wrap around"
+    spans = ((start, high), (low, end))
+    list_ = ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)
+    return f"{field}: {item!r} runs backwards; write {list_!r} if it should wrap around"
 
 
-def wrong_count(words: list[str]) -> str:
-    """Return the sentence for an expression that has not five fields."""
+def explain_field_count(words: list[str]) -> str:
+    """Return the sentence for an expression that does not have five fields."""
     fields = "1 field" if len(words) == 1 else f"{len(words)} fields"
-    told = (
+    problem = (
         f"the expression has {fields}, Kubernetes reads five: minute, hour, day of month, month, "
         "day of week"
     )
     if any(word.startswith(",") or word.endswith(",") for word in words):
-        return f"{told}; write lists without spaces"
+        return f"{problem}; write lists without spaces"
     if len(words) in (6, 7):
-        return f"{told}; without seconds write {' '.join(words[1:6])!r}"
-    return f"{told}; write five, such as '0 2 * * *'"
+        return f"{problem}; without seconds write {' '.join(words[1:6])!r}"
+    return f"{problem}; write five, such as '0 2 * * *'"
 
 
-def descriptor(expression: str, known: tuple[str, ...]) -> str:
-    """Return the sentence for an expression with an ``@`` that Kubernetes or we refuse."""
+def explain_descriptor(expression: str, descriptors: tuple[str, ...]) -> str:
+    """Return the sentence for an expression with an ``@`` that is none of *descriptors*."""
     if expression.startswith("@every"):
         return (
-            "'@every' is not allowed, as it drifts with every start of the controller; "
+            "'@every' is not allowed, because it drifts with every start of the controller; "
             "write a step, such as '*/15 * * * *'"
         )
-    meant = expression.strip().lower()
-    instead = meant if meant in known else f"one of {', '.join(known)} or five fields"
+    normalized = expression.strip().lower()
+    anything_else = f"one of {', '.join(descriptors)} or five fields"
+    instead = normalized if normalized in descriptors else anything_else
     return f"{expression!r} is not a known descriptor; write {instead}"

@@ -1,4 +1,4 @@
-"""Plain English for a schedule, from its values rather than its spelling."""
+"""A description of a cron expression in plain English, from its values and not its spelling."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -12,6 +12,7 @@ from download_schedule.cron.fields import (
     MONTH,
     STAR,
     Field,
+    split_into_runs,
 )
 from download_schedule.cron.search import Bits
 
@@ -20,33 +21,33 @@ _MONTHS: Final = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_MOST_TIMES: Final = 6
-"""More times of day than this are told as minutes and hours, not one by one."""
+_MAX_TIMES: Final = 6
+"""Times of day listed one by one; more are described as minutes and hours."""
 
 
 def describe(bits: Bits) -> str:
-    """Return when *bits* fires, such as ``every 5 minutes on Monday to Friday``."""
-    parts = (_time(bits), _days(bits), _in_months(bits))
+    """Return when *bits* fire, such as ``every 5 minutes on Monday to Friday``."""
+    parts = (_times(bits), _days(bits), _in_months(bits))
     return " ".join(part for part in parts if part)
 
 
-def _time(bits: Bits) -> str:
+def _times(bits: Bits) -> str:
     minutes, hours = _values(MINUTE, bits.minute), _values(HOUR, bits.hour)
     if len(hours) == 24:
         return _every(minutes, 60, "minute") or _past(minutes, "every hour")
-    if len(minutes) * len(hours) <= _MOST_TIMES:
+    if len(minutes) * len(hours) <= _MAX_TIMES:
         times = [f"{hour:02}:{minute:02}" for hour, minute in product(hours, minutes)]
         return f"at {_join(times)}"
-    within = f"{_spans(hours, [f'{hour:02}' for hour in range(24)])} o'clock"
+    oclock = f"{_spans(hours, [f'{hour:02}' for hour in range(24)])} o'clock"
     if minutes == [0]:
-        return _every(hours, 24, "hour") or f"at {within}"
+        return _every(hours, 24, "hour") or f"at {oclock}"
     frequent = _every(minutes, 60, "minute")
     noun = "hour" if len(hours) == 1 else "hours"
-    return f"{frequent} within the {noun} of {within}" if frequent else _past(minutes, within)
+    return f"{frequent} within the {noun} of {oclock}" if frequent else _past(minutes, oclock)
 
 
 def _every(values: Sequence[int], cycle: int, unit: str) -> str:
-    """Return ``every 5 minutes`` where *values* divide the *cycle* evenly from 0, else nothing."""
+    """Return ``every 5 minutes`` if *values* divide *cycle* evenly from 0, or an empty text."""
     step = cycle // len(values)
     if list(values) != list(range(0, cycle, step)) or cycle % step or step == cycle:
         return ""
@@ -94,19 +95,13 @@ def _values(field: Field, bits: int) -> list[int]:
 
 
 def _spans(values: Sequence[int], names: Sequence[str]) -> str:
-    """Join the names of *values*, three or more neighbours as ``first to last``."""
-    spans: list[list[int]] = []
-    for number in values:
-        if spans and spans[-1][-1] == number - 1:
-            spans[-1].append(number)
-        else:
-            spans.append([number])
+    """Join the names of *values*, and write three or more neighbours as ``first to last``."""
     texts: list[str] = []
-    for span in spans:
-        if len(span) > 2:
-            texts.append(f"{names[span[0]]} to {names[span[-1]]}")
+    for first, *rest in split_into_runs(values):
+        if len(rest) > 1:
+            texts.append(f"{names[first]} to {names[rest[-1]]}")
         else:
-            texts.extend(names[number] for number in span)
+            texts.extend(names[value] for value in (first, *rest))
     return _join(texts)
 
 

@@ -1,8 +1,8 @@
-"""The one error of this package."""
+"""The one error that this package raises."""
 
 
 class CronError(ValueError):
-    """A schedule or time zone that cannot be used.
+    """A cron expression or time zone that cannot be used.
 
-    Its text is one sentence: which field, which value, what is allowed, what to write instead.
+    Its text is one sentence: which field, which value, what is allowed and what to write instead.
     """

@@ -1,9 +1,9 @@
-"""The grammar of each field as a regular expression, for those who cannot call :func:`parse`.
+"""The grammar of each field as a regular expression, for validators that cannot call a parser.
 
-The API server judges a schedule by these (CEL, RE2 syntax), so that a bad one is refused at the
-door. What an expression cannot say is left to ``parse``: that a range ascends, that an ``H`` step
-fits its range, that the days exist. Spellings outside of ASCII (a word with a Turkish dotted I)
-are refused here, though Kubernetes reads some of them.
+The CRD's rules (CEL, RE2 syntax) use these, so that the API server refuses a bad expression when
+it is applied. :func:`.parser.parse` still has to check what a regular expression cannot: that a
+range ascends, that the step of an ``H`` fits its range, and that the day exists. The patterns
+refuse spellings outside of ASCII (a word with a Turkish dotted I), although Kubernetes reads some.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ _NUMBERS: Final = {
 }
 
 
-def _pattern(field: Field) -> str:
+def _field_pattern(field: Field) -> str:
     number = rf"\+?0*(?:{_NUMBERS[field]})"
     value = f"(?:{number}|(?i:{'|'.join(field.words)}))" if field.words else number
     star = r"[*?](?:-[^,/\s]*)?"
@@ -35,9 +35,9 @@ def _pattern(field: Field) -> str:
     step = r"(?:/\+?0*[1-9][0-9]*)?"
     item = f"(?:{star}|{value}(?:-{value})?|{hashed}){step}"
     items = f",*{item}(?:,+{item})*,*"
-    # A list of nothing but commas names no value; of the two day fields, the other decides.
+    # Commas alone name no value. Kubernetes accepts that in one day field; the other one decides.
     return f"(?:{items}|,+)" if field in (DAY_OF_MONTH, DAY_OF_WEEK) else items
 
 
-FIELD_PATTERNS: Final = tuple((field.name, _pattern(field)) for field in FIELDS)
-"""Name of each field and the pattern of what may stand in it, to be matched as a whole."""
+FIELD_PATTERNS: Final = tuple((field.name, _field_pattern(field)) for field in FIELDS)
+"""The name of each field and the pattern that its whole text must match."""

@@ -1,8 +1,8 @@
-"""Time zones by name, from the pinned ``tzdata`` package alone.
+"""Time zones by name, from the pinned ``tzdata`` package only.
 
-The system's own tables are left aside: they differ from machine to machine, and hold names
-(``posix/…``, ``right/…``, differently cased ones on some file systems) that Go's tables lack. The
-package's list of names is the list that Go embeds, and like Go's it is case-exact.
+The system's own tables are not used. They differ from machine to machine, and contain names that
+Go's tables lack (``posix/…``, ``right/…``, other capitals on some file systems). The package lists
+the same names that Go embeds, and like Go it distinguishes upper and lower case.
 """
 
 from functools import cache
@@ -14,12 +14,12 @@ from download_schedule.cron.errors import CronError
 
 @cache
 def names() -> frozenset[str]:
-    """Return every name that can be loaded."""
+    """Return the names of all zones."""
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 
 
 @cache
-def _by_folded_name() -> dict[str, str]:
+def _names_by_folded_name() -> dict[str, str]:
     return {name.casefold(): name for name in names()}
 
 
@@ -30,7 +30,7 @@ def load(name: str) -> ZoneInfo:
         CronError: the API server would refuse *name*; the sentence offers the nearest spelling.
     """
     if name not in names():
-        raise CronError(_refusal(name))
+        raise CronError(_explain_unknown(name))
     return _load(name)
 
 
@@ -40,11 +40,14 @@ def _load(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(stream, key=name)
 
 
-def _refusal(name: str) -> str:
+def _explain_unknown(name: str) -> str:
     if not name:
         return "timeZone: it is empty; write an IANA name such as Europe/Paris, or leave it out"
     if name.casefold() == "local":
-        return f"timeZone: {name!r} says nothing in a cluster; write an IANA name, such as Etc/UTC"
-    known = _by_folded_name().get(name.strip().replace(" ", "_").casefold())
-    instead = known or "an IANA name such as Europe/Paris"
+        return (
+            f"timeZone: {name!r} depends on the machine; write an IANA name such as Europe/Paris "
+            "or Etc/UTC"
+        )
+    folded = name.strip().replace(" ", "_").casefold()
+    instead = _names_by_folded_name().get(folded, "an IANA name such as Europe/Paris")
     return f"timeZone: {name[:64]!r} is not a known zone; write {instead}"

@@ -43,7 +43,7 @@ class Desired:
     """What a schedule asks of Kubernetes."""
 
     spec: Spec
-    ticks: cron.Schedule
+    ticks: cron.CronSchedule
     manifest: dict[str, Any]
     spec_hash: str
 
@@ -109,20 +109,20 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 @lru_cache(maxsize=4096)
-def journal_limit(ticks: cron.Schedule) -> int:
+def journal_limit(ticks: cron.CronSchedule) -> int:
     """Return how many finished Jobs of each kind Kubernetes keeps: 3 to 100."""
-    needed = math.ceil(JOURNAL_SPAN / ticks.period(_A_LEAP_YEAR)) + 1
+    needed = math.ceil(JOURNAL_SPAN / ticks.shortest_gap(_A_LEAP_YEAR)) + 1
     return min(max(needed, MIN_JOURNAL), MAX_JOURNAL)
 
 
 @lru_cache(maxsize=4096)
-def journal_span(ticks: cron.Schedule) -> timedelta:
+def journal_span(ticks: cron.CronSchedule) -> timedelta:
     """Return how far back the Job of every tick that brought one is still there."""
-    return min(JOURNAL_SPAN, ticks.period(_A_LEAP_YEAR) * (MAX_JOURNAL - 1))
+    return min(JOURNAL_SPAN, ticks.shortest_gap(_A_LEAP_YEAR) * (MAX_JOURNAL - 1))
 
 
 def _manifest(
-    schedule: Schedule, spec: Spec, ticks: cron.Schedule, settings: Settings
+    schedule: Schedule, spec: Spec, ticks: cron.CronSchedule, settings: Settings
 ) -> dict[str, Any]:
     journal = journal_limit(ticks)
     return {

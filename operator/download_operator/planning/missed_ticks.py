@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from download_schedule.cron import Schedule
+from download_schedule.cron import CronSchedule
 from download_schedule.timestamps import format_time, parse_time
 
 NEWS_GRACE: Final = timedelta(seconds=15)
@@ -32,7 +32,7 @@ class Judgement:
 
 
 def judge(
-    ticks: Schedule,
+    ticks: CronSchedule,
     settled_until: datetime,
     now: datetime,
     listed: datetime,
@@ -51,7 +51,7 @@ def judge(
     """
     latest = max((tick for tick in started if tick <= now), default=settled_until)
     missed: list[datetime] = []
-    for tick in ticks.between(settled_until, now, MAX_JUDGED):
+    for tick in ticks.ticks_between(settled_until, now, MAX_JUDGED):
         if tick not in started:
             if tick > latest and tick + deadline + NEWS_GRACE > min(now, listed):
                 return Judgement(settled_until, tuple(missed), tick)

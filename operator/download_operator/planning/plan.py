@@ -182,7 +182,7 @@ def _add_ticks(
     if desired.spec.suspend:
         return ()
     status["settledUntil"] = format_time(now)
-    if upcoming := desired.ticks.upcoming(now):
+    if upcoming := desired.ticks.next_tick(now):
         status["nextRunTime"] = format_time(upcoming)
         look_again.append(upcoming + NEXT_RUN_GRACE)
     stored = snapshot.schedule.status

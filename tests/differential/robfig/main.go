@@ -1,18 +1,18 @@
-// robfig answers how Kubernetes reads cron expressions: JSON lines in, one JSON line out for each.
+// robfig prints how Kubernetes reads cron expressions. It reads JSON lines and writes one for each.
 //
 // In:  {"expr": "0 2 * * *", "timeZone": "Etc/UTC", "after": "2026-01-01T00:00:00Z", "count": 5}
 // Out: {"ok": true, "times": ["2026-01-01T02:00:00Z", ...]} or {"ok": false, "error": "..."}
 //
-// This is what python -m download_schedule.cron --batch takes and gives as well. The verdict is that of ValidateCronJobSpec in Kubernetes
-// (pkg/apis/batch/validation/validation.go); the ticks are those of the CronJob controller, which
-// parses "TZ=<timeZone> <expr>" (pkg/controller/cronjob/utils.go, formatSchedule). An expression
-// that fires no more within five years ends the list early.
+// python -m download_schedule.cron --batch reads and writes the same lines. The verdict is that of
+// ValidateCronJobSpec in Kubernetes (pkg/apis/batch/validation/validation.go). The ticks are those
+// of the CronJob controller, which parses "TZ=<timeZone> <expr>" (pkg/controller/cronjob/utils.go,
+// formatSchedule). The list ends early if no tick follows within five years.
 //
-// Where a zone leaves a day out (Pacific/Apia, 30 December 2011), robfig searches for ever. The
-// answer is then {"ok": true, "hangs": true}, and the program's last, as nothing else ends the
-// search.
+// If a zone skips a whole day (Pacific/Apia, 30 December 2011), robfig searches forever. The
+// response is then {"ok": true, "hangs": true}, and the program exits, because nothing else ends
+// the search.
 //
-// Set ZONEINFO to the folder of zones that the other side reads, so that the two agree.
+// Set ZONEINFO to the zone tables of the other side, so that both read the same ones.
 package main
 
 import (
@@ -30,25 +30,25 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Of the processor: ten times what the slowest search that ends takes, that of a minute that never
-// matches. The clock on the wall would count what else the machine does.
-const patience = 4 * time.Second
+// Longest search in processor time, which does not depend on what else the machine does. It is ten
+// times the slowest search that ends, the one for a minute that never matches.
+const searchTimeout = 4 * time.Second
 
-type question struct {
+type request struct {
 	Expr     string    `json:"expr"`
 	TimeZone string    `json:"timeZone"`
 	After    time.Time `json:"after"`
 	Count    int       `json:"count"`
 }
 
-type answer struct {
+type response struct {
 	OK    bool     `json:"ok"`
 	Times []string `json:"times,omitzero"`
 	Error string   `json:"error,omitempty"`
 	Hangs bool     `json:"hangs,omitempty"`
 }
 
-// The characters and length of one component of a zone's name, as validateTimeZone has them.
+// One component of a zone name, as in Kubernetes' validateTimeZone.
 var component = regexp.MustCompile(`^[A-Za-z\.\-_0-9+]{1,14}$`)
 
 func main() {
@@ -57,11 +57,11 @@ func main() {
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
 	for lines.Scan() {
-		var q question
+		var q request
 		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
 			log.Fatal(err)
 		}
-		a := patiently(q)
+		a := answer(q)
 		line, err := json.Marshal(a)
 		if err != nil {
 			log.Fatal(err)
@@ -76,24 +76,24 @@ func main() {
 	}
 }
 
-func patiently(q question) answer {
-	answered := make(chan answer, 1)
+func answer(q request) response {
+	done := make(chan response, 1)
 	go func() {
 		times, err := ticks(q)
 		if err != nil {
-			answered <- answer{Error: err.Error()}
+			done <- response{Error: err.Error()}
 			return
 		}
-		answered <- answer{OK: true, Times: times}
+		done <- response{OK: true, Times: times}
 	}()
-	for end := processorTime() + patience; processorTime() < end; {
+	for end := processorTime() + searchTimeout; processorTime() < end; {
 		select {
-		case a := <-answered:
+		case a := <-done:
 			return a
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return answer{OK: true, Hangs: true}
+	return response{OK: true, Hangs: true}
 }
 
 func processorTime() time.Duration {
@@ -104,7 +104,7 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func ticks(q question) ([]string, error) {
+func ticks(q request) ([]string, error) {
 	if err := validate(q.Expr, q.TimeZone); err != nil {
 		return nil, err
 	}

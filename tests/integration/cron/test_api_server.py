@@ -1,31 +1,31 @@
-"""The API server's verdict on expressions and zones is ours: server-side dry-run of each."""
+"""The API server accepts the same expressions and zones as we do (server-side dry run)."""
 
 import json
 import random
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic_core import PydanticCustomError
 
 from download_schedule.cron import CronError, parse, render
 from download_schedule.rules import SCHEDULE
-from tests.differential.cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression
+from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression
 from tests.support.kubectl import Kubectl, RefusedError
 from tests.support.schedules import schedule
 
-UID = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
-_RANDOM = random.Random(37)
-EXPRESSIONS = (*FOREIGN, *(expression(_RANDOM) for _ in range(300)))
-OURS_ALONE = "never fire|list is empty|'@every'|has an H"
-"""What we refuse beyond Kubernetes, by the sentences that say so."""
+UID: Final = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
+_RANDOM: Final = random.Random(37)
+EXPRESSIONS: Final = (*FOREIGN, *(expression(_RANDOM) for _ in range(300)))
+OURS_ALONE: Final = "never fire|list is empty|'@every'|has an H"
+"""Pattern of our sentences about expressions that Kubernetes accepts and we refuse."""
 
 
 def refused(kubectl: Kubectl, objects: list[dict[str, Any]]) -> set[int]:
-    """The positions of those that the API server would not create, which it is not made to."""
-    listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+    """Return the positions of the objects that the API server refuses. It creates none of them."""
+    manifests = {"apiVersion": "v1", "kind": "List", "items": objects}
     try:
-        kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(listed))
+        kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(manifests))
     except RefusedError as error:
         return set(map(int, re.findall(r'"c-(\d+)" is invalid: ', str(error))))
     return set()
@@ -47,6 +47,7 @@ def cron_job(position: int, expression: str, time_zone: str = "Etc/UTC") -> dict
 
 
 def refusal(expression: str, time_zone: str = "Etc/UTC") -> str:
+    """Return our sentence about the expression, or an empty text if we accept it."""
     try:
         parse(expression, time_zone)
     except CronError as error:
@@ -54,8 +55,18 @@ def refusal(expression: str, time_zone: str = "Etc/UTC") -> str:
     return ""
 
 
-def test_expressions(kubectl: Kubectl) -> None:
+def is_admitted(text: str) -> bool:
+    """Return whether the rules of the resource accept the expression, as evaluated in Python."""
+    try:
+        SCHEDULE.enforce(text)
+    except PydanticCustomError:
+        return False
+    return True
+
+
+def test_api_server_and_parser_refuse_the_same_expressions(kubectl: Kubectl) -> None:
     theirs = refused(kubectl, [cron_job(i, text) for i, text in enumerate(EXPRESSIONS)])
+
     assert len(EXPRESSIONS) - len(theirs) > 150
     for position, text in enumerate(EXPRESSIONS):
         ours = refusal(text)
@@ -65,40 +76,36 @@ def test_expressions(kubectl: Kubectl) -> None:
             assert not ours or re.search(OURS_ALONE, ours), (text, ours)
 
 
-def test_zones(kubectl: Kubectl) -> None:
+def test_api_server_and_parser_refuse_the_same_zones(kubectl: Kubectl) -> None:
     zones = (*ODD_ZONES, *(zone for zone in BAD_ZONES if zone.isascii()))
     theirs = refused(kubectl, [cron_job(i, "* * * * *", zone) for i, zone in enumerate(zones)])
     assert theirs == {i for i, zone in enumerate(zones) if refusal("* * * * *", zone)}
 
 
 @pytest.mark.parametrize("form", ["H H H H H", "H/7 * * * *", "H(0-29)/10 H(0-7) * H(jan-mar) *"])
-def test_rendered_hashes(kubectl: Kubectl, form: str) -> None:
+def test_api_server_accepts_rendered_hashes(kubectl: Kubectl, form: str) -> None:
     texts = [render(form, f"{UID}{number}") for number in range(20)]
     assert not refused(kubectl, [cron_job(i, text) for i, text in enumerate(texts)])
 
 
-def test_rules_of_the_resource_are_read_alike_by_both(kubectl: Kubectl) -> None:
-    """CEL and RE2 in the API server, Python in the front-end: the same texts pass."""
+def test_cel_and_python_rules_refuse_the_same_expressions(kubectl: Kubectl) -> None:
     texts = [text for text in EXPRESSIONS if "\u017f" not in text]  # RE2 folds it with s
     objects = [schedule(f"c-{i}", schedule=text) for i, text in enumerate(texts)]
-    assert refused(kubectl, objects) == {i for i, text in enumerate(texts) if not admitted(text)}
+    expected = {i for i, text in enumerate(texts) if not is_admitted(text)}
+    assert refused(kubectl, objects) == expected
 
 
-def test_a_path_has_what_unicode_knows_nothing_of_wherever_the_api_server_is_built(
+def test_path_rule_accepts_unassigned_characters_and_refuses_invisible_ones(
     kubectl: Kubectl,
 ) -> None:
-    def keeping(position: int, character: str) -> dict[str, Any]:
+    """The Unicode version that the API server was built with must not matter."""
+
+    def schedule_with_path(position: int, character: str) -> dict[str, Any]:
         volume = {"claimName": "data", "path": f"a{character}b"}
         return schedule(f"c-{position}", destination={"volume": volume})
 
-    characters = ["\u0378", "\ufffe", "\u200b", "\ue000", "\u00ad", "\u2028", "\u3000", "\x85"]
-    objects = [keeping(i, character) for i, character in enumerate(characters)]
-    assert refused(kubectl, objects) == set(range(2, len(characters)))
-
-
-def admitted(text: str) -> bool:
-    try:
-        SCHEDULE.enforce(text)
-    except PydanticCustomError:
-        return False
-    return True
+    unassigned = ["\u0378", "\ufffe"]
+    invisible = ["\u200b", "\ue000", "\u00ad", "\u2028", "\u3000", "\x85"]
+    characters = [*unassigned, *invisible]
+    objects = [schedule_with_path(i, character) for i, character in enumerate(characters)]
+    assert refused(kubectl, objects) == set(range(len(unassigned), len(characters)))

@@ -61,7 +61,7 @@ def test_three_minutes_of_ticks(kubectl: Kubectl) -> None:
     wait_for("the sleeper's first", lambda: ticks_of_jobs(kubectl, "sleeper"), timeout=20)
     for name, (text, zone) in PROVEN.items():
         seen = ticks_of_jobs(kubectl, name)
-        assert seen == cron.parse(text, zone).between(started, seen[-1], 100), name
+        assert seen == cron.parse(text, zone).ticks_between(started, seen[-1], 100), name
     assert ticks_of_jobs(kubectl, "edited") == []
     assert ticks_of_jobs(kubectl, "sleeper")[0] > woken
     # The first run of `forbid` never ends: no node runs it.

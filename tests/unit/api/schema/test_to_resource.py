@@ -32,7 +32,7 @@ def test_a_new_schedule_becomes_a_resource() -> None:
         ({"cron_expression": "61 * * * *"}, 400, "minute"),
         ({"cron_expression": "@every 5m"}, 400, "cron_expression"),
         ({"cron_expression": "0 0 31 2 *"}, 400, "never fire"),
-        ({"cron_expression": "0\u00a02 * * *"}, 400, "not ASCII, such as a space of a web page"),
+        ({"cron_expression": "0\u00a02 * * *"}, 400, "not ASCII, such as a space from a web page"),
         ({"url": "ftp://example.com/x"}, 422, "url: url must start with http:// or https://"),
         ({"url": "https://me:pw@example.com/x"}, 422, "send them in headers or secret_headers"),
         ({"time_zone": "Mars/Base"}, 422, "time_zone"),

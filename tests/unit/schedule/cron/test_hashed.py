@@ -1,4 +1,4 @@
-"""``H``: stable, evenly spread, and always something Kubernetes reads."""
+"""``H``: stable, evenly spread, and always replaced by what Kubernetes accepts."""
 
 import random
 import re
@@ -18,27 +18,27 @@ FIELDS = {"minute": (0, 0, 59), "hour": (1, 0, 23), "day": (2, 1, 28), "month": 
           "week": (4, 0, 6)}  # fmt: skip
 
 
-def at(position: int, text: str) -> str:
+def in_field(position: int, text: str) -> str:
     return " ".join(text if index == position else "*" for index in range(5))
 
 
-def test_pick_depends_on_nothing_but_uid_and_field() -> None:
+def test_value_depends_only_on_uid_and_field() -> None:
     assert render("H H H H H", UID) == render("H  H\tH H H ", UID) == "1 16 14 2 1"
     assert render("H 3 * * *", UID).split()[0] == render("H H H H H", UID).split()[0]
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_10_000_uids_spread_evenly(name: str) -> None:
+def test_values_of_10_000_uids_are_spread_evenly(name: str) -> None:
     position, low, high = FIELDS[name]
-    picked = Counter(int(render(at(position, "H"), uid).split()[position]) for uid in UIDS)
-    assert sorted(picked) == list(range(low, high + 1))
+    counts = Counter(int(render(in_field(position, "H"), uid).split()[position]) for uid in UIDS)
+    assert sorted(counts) == list(range(low, high + 1))
     expected = len(UIDS) / (high - low + 1)
-    chi_squared = sum((count - expected) ** 2 / expected for count in picked.values())
+    chi_squared = sum((count - expected) ** 2 / expected for count in counts.values())
     degrees = high - low
     assert chi_squared < degrees + 4 * (2 * degrees) ** 0.5  # four standard deviations
 
 
-def test_fields_of_one_uid_are_independent() -> None:
+def test_values_of_different_fields_are_independent() -> None:
     pairs = Counter(tuple(render("H(0-4) H(0-4) * * *", uid).split()[:2]) for uid in UIDS)
     assert len(pairs) == 25
     assert min(pairs.values()) > 300  # of 400 expected
@@ -61,7 +61,7 @@ def test_fields_of_one_uid_are_independent() -> None:
         ("@daily", "@daily"),
     ],
 )
-def test_forms(text: str, pattern: str) -> None:
+def test_form_is_replaced_by_values(text: str, pattern: str) -> None:
     for uid in UIDS[:200]:
         rendered = render(text, uid)
         assert re.fullmatch(pattern, rendered)
@@ -84,13 +84,13 @@ def test_forms(text: str, pattern: str) -> None:
         ("H H H H", "has 4 fields"),
     ],
 )
-def test_refusals(text: str, advice: str) -> None:
+def test_malformed_hash_is_refused(text: str, advice: str) -> None:
     with pytest.raises(CronError) as refused:
         parse(text, uid=UID)
     assert advice in str(refused.value)
 
 
 @given(st.text(max_size=80))
-def test_whatever_the_uid_the_rendered_expression_is_read(uid: str) -> None:
+def test_rendered_expression_is_accepted_for_any_uid(uid: str) -> None:
     schedule = parse("H H(0-7) H * H/2", uid=uid)
     assert schedule == parse(render("H H(0-7) H * H/2", uid))

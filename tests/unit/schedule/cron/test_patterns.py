@@ -1,4 +1,4 @@
-"""The rules of the CRD on ``spec.schedule`` against the parser that they stand in for."""
+"""The CRD's rules on ``spec.schedule`` accept what the parser accepts."""
 
 import random
 import re
@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from download_schedule.cron import FIELD_PATTERNS, CronError, parse
 from download_schedule.rules import SCHEDULE
-from tests.differential.cases import expression
+from tests.support.cron_cases import expression
 
 PATTERNS = {name: re.compile(pattern, re.ASCII) for name, pattern in FIELD_PATTERNS}
 BOUNDS = {
@@ -24,7 +24,7 @@ NAMES = tuple(BOUNDS)
 UID = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
 
 
-def admitted(expression: str) -> bool:
+def is_admitted(expression: str) -> bool:
     try:
         SCHEDULE.enforce(expression)
     except PydanticCustomError:
@@ -32,7 +32,7 @@ def admitted(expression: str) -> bool:
     return True
 
 
-def accepted(expression: str) -> bool:
+def is_accepted(expression: str) -> bool:
     try:
         parse(expression, uid=UID)
     except CronError:
@@ -41,10 +41,10 @@ def accepted(expression: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_exactly_the_values_within_bounds_match(name: str) -> None:
+def test_only_values_within_the_bounds_match(name: str) -> None:
     low, high = BOUNDS[name]
-    matched = [n for n in range(200) if PATTERNS[name].fullmatch(str(n))]
-    assert matched == list(range(low, high + 1))
+    matches = [n for n in range(200) if PATTERNS[name].fullmatch(str(n))]
+    assert matches == list(range(low, high + 1))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,17 +60,17 @@ def test_every_form_matches_in_every_field(name: str, text: str) -> None:
     "text", ["", "-1", "*/0", "h", "L", "1L", "1W", "1#2", "1-", "-", "1/2/3", "1 2", "99", "1-99",
              "H(1-99)", "H()", "*/x", "~", "1.5", "**", "*5", "1--2", "\N{ARABIC-INDIC DIGIT ONE}"],
 )  # fmt: skip
-def test_what_no_field_reads_does_not_match(name: str, text: str) -> None:
+def test_text_that_no_field_accepts_does_not_match(name: str, text: str) -> None:
     assert not PATTERNS[name].fullmatch(text)
 
 
 @pytest.mark.parametrize("text", ["JAN", "feb", "Mar-MAY", "jan,JUL", "nov/2", "H(jan-jun)"])
-def test_words_of_months_match_in_their_field_alone(text: str) -> None:
+def test_month_names_match_only_in_the_month_field(text: str) -> None:
     assert [name for name in NAMES if PATTERNS[name].fullmatch(text)] == ["month"]
 
 
 @pytest.mark.parametrize("text", ["MON", "sun", "Mon-FRI", "sat,SUN", "mon/2", "H(mon-fri)"])
-def test_words_of_days_match_in_their_field_alone(text: str) -> None:
+def test_day_names_match_only_in_the_day_of_week_field(text: str) -> None:
     assert [name for name in NAMES if PATTERNS[name].fullmatch(text)] == ["day of week"]
 
 
@@ -79,9 +79,9 @@ def test_words_of_days_match_in_their_field_alone(text: str) -> None:
 @example("\t0\v0\f*\r*\n* ")
 @example("0 0 , * 5")
 @example("H H(1-5) H/7 * ?")
-def test_all_that_parse_accepts_in_ascii_is_admitted(text: str) -> None:
-    if text.isascii() and accepted(text):
-        assert admitted(text)
+def test_ascii_expression_that_parser_accepts_is_admitted(text: str) -> None:
+    if text.isascii() and is_accepted(text):
+        assert is_admitted(text)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +90,15 @@ def test_all_that_parse_accepts_in_ascii_is_admitted(text: str) -> None:
              "* * * *", "0 0 2 * * *", "", "TZ=UTC * * * * *", "CRON_TZ=UTC * * * * *",
              "*-TZ * * * *", "0 0 L * *", "0 0 * * 5#2", "0 0 15W * *", "* * * * *x", ", * * * *"],
 )  # fmt: skip
-def test_common_mistakes_are_not_admitted(text: str) -> None:
-    assert not accepted(text)
-    assert not admitted(text)
+def test_common_mistake_is_not_admitted(text: str) -> None:
+    assert not is_accepted(text)
+    assert not is_admitted(text)
 
 
-def test_rules_cost_the_parser_nothing_it_would_have_accepted() -> None:
-    """Only what no regular expression can say is admitted and then refused by the parser."""
+def test_parser_refuses_an_admitted_expression_only_for_what_no_pattern_can_express() -> None:
     rng = random.Random(4)
     cases = [text for text in (expression(rng) for _ in range(20_000)) if text.isascii()]
-    left = [text for text in cases if admitted(text) and not accepted(text)]
-    for text in left:
+    admitted_only = [text for text in cases if is_admitted(text) and not is_accepted(text)]
+    for text in admitted_only:
         with pytest.raises(CronError, match=r"backwards|never fire|is not a value|step of"):
             parse(text, uid=UID)

@@ -1,11 +1,11 @@
-"""Plain English, checked word by word."""
+"""Descriptions in plain English, word by word."""
 
 import random
 
 import pytest
 
 from download_schedule.cron import CronError, parse
-from tests.differential.cases import expression
+from tests.support.cron_cases import expression
 
 
 @pytest.mark.parametrize(
@@ -37,19 +37,19 @@ from tests.differential.cases import expression
         ("@weekly", "at 00:00 on Sunday"),
     ],
 )
-def test_examples(text: str, english: str) -> None:
+def test_description_of(text: str, english: str) -> None:
     assert parse(text, "Asia/Tokyo").describe() == f"{english}, Asia/Tokyo time"
 
 
-def test_anything_accepted_has_a_description() -> None:
+def test_every_accepted_expression_has_a_description() -> None:
     rng = random.Random(3)
-    described = 0
+    count = 0
     for text in (expression(rng) for _ in range(3_000)):
         try:
-            words = parse(text).describe()
+            description = parse(text).describe()
         except CronError:
             continue
-        described += 1
-        assert words.startswith(("at ", "every "))
-        assert "  " not in words
-    assert described > 1_500
+        count += 1
+        assert description.startswith(("at ", "every "))
+        assert "  " not in description
+    assert count > 1_500

@@ -21,7 +21,7 @@ def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]
     )
 
 
-def test_prints_one_time_a_line() -> None:
+def test_each_tick_is_printed_on_a_line_of_its_own() -> None:
     done = run("30 2 * * *", "--time-zone", "Europe/Paris", "--after", "2026-03-28T00:00:00Z",
                "--count", "3")  # fmt: skip
     assert done.returncode == 0
@@ -33,7 +33,7 @@ def test_prints_one_time_a_line() -> None:
     ]
 
 
-def test_defaults_are_utc_now_and_five() -> None:
+def test_default_is_the_next_five_ticks_in_utc() -> None:
     before = datetime.now(UTC)
     lines = run("* * * * *").stdout.splitlines()
     times = [datetime.fromisoformat(line) for line in lines]
@@ -47,14 +47,14 @@ def test_defaults_are_utc_now_and_five() -> None:
         (["0 0 * * 7"], "day of week: '7' counts Sunday as 7; write 0 or sun for Sunday, here '0'"),
         (["0 0 31 2 *"], "'0 0 31 2 *' names no day that exists, so it would never fire; write"),
         (["* * * * *", "--time-zone=Mars"], "timeZone: 'Mars' is not a known zone; write an IANA"),
-        (["* * * * *", "--after=soon"], "after: 'soon' is not a moment; write RFC 3339, such as"),
+        (["* * * * *", "--after=soon"], "after: 'soon' is not a time; write RFC 3339, such as"),
         (["* * * * *", "--after=2026-01-01T00:00:00"], "after: '2026-01-01T00:00:00' is not a"),
         (["* * * * *", "--after=0001-01-01T00:00:00Z"], "after: '0001-01-01T00:00:00Z' is not a"),
         (["* * * * *", "--after=0010-01-01T00:00:00+01:00"], "after: '0010-01-01T00:00:00+01:00'"),
         (["* * * * *", "--count=0"], "count: 0 is outside the bounds; write 1 to 100000"),
     ],
 )
-def test_a_refusal_is_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
+def test_refusal_is_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -62,12 +62,12 @@ def test_a_refusal_is_one_sentence_and_exit_code_2(arguments: list[str], sentenc
     assert done.stderr.count("\n") == 1
 
 
-def test_no_ticks_print_nothing() -> None:
+def test_nothing_is_printed_if_no_tick_follows() -> None:
     done = run("0 0 29 2 *", "--after", "2096-03-01T00:00:00+01:00")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_batch_answers_every_line_whatever_it_holds() -> None:
+def test_batch_answers_every_line_whatever_it_contains() -> None:
     good = {"expr": "0 2 * * *", "timeZone": "Asia/Tokyo", "after": "2026-01-01T00:00:00z",
             "count": 1}  # fmt: skip
     lines = [
@@ -91,12 +91,12 @@ def test_batch_answers_every_line_whatever_it_holds() -> None:
     assert first == {"ok": True, "times": ["2026-01-01T17:00:00Z"]}
     assert len(second["times"]) == 5
     assert len(refused) == len(lines) - 2
-    for reply in refused:
-        assert reply.keys() == {"ok", "error"}
-        assert reply["ok"] is False
+    for response in refused:
+        assert response.keys() == {"ok", "error"}
+        assert response["ok"] is False
 
 
-def test_usage() -> None:
+def test_wrong_arguments_print_the_usage() -> None:
     assert run().returncode == 2
     assert run("* * * * *", "--batch").returncode == 2
     assert "--time-zone" in run("--help").stdout

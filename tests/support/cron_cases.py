@@ -1,4 +1,4 @@
-"""Questions for both readers of cron: expressions, zones and starts, most of them awkward."""
+"""Cron expressions, time zones and starts for tests, most of them awkward."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ _STRANGE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question: the *count* ticks of *expr* in *time_zone* after second *after* since 1970."""
+    """The next *count* ticks of *expr* in *time_zone*, *after* so many seconds since 1970."""
 
     expr: str
     time_zone: str
@@ -81,13 +81,13 @@ class Case:
 
 
 def generate(seed: int, count: int) -> list[Case]:
-    """Return *count* cases, always the same for the same *seed*."""
+    """Return *count* cases; the same *seed* always gives the same cases."""
     rng = random.Random(seed)
     return [_case(rng) for _ in range(count)]
 
 
 def generate_around(zone: str, seed: int, count: int) -> list[Case]:
-    """Return *count* cases that start near clock changes of *zone*, firing mostly at night."""
+    """Return *count* cases that start near a clock change of *zone* and mostly fire at night."""
     rng = random.Random(f"{seed} {zone}")
     changes = [change for year in range(1900, 2100) for change in clock_changes(zone, year)]
     return [
@@ -109,7 +109,7 @@ def _case(rng: random.Random) -> Case:
 
 
 def expression(rng: random.Random) -> str:
-    """Return an expression: most valid, some nearly, some garbage; none over 256 characters."""
+    """Return an expression of at most 256 characters: mostly valid, some nearly, some garbage."""
     (make,) = rng.choices((_valid, _nearly, _word, _garbage), (60, 30, 5, 5))
     return make(rng)[:256]
 
@@ -155,18 +155,18 @@ def _nearly(rng: random.Random) -> str:
 
 
 def _swap(rng: random.Random, words: list[str]) -> str:
-    place = rng.randrange(len(words))
+    index = rng.randrange(len(words))
     piece = rng.choice(_STRANGE)
     form = rng.choice(("{p}", "{w},{p}", "{p},{w}", "{p}-{w}", "{w}-{p}", "{w}/{p}", "{p}/{w}"))
-    words[place] = form.format(p=piece, w=words[place])
+    words[index] = form.format(p=piece, w=words[index])
     return " ".join(words)
 
 
 def _scribble(rng: random.Random, words: list[str]) -> str:
     text = list(" ".join(words))
     for _ in range(rng.choice((1, 1, 2))):
-        place = rng.randrange(len(text))
-        text[place : place + rng.choice((0, 1))] = rng.choice(("", rng.choice(_NOISE)))
+        index = rng.randrange(len(text))
+        text[index : index + rng.choice((0, 1))] = rng.choice(("", rng.choice(_NOISE)))
     return "".join(text)
 
 
@@ -194,7 +194,7 @@ def _bad_zone(rng: random.Random, zone: str) -> str:
 
 
 def _start(rng: random.Random, zone: str) -> int:
-    """Return a second from around a clock change, a leap day, a year's end, or anywhere."""
+    """Return a second near a clock change, a leap day or a year's end, or any other."""
     (years,) = rng.choices(((2023, 2037), (1970, 2110), (1850, 2400)), (50, 45, 5))
     year = rng.randint(*years)
     kind = rng.random()
@@ -211,14 +211,14 @@ def _start(rng: random.Random, zone: str) -> int:
 def clock_changes(zone: str, year: int) -> tuple[int, ...]:
     """Return the seconds at which the offset of *zone* changes within *year*.
 
-    But for the days that a zone left out: it takes seconds to give up on robfig for those.
+    Skipped days are left out: robfig never returns there, and each timeout takes seconds.
     """
-    left_out = left_out_days(zone, year)
-    return tuple(change for change in _changes(zone, year) if change not in left_out)
+    skipped = skipped_days(zone, year)
+    return tuple(change for change in _changes(zone, year) if change not in skipped)
 
 
-def left_out_days(zone: str, year: int) -> tuple[int, ...]:
-    """Return the seconds at which *zone* jumps over a calendar day, crossing the date line."""
+def skipped_days(zone: str, year: int) -> tuple[int, ...]:
+    """Return the seconds at which *zone* skips a calendar day, by crossing the date line."""
     tz, day = zones.load(zone), timedelta(hours=20)
     return tuple(c for c in _changes(zone, year) if _offset(tz, c) - _offset(tz, c - 1) > day)
 
