@@ -80,6 +80,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "time_zone": "Etc/UTC",
         "description": "at 02:00 every day, Etc/UTC time",
         "next_run_times": ["2026-11-24T02:00:00Z"],
+        "warnings": [],
     },
     "Deleted": {"success": True, "message": "Schedule team.daily-report deleted"},
 }

@@ -1,6 +1,7 @@
-"""The route of what concerns no schedule: what an expression means."""
+"""The route about cron expressions, which needs no schedule."""
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from fastapi import Query
 
@@ -12,6 +13,8 @@ from download_api.schema import models
 from download_schedule import cron
 
 routes = guarded_router()
+_ONE_AT_A_TIME: Final = asyncio.Lock()
+"""Previews take processor time: one thread at most competes with the event loop."""
 
 
 @routes.get("/cron/preview", responses=document.answers(400))
@@ -23,5 +26,9 @@ async def preview_cron(
     tz: Annotated[str, Query(max_length=64, json_schema_extra={"format": "time-zone"})] = "Etc/UTC",
     count: Annotated[int, Query(ge=1, le=100)] = 5,
 ) -> models.CronPreview:
-    """Say what an expression means and when it fires next; `H` needs a schedule to pick for."""
-    return expressions.preview(expr, tz, count, now())
+    """Say what an expression means, when it fires next, and where croniter reads it differently.
+
+    An expression with `H` is refused, because its value depends on the schedule.
+    """
+    async with _ONE_AT_A_TIME:
+        return await asyncio.to_thread(expressions.preview, expr, tz, count, now())

@@ -253,7 +253,11 @@ class CronPreview(Shape):
     cron_expression: str
     time_zone: str
     description: str
+    """The expression in plain English."""
     next_run_times: list[datetime]
+    warnings: list[str]
+    """Where croniter, the cron library of Airflow and other Python schedulers, reads the expression
+    differently."""
 
 
 class Deleted(Shape):

@@ -3,7 +3,8 @@
 Kubernetes reads schedules with github.com/robfig/cron v3, which differs from the usual Python
 libraries (docs/design/2026-11-cron-engine.md). This package is a port of it; tests/differential
 compares the two. It is pure: no clock, and no input but the time zone tables of the ``tzdata``
-package. Other packages import from here.
+package. Other packages import from here, and the
+HTTP API also imports :mod:`.croniter_comparison`.
 """
 
 from download_schedule.cron.errors import CronError

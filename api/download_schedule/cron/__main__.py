@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from download_schedule.cron.croniter_comparison import croniter_warning
 from download_schedule.cron.errors import CronError
 from download_schedule.cron.parser import parse
 
@@ -22,6 +23,8 @@ class _RequestError(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the ticks of one expression, or with ``--batch`` those of each line of stdin.
 
+    Where croniter is installed, standard error says how its reading of the one expression differs.
+
     Returns:
         The exit code: 0, or 2 if the expression, zone, start or count is refused.
     """
@@ -29,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.batch:
         answer_lines(sys.stdin.buffer)
         return 0
-    return _print_ticks(options)
+    exit_code = _print_ticks(options)
+    _print_croniter_warning(options)
+    return exit_code
 
 
 def answer_lines(lines: Iterable[bytes]) -> None:
@@ -73,6 +78,15 @@ def _print_ticks(options: argparse.Namespace) -> int:
         return 2
     print(*ticks, sep="\n", end="\n" if ticks else "", flush=True)
     return 0
+
+
+def _print_croniter_warning(options: argparse.Namespace) -> None:
+    try:
+        start = _parse_start(options.after)
+    except _RequestError:
+        return
+    if warning := croniter_warning(options.expression, options.time_zone, start):
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def _parse_start(text: str | None) -> datetime:

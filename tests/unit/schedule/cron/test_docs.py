@@ -1,4 +1,4 @@
-"""Every shell block of docs/cron.md prints what the block below it says."""
+"""Every shell block of docs/guides/scheduling.md prints the block below it."""
 
 import os
 import re
@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-GUIDE = (Path(__file__).parents[4] / "docs" / "cron.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[4]
+GUIDE = (ROOT / "docs" / "guides" / "scheduling.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```\n```text\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 
 
-def test_every_block_has_its_output() -> None:
+def test_every_shell_block_has_its_output() -> None:
     assert len(BLOCKS) == GUIDE.count("```sh") >= 4
 
 
 @pytest.mark.parametrize(("commands", "output"), BLOCKS)
-def test_block(commands: str, output: str) -> None:
+def test_shell_block_prints_its_output(commands: str, output: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-eu", "-c", commands],

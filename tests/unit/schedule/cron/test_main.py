@@ -25,7 +25,6 @@ def test_each_tick_is_printed_on_a_line_of_its_own() -> None:
     done = run("30 2 * * *", "--time-zone", "Europe/Paris", "--after", "2026-03-28T00:00:00Z",
                "--count", "3")  # fmt: skip
     assert done.returncode == 0
-    assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "2026-03-28T01:30:00Z",
         "2026-03-30T00:30:00Z",
@@ -44,7 +43,7 @@ def test_default_is_the_next_five_ticks_in_utc() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["0 0 * * 7"], "day of week: '7' counts Sunday as 7; write 0 or sun for Sunday, here '0'"),
+        (["* * * * MONDAY"], "day of week: 'MONDAY' is not allowed: write the first three letters"),
         (["0 0 31 2 *"], "'0 0 31 2 *' names no day that exists, so it would never fire; write"),
         (["* * * * *", "--time-zone=Mars"], "timeZone: 'Mars' is not a known zone; write an IANA"),
         (["* * * * *", "--after=soon"], "after: 'soon' is not a time; write RFC 3339, such as"),
@@ -65,6 +64,35 @@ def test_refusal_is_one_sentence_and_exit_code_2(arguments: list[str], sentence:
 def test_nothing_is_printed_if_no_tick_follows() -> None:
     done = run("0 0 29 2 *", "--after", "2096-03-01T00:00:00+01:00")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_warning_about_croniter_is_printed_on_stderr_of_an_accepted_expression() -> None:
+    done = run("0 0 */1 * 5", "--after", "2026-01-01T00:00:00Z", "--count", "1")
+    assert done.returncode == 0
+    assert done.stdout == "2026-01-02T00:00:00Z\n"
+    assert done.stderr == (
+        "warning: croniter reads '0 0 */1 * 5' differently: croniter fires at "
+        "2026-01-03T00:00:00Z, Kubernetes does not; write '0 0 1-31 * 5' for croniter's times\n"
+    )
+
+
+def test_warning_about_croniter_follows_the_refusal_of_an_expression() -> None:
+    done = run("0 0 * * 7")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "day of week: '7' counts Sunday as 7; write 0 or sun for Sunday, here '0'",
+        "warning: croniter accepts '0 0 * * 7'; write '0 0 * * 0' for croniter's times",
+    ]
+
+
+def test_no_warning_is_printed_without_croniter() -> None:
+    code = (
+        "import sys; sys.modules['croniter'] = None; from download_schedule.cron.__main__ import *;"
+    )
+    code += "sys.exit(main(['0 0 * * 7']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
 
 
 def test_batch_answers_every_line_whatever_it_contains() -> None:
