@@ -1,14 +1,15 @@
-"""The custom resource definition, made from the models: ``python -m download_schedule.crd``.
+"""The custom resource definition, built from the models: ``python -m download_schedule.crd``.
 
-pydantic's JSON schema is not yet what the API server calls structural: references must be inlined,
-"optional" is absence and not ``null``, and some keywords are unknown to it.
+The API server needs a structural schema, which pydantic does not generate: references are inlined,
+an optional member may be absent but not ``null``, and only some keywords are allowed.
 """
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from download_schedule.model import GROUP, KIND, PLURAL, VERSION, Model, Spec, Status
+from download_schedule.types import JSONObject
 
 PRINTER_COLUMNS: Final = (
     {"name": "Schedule", "type": "string", "jsonPath": ".spec.schedule"},
@@ -21,18 +22,18 @@ PRINTER_COLUMNS: Final = (
 )
 
 
-def build_crd() -> dict[str, Any]:
+def build_crd() -> JSONObject:
     """Return the CustomResourceDefinition of :class:`download_schedule.model.Spec`."""
     schema = {
         "type": "object",
-        "description": "Fetches a URL on a schedule, keeps the file and remembers every run.",
+        "description": "Downloads a URL on a schedule and records the outcome of every run.",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(Spec),
-            "status": _without_defaults(structural(Status)),
+            "spec": structural_schema(Spec),
+            "status": _without_defaults(structural_schema(Status)),
         },
     }
     return {
@@ -63,15 +64,18 @@ def build_crd() -> dict[str, Any]:
     }
 
 
-def structural(model: type[Model]) -> dict[str, Any]:
-    """Return the structural OpenAPI v3 schema of *model*, as a CRD wants it."""
+def structural_schema(model: type[Model]) -> JSONObject:
+    """Return the structural OpenAPI v3 schema of *model*, as a CRD needs it."""
     schema = model.model_json_schema(by_alias=True, mode="validation")
-    result: dict[str, Any] = _structural(schema, schema.get("$defs", {}))
-    return result
+    return _structural(schema, schema.get("$defs", {}))
 
 
-def _without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
-    """What the API server adds to a status would look like a difference to whoever wrote it."""
+def _without_defaults(schema: JSONObject) -> JSONObject:
+    """Return the schema of a status without defaults.
+
+    Otherwise the API server would add members to what the operator wrote, and the operator would
+    take that for a change.
+    """
     plain = {key: value for key, value in schema.items() if key != "default"}
     if "properties" in plain:
         plain["properties"] = {
@@ -82,12 +86,12 @@ def _without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-_UNKNOWN_TO_CRDS: Final = frozenset({"title", "additionalProperties", "$defs", "$ref", "anyOf"})
+_NOT_ALLOWED_IN_CRDS: Final = frozenset({"title", "additionalProperties", "$defs", "$ref", "anyOf"})
 
 
-def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _structural(node: JSONObject, definitions: JSONObject) -> JSONObject:
     flat = _flatten(node, definitions)
-    schema = {key: value for key, value in flat.items() if key not in _UNKNOWN_TO_CRDS}
+    schema = {key: value for key, value in flat.items() if key not in _NOT_ALLOWED_IN_CRDS}
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].replace("``", "`").split())
     if not isinstance(schema.get("default"), str | int | bool):
@@ -103,8 +107,8 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     return schema
 
 
-def _flatten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Inline a reference and unwrap "or null"; what stands beside them wins."""
+def _flatten(node: JSONObject, definitions: JSONObject) -> JSONObject:
+    """Inline a reference and unwrap "or null"; keywords beside them take precedence."""
     if "$ref" in node:
         target = definitions[node["$ref"].rpartition("/")[2]]
         return _flatten({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions)
@@ -115,8 +119,8 @@ def _flatten(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
 
 
 def main() -> None:
-    """Write the definition to the path given, or to ``manifests/crd.yaml``."""
-    import yaml  # noqa: PLC0415 - a tool of this command alone, not of the processes
+    """Write the definition to the path in the arguments, or to ``manifests/crd.yaml``."""
+    import yaml  # noqa: PLC0415 - only this command needs it, and no image has it
 
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "manifests/crd.yaml")
     text = yaml.safe_dump(build_crd(), sort_keys=False, width=100, allow_unicode=True)

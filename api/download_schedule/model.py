@@ -1,8 +1,9 @@
 """The ``DownloadSchedule`` resource as pydantic models: what users write and what they read back.
 
-The custom resource definition (:mod:`download_schedule.crd`), the HTTP API and the operator all
-take their types, bounds and defaults from here. Attribute names are Python's; the resource's own
-camelCase spelling is each field's alias.
+The custom resource definition (:mod:`download_schedule.crd`), the HTTP API and the operator take
+their types, bounds and defaults from here. Docstrings of classes and fields become the descriptions
+of the CRD and of the API, so users read them. Fields have Python names; their aliases are the
+camelCase names of the resource.
 """
 
 from datetime import datetime
@@ -27,11 +28,11 @@ PLURAL: Final = "downloadschedules"
 DEFAULT_PATH: Final = "{namespace}/{name}/{scheduled}-{filename}"
 MAX_HISTORY: Final = 100
 MAX_RUN_REQUESTS: Final = 100
-"""Tokens remembered; one older than that many others would start a run again."""
+"""Number of recent run-request tokens remembered; reusing an older token starts a new run."""
 DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
 MAX_BODY_BYTES: Final = 2**53
-"""What JavaScript and JSON tools still read exactly."""
+"""Integers up to here survive tools that read JSON numbers as doubles, such as JavaScript."""
 DEFAULT_MAX_BYTES: Final = 10 * 1024**3
 
 
@@ -40,7 +41,7 @@ def _map_keyed_by(key: str) -> dict[str, Any]:
 
 
 class ConcurrencyPolicy(StrEnum):
-    """What happens at a tick while an earlier run is still going (batch/v1 CronJob's own words)."""
+    """What to do at a tick while an earlier run is still active, as in a batch/v1 CronJob."""
 
     FORBID = "Forbid"
     ALLOW = "Allow"
@@ -48,24 +49,24 @@ class ConcurrencyPolicy(StrEnum):
 
 
 class Format(StrEnum):
-    """In what shape the body is kept."""
+    """The form in which the file is kept."""
 
     RAW = "raw"
     """As the server sent it."""
     HTML = "html"
-    """The page, in UTF-8."""
+    """The page in UTF-8."""
     TEXT = "text"
-    """The page's main article as plain text."""
+    """The main article of the page as plain text."""
     MARKDOWN = "markdown"
-    """The page's main article as Markdown."""
+    """The main article of the page as Markdown."""
     JSON = "json"
-    """A JSON document: the body in base64, and what the server said of it."""
+    """A JSON document with the body in base64 and metadata of the response."""
     PDF = "pdf"
-    """The page as a browser prints it; needs the operator's setting for its image."""
+    """The page as a browser prints it. The operator must be configured with an image for it."""
 
 
 class Method(StrEnum):
-    """How the URL is asked for."""
+    """The HTTP method of the request."""
 
     GET = "GET"
     POST = "POST"
@@ -79,7 +80,7 @@ class Trigger(StrEnum):
 
 
 class State(StrEnum):
-    """How far a run is."""
+    """The state of a run."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -87,13 +88,13 @@ class State(StrEnum):
     FAILED = "Failed"
 
     @property
-    def terminal(self) -> bool:
-        """Whether nothing more will happen to the run."""
+    def is_terminal(self) -> bool:
+        """Whether the run is over, so that its state does not change any more."""
         return self in (State.COMPLETED, State.FAILED)
 
 
 class Model(BaseModel):
-    """Base of every model: camelCase outside, nothing unknown accepted, never changed in place."""
+    """Base of every model: camelCase in JSON, no unknown members, immutable."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -104,101 +105,116 @@ class Model(BaseModel):
     )
 
     def to_resource(self) -> dict[str, Any]:
-        """Return the value as the API server stores it: camelCase, JSON types, nothing unset."""
+        """Return the value as the API server stores it: camelCase, JSON types, no unset members."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class SecretKey(Model):
-    """One entry of a Secret in the schedule's namespace."""
+    """One key of a Secret in the schedule's namespace."""
 
     name: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_NAME]
+    """Name of the Secret."""
     key: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_KEY]
+    """Key within the Secret."""
 
 
 class HeaderSource(Model):
-    """Where a header's value comes from."""
+    """Where the value of a header comes from."""
 
     secret_key_ref: SecretKey
 
 
 class Header(Model):
-    """One request header: its value, or where that comes from."""
+    """One request header, with either ``value`` or ``valueFrom``."""
 
     name: Annotated[str, Field(min_length=1, max_length=256), rules.HEADER_NAME]
+    """Name of the header. Upper and lower case do not matter."""
     value: Annotated[str | None, Field(max_length=4096), rules.HEADER_VALUE] = None
+    """Value of the header, readable for everybody who may read the schedule."""
     value_from: HeaderSource | None = None
-    """Read when a Pod starts, by Kubernetes and not by the operator."""
+    """A Secret with the value. Kubernetes reads it when a Pod starts; the operator never does."""
 
 
 class Request(Model):
-    """How the URL is asked for."""
+    """The HTTP request that fetches the URL."""
 
     method: Method = Method.GET
+    """The HTTP method."""
     body: Annotated[str | None, Field(max_length=16_384)] = None
-    """Sent with POST, in UTF-8."""
+    """The body of the request, sent in UTF-8. Only with method POST."""
     headers: Annotated[
         tuple[Header, ...],
         Field(max_length=MAX_HEADERS, json_schema_extra=_map_keyed_by("name")),
         rules.HEADERS,
     ] = ()
+    """Headers to send with the request."""
     compressed: bool = False
-    """True asks for gzip, br or zstd and keeps the body decoded; such a body cannot be resumed."""
+    """If true, the worker asks for gzip, br or zstd and keeps the decoded body. A compressed
+    download cannot be resumed."""
     connect_timeout_seconds: Annotated[int, Field(ge=1, le=300), NOT_BOOLEAN] = 10
+    """An attempt fails if no connection is made within this many seconds."""
     stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600), NOT_BOOLEAN] = 30
-    """An attempt fails when no byte comes for this long."""
+    """An attempt fails if no byte arrives for this many seconds."""
     max_redirects: Annotated[int, Field(ge=0, le=20), NOT_BOOLEAN] = 5
+    """Redirects to follow before an attempt fails."""
 
 
 class Verify(Model):
-    """What a body must be like; another one fails the run and is not kept."""
+    """Checks on the body. If one fails, the run fails and the file is not kept."""
 
     sha256: Annotated[str | None, Field(max_length=64), rules.SHA256] = None
+    """The SHA-256 digest that the body must have, in lower-case hexadecimal digits."""
     min_bytes: Annotated[int, Field(ge=0, le=MAX_BODY_BYTES), NOT_BOOLEAN] = 0
+    """Smallest size of the body, in bytes after decoding."""
     max_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES), NOT_BOOLEAN] = DEFAULT_MAX_BYTES
-    """Counted after decoding; the transfer stops there."""
+    """Largest size of the body, in bytes after decoding. A transfer stops when it exceeds it."""
     content_types: Annotated[
         tuple[Annotated[str, Field(min_length=3, max_length=255), rules.CONTENT_TYPE], ...],
         Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = ()
-    """One of these must be the response's media type; ``text/*`` stands for all of text. Empty:
-    any."""
+    """Media types that the response may have, such as ``text/csv``; ``text/*`` allows every text
+    type. An empty list allows any type."""
 
 
 class Volume(Model):
-    """Keep the file on a PersistentVolumeClaim of the schedule's namespace."""
+    """Keeps the file on a PersistentVolumeClaim in the schedule's namespace."""
 
     claim_name: Annotated[str, Field(min_length=1, max_length=253), rules.CLAIM_NAME]
+    """Name of the PersistentVolumeClaim."""
     path: Annotated[str, Field(min_length=1, max_length=1024), rules.PATH] = DEFAULT_PATH
-    """Where in the volume; ``{namespace}``, ``{name}``, ``{scheduled}`` (the tick in UTC, as
-    ``20261123T020000Z``) and ``{filename}`` are filled in for each run."""
+    """Path of the file in the volume. Each run replaces ``{namespace}``, ``{name}``,
+    ``{scheduled}`` (the tick in UTC, such as ``20261123T020000Z``) and ``{filename}``."""
 
 
 class SecretName(Model):
     """A Secret in the schedule's namespace."""
 
     name: Annotated[str, Field(min_length=1, max_length=253), rules.SECRET_NAME]
+    """Name of the Secret."""
 
 
 class S3(Model):
-    """Keep the file in a bucket of an S3 service."""
+    """Keeps the file in a bucket of an S3 service."""
 
     bucket: Annotated[str, Field(min_length=3, max_length=63), rules.BUCKET]
+    """Name of the bucket."""
     key: Annotated[str, Field(min_length=1, max_length=1024), rules.PATH] = DEFAULT_PATH
-    """Of the object; the same placeholders as in ``volume.path``."""
+    """Key of the object, with the same placeholders as ``volume.path``."""
     endpoint: Annotated[str | None, Field(max_length=2048), rules.ENDPOINT] = None
-    """Address of the service; unset: Amazon's, in ``region``."""
+    """Address of the service. If unset, Amazon's service in ``region``."""
     region: Annotated[str, Field(min_length=1, max_length=64), rules.REGION] = "us-east-1"
+    """Region of the bucket."""
     credentials_secret_ref: SecretName
-    """Secret with the keys ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and, where there is
-    one, ``AWS_SESSION_TOKEN``."""
+    """The Secret with the credentials, under the keys ``AWS_ACCESS_KEY_ID``,
+    ``AWS_SECRET_ACCESS_KEY`` and optionally ``AWS_SESSION_TOKEN``."""
 
 
 class Discard(Model):
-    """Fetch, verify and measure, keep nothing."""
+    """Fetches, verifies and measures the file, but does not keep it."""
 
 
 class Destination(Model):
-    """Where the file goes; at most one member."""
+    """Where the file is kept. Set at most one member."""
 
     volume: Volume | None = None
     s3: S3 | None = None
@@ -206,45 +222,49 @@ class Destination(Model):
 
 
 class Spec(Model):
-    """What the user wants."""
+    """What to download, when, and where to keep it."""
 
     model_config = ConfigDict(json_schema_extra=rules.NEEDS_VOLUME.json_schema())
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
-    """Address of the file, http or https."""
+    """Address of the file, with http or https."""
     schedule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), rules.SCHEDULE]
-    """When: a cron expression of five fields, exactly as Kubernetes reads it, plus ``H``."""
+    """When to download: a cron expression of five fields, exactly as Kubernetes reads it. ``H``
+    stands for a value that differs between schedules, which spreads their load."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64), rules.TIME_ZONE] = "Etc/UTC"
-    """IANA name of the zone in which the schedule is read."""
+    """IANA name of the time zone in which the schedule is read."""
     suspend: bool = False
-    """True stops new runs; those under way go on."""
+    """If true, no new runs start. Runs that are active go on."""
     format: Format = Format.RAW
-    """In what shape the body is kept."""
+    """The form in which the file is kept: ``raw`` as the server sent it; ``html`` the page in
+    UTF-8; ``text`` or ``markdown`` the main article of the page; ``json`` a document with the body
+    in base64 and metadata of the response; ``pdf`` the page as a browser prints it."""
     request: Annotated[Request, rules.BODY_WITH_POST] = Request()
-    """How the URL is asked for."""
+    """The HTTP request that fetches the URL."""
     verify: Annotated[Verify, rules.BYTES_IN_ORDER] = Verify()
-    """What the body must be like."""
+    """Checks on the body. If one fails, the run fails and the file is not kept."""
     only_if_changed: bool = False
-    """True: a file that is the same as the last one kept is not kept again, nor fetched if the
-    server can tell. Needs ``destination.volume``."""
+    """If true, a file that is the same as the last one is not kept again. It is not even
+    transferred if the server can tell that it has not changed. Needs ``destination.volume``."""
     keep_last: Annotated[int | None, Field(ge=1, le=10_000), NOT_BOOLEAN] = None
-    """Files of this schedule that stay; older ones are removed after a run. Unset: all. Needs
-    ``destination.volume``."""
+    """How many files of this schedule to keep; older ones are deleted after a run. If unset, all
+    are kept. Needs ``destination.volume``."""
     destination: Annotated[Destination, rules.ONE_DESTINATION] = Destination()
-    """Where the file goes; at most one member. With none: where the operator's configuration says,
-    else it is discarded."""
+    """Where the file is kept. Set at most one member. With none, the operator's default applies; if
+    it has none, the file is discarded."""
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.FORBID
-    """What happens at a tick while an earlier run is still going."""
+    """What to do at a tick while an earlier run is still active: ``Forbid`` starts no second run
+    beside it, ``Allow`` starts one, ``Replace`` stops the earlier run and starts a new one."""
     starting_deadline_seconds: Annotated[int, Field(ge=10, le=604_800), NOT_BOOLEAN] = 300
-    """A tick missed by more than this many seconds is skipped. The CronJob controller looks every
-    10 seconds, hence the lower bound."""
+    """A run that cannot start within this many seconds after its tick is skipped. At least 10,
+    because the CronJob controller looks every 10 seconds."""
     backoff_limit: Annotated[int, Field(ge=0, le=10), NOT_BOOLEAN] = 3
-    """Retries after the first attempt, with Kubernetes' exponential backoff."""
+    """Retries after the first attempt, with the exponential backoff of Kubernetes."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800), NOT_BOOLEAN] = 3600
-    """Seconds that a whole run may take, retries included."""
+    """Seconds that a run may take in total, including retries."""
     history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY), NOT_BOOLEAN] = DEFAULT_HISTORY
-    """Runs that are over and kept in ``status.history``, beside those under way; at most 100 in
-    all."""
+    """How many finished runs to keep in ``status.history``. Active runs are kept as well, up to 100
+    runs in total."""
 
     @model_validator(mode="after")
     def _schedule_fires(self) -> Self:
@@ -254,67 +274,89 @@ class Spec(Model):
 
 
 class Run(Model):
-    """One run: a Job, with the outcome of its attempts."""
+    """One run: a Job and the outcome of its attempts."""
 
     model_config = ConfigDict(extra="ignore")
 
     id: Annotated[str, Field(max_length=64)]
     """UID of the Job."""
     job: Annotated[str, Field(max_length=MAX_JOB_NAME)]
+    """Name of the Job."""
     trigger: Trigger
+    """What started the run."""
     token: Annotated[str | None, Field(max_length=MAX_TOKEN)] = None
-    """What asked for a manual run: the annotation ``downloads.dev/run-requested``."""
+    """The value of the annotation ``downloads.dev/run-requested`` that asked for a manual run."""
     state: State
+    """The state of the run."""
     scheduled_time: datetime | None = None
-    """The tick; absent for a manual run."""
+    """The tick for which the run started. Absent for a manual run."""
     start_time: datetime | None = None
+    """When the Job started."""
     completion_time: datetime | None = None
+    """When the run ended."""
     attempts: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Pods started so far."""
     bytes: Annotated[int | None, Field(ge=0)] = None
+    """Size of the file, in bytes."""
     sha256: Annotated[str | None, Field(max_length=MAX_CHARACTERS["sha256"])] = None
+    """SHA-256 digest of the file, in lower-case hexadecimal digits."""
     http_status: Annotated[int | None, Field(ge=100, le=599)] = None
+    """HTTP status of the last response."""
     content_type: Annotated[str | None, Field(max_length=MAX_CHARACTERS["contentType"])] = None
+    """Media type of the response."""
     etag: Annotated[str | None, Field(max_length=MAX_CHARACTERS["etag"])] = None
+    """ETag of the response."""
     location: Annotated[str | None, Field(max_length=MAX_CHARACTERS["location"])] = None
+    """Where the file is kept, such as ``volume://claim/path``."""
     unchanged: bool | None = None
+    """True if the file was the same as the last one, so that it was not kept again."""
     length_unverified: bool | None = None
-    """True where nothing told how long the body was to be: it may have been cut short."""
+    """True if the response did not say how long the body is, so that it may have been cut short."""
     reason: Annotated[str | None, Field(max_length=MAX_CHARACTERS["reason"])] = None
-    """Why the last failed attempt failed, as a CamelCase word."""
+    """Why the last failed attempt failed, as a word in CamelCase."""
     message: Annotated[str | None, Field(max_length=MAX_CHARACTERS["message"])] = None
+    """Why the last failed attempt failed, as a sentence."""
 
 
 class Condition(Model):
-    """A ``metav1.Condition``."""
+    """One aspect of the schedule's health (a ``metav1.Condition``)."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: Annotated[str, Field(max_length=316)]
+    """What the condition is about: ``Ready`` or ``Healthy``."""
     status: Literal["True", "False", "Unknown"]
+    """Whether the condition holds."""
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why the condition has this status, as a word in CamelCase."""
     message: Annotated[str, Field(max_length=4096)]
+    """Why the condition has this status, as a sentence."""
     last_transition_time: datetime
+    """When the status last changed."""
     observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The ``metadata.generation`` that the condition is about."""
 
 
 class Counts(Model):
-    """Totals since the schedule was made; they only grow."""
+    """Totals since the schedule was created. They only grow."""
 
     model_config = ConfigDict(extra="ignore")
 
     completed: Annotated[int, Field(ge=0)] = 0
+    """Runs that completed."""
     failed: Annotated[int, Field(ge=0)] = 0
+    """Runs that failed."""
     missed: Annotated[int, Field(ge=0)] = 0
     """Ticks that had no run."""
 
 
 class Status(Model):
-    """What the operator reports; what would be zero or empty is left out."""
+    """What the operator reports. Zeros and empty values are left out."""
 
     model_config = ConfigDict(extra="ignore")
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The ``metadata.generation`` that the operator last acted on."""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
@@ -322,32 +364,41 @@ class Status(Model):
             json_schema_extra=_map_keyed_by("type"),
         ),
     ] = ()
+    """``Ready``: Kubernetes runs the schedule. ``Healthy``: the last finished run completed."""
     cron_job_name: Annotated[str | None, Field(max_length=52)] = None
+    """Name of the CronJob that runs the schedule."""
     schedule: Annotated[str | None, Field(max_length=MAX_LENGTH)] = None
-    """The expression given to Kubernetes, with ``H`` filled in."""
+    """The expression of the CronJob, with a value for every ``H``."""
     active: Annotated[int, Field(ge=0)] = 0
-    """Runs pending or running."""
+    """Runs that are pending or running."""
     last_run_time: datetime | None = None
+    """When the latest run started."""
     last_success_time: datetime | None = None
+    """When the latest completed run ended."""
     next_run_time: datetime | None = None
+    """The next tick."""
     consecutive_failures: Annotated[int, Field(ge=0)] = 0
+    """Runs that failed since the last one that completed."""
     counts: Counts = Counts()
     settled_until: datetime | None = None
-    """Every tick up to here has its run in ``counts``, or is counted as missed."""
+    """Every tick up to this time is settled: it had a run, or is counted as missed."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0
-    """Generation of the CronJob after the operator's last write; another one means drift."""
+    """Generation of the CronJob after the operator's last write. A different one means that
+    somebody else has changed the CronJob."""
     run_requests: Annotated[
         tuple[Annotated[str, Field(max_length=10)], ...],
         Field(max_length=MAX_RUN_REQUESTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
-    """Requests for a run that have had theirs, newest first, by the end of their Job's name."""
+    """The latest requests for a manual run that have been served, newest first. Each is the last
+    part of its Job's name."""
     history: Annotated[
         tuple[Run, ...],
         Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
-    """Newest first, at most ``spec.historyLimit``, but every run that is not over."""
+    """The latest runs, newest first: all active ones and up to ``spec.historyLimit`` finished
+    ones."""
     recorded: Annotated[
         tuple[Annotated[str, Field(max_length=64)], ...],
         Field(max_length=1000, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
-    """Runs counted and no longer in ``history`` whose Job still exists, by id."""
+    """Ids of runs that are counted and no longer in ``history``, but whose Job still exists."""

@@ -1,4 +1,4 @@
-"""The rules on the members of a schedule's spec. What a rule is stands in :mod:`.validation`."""
+"""The rules on the members of a schedule's spec; :mod:`.validation` explains what a rule is."""
 
 import unicodedata
 from typing import Final
@@ -38,7 +38,7 @@ TIME_ZONE: Final = Check(
 )
 
 
-# White space is spelled out as RE2's \s leaves out the vertical tab, which Kubernetes splits at.
+# White space is spelled out because RE2's \s lacks the vertical tab, at which Kubernetes splits.
 _WORD: Final = r"[^\t-\r ]+"
 _GAP: Final = r"[\t-\r ]+"
 _CRON_HINTS: Final = {
@@ -51,10 +51,10 @@ _CRON_HINTS: Final = {
 
 
 def _cron_field(position: int, name: str, pattern: str) -> Rule:
-    skipped = rf"{_WORD}{_GAP}" * position
+    earlier_fields = rf"{_WORD}{_GAP}" * position
     return matching(
-        rf"^(@|[\t-\r ]*{skipped}({pattern})([\t-\r ]|\z))",
-        f"schedule has a {name} field that Kubernetes does not read; {_CRON_HINTS[name]}",
+        rf"^(@|[\t-\r ]*{earlier_fields}({pattern})([\t-\r ]|\z))",
+        f"Kubernetes does not accept the {name} field of schedule; {_CRON_HINTS[name]}",
     )
 
 
@@ -83,10 +83,10 @@ SCHEDULE: Final = Check(
 HEADER_NAME: Final = Check(
     matching(
         r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\z",
-        "a header's name must be an HTTP token; write for example Accept",
+        "the name of a header must be an HTTP token; write for example Accept",
     ),
     Rule(
-        "this header is set by the worker itself; leave out Host, Connection, Content-Length, "
+        "the worker sets this header itself; leave out Host, Connection, Content-Length, "
         "Transfer-Encoding, Range and If-Range",
         f"!(self.lowerAscii() in {sorted(WORKERS_OWN_HEADERS)})",
         lambda name: name.lower() not in WORKERS_OWN_HEADERS,
@@ -96,18 +96,18 @@ HEADER_NAME: Final = Check(
 HEADER_VALUE: Final = Check(
     matching(
         r"^[\t -~]*\z",
-        "a header's value must be printable ASCII on one line; encode everything else",
+        "the value of a header must be printable ASCII on one line; encode everything else",
     ),
 )
 
 HEADERS: Final = Check(
     Rule(
-        "a header takes either value or valueFrom, and exactly one of them",
+        "a header needs a value; write either value or valueFrom, not both",
         "self.all(h, has(h.value) != has(h.valueFrom))",
         lambda headers: all((h.value is None) != (h.value_from is None) for h in headers),
     ),
     Rule(
-        "a header is named twice; header names do not distinguish upper and lower case",
+        "a header is named twice; upper and lower case do not matter in its name",
         "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
         lambda headers: len({h.name.lower() for h in headers}) == len(headers),
     ),
@@ -154,7 +154,7 @@ BYTES_IN_ORDER: Final = Check(
 
 BODY_WITH_POST: Final = Check(
     Rule(
-        "a body goes with method POST only; write method: POST or leave out body",
+        "a body is only sent with POST; write method: POST or leave out body",
         "!has(self.body) || self.method == 'POST'",
         lambda request: request.body is None or request.method == "POST",
     ),
@@ -191,7 +191,7 @@ CLAIM_NAME: Final = Check(
 
 
 def _is_invisible(character: str) -> bool:
-    """Return whether the character is invisible; the worker judges unassigned code points."""
+    """Return whether the character is invisible. Unassigned code points are left to the worker."""
     kind = unicodedata.category(character)
     return character != " " and kind[0] in "CZ" and kind != "Cn"
 
@@ -199,25 +199,26 @@ def _is_invisible(character: str) -> bool:
 PATH: Final = Check(
     matching(
         r"^([^{}]|\{(namespace|name|scheduled|filename)\})*\z",
-        "path may use {namespace}, {name}, {scheduled} and {filename} between braces, nothing else",
+        "path may use the placeholders {namespace}, {name}, {scheduled} and {filename}, no other "
+        "braces",
     ),
     matching(
         r"^[^/\x00-\x1f\x7f]",
-        "path must be relative to the volume; write for example reports/{filename}",
+        "path must be relative, without a / in front; write for example reports/{filename}",
     ),
     Rule(
-        "path must name a file below the volume; leave out empty, . and .. parts",
+        "path must not have empty, . or .. parts; leave them out",
         "!self.split('/').exists(part, part in ['', '.', '..'])",
         lambda path: not {"", ".", ".."} & set(path.split("/")),
     ),
     matching(
         r"^[^\x00-\x1f\x7f-\x9f]*\z",
-        "path must not hold control characters; leave them out",
+        "path must not contain control characters; leave them out",
     ),
     Rule(
-        "path must not hold characters that cannot be seen, such as those that turn the direction "
-        "of writing, or spaces other than the plain one; leave them out",
-        # Not \p{C}: from Go 1.25 on it has what Unicode knows nothing of, before it has not.
+        "path must not contain invisible characters, such as those that change the direction of "
+        "writing, or spaces other than the ordinary one; leave them out",
+        # Not \p{C}, which contains unassigned code points from Go 1.25 on, but not before.
         r"""!self.matches(r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]|[^ \P{Zs}]")""",
         lambda path: not any(_is_invisible(character) for character in path),
     ),
@@ -225,8 +226,9 @@ PATH: Final = Check(
 
 NEEDS_VOLUME: Final = Check(
     Rule(
-        "onlyIfChanged and keepLast need files that stay; write destination.volume",
-        # The API server pays for each member looked up: who asks for neither, for two.
+        "onlyIfChanged and keepLast only work with files on a volume; write destination.volume",
+        # Each member that is looked up costs the API server time. Most specs set neither of the
+        # two, and cost only two look-ups.
         "!self.onlyIfChanged && !has(self.keepLast) "
         "|| has(self.destination) && has(self.destination.volume)",
         lambda spec: (
@@ -239,7 +241,7 @@ NEEDS_VOLUME: Final = Check(
 ONE_DESTINATION: Final = Check(
     Rule(
         "destination takes one member; write either volume, s3 or discard",
-        "[has(self.volume), has(self.s3), has(self.discard)].filter(there, there).size() <= 1",
+        "[has(self.volume), has(self.s3), has(self.discard)].filter(isSet, isSet).size() <= 1",
         lambda destination: len(destination.model_dump(exclude_none=True)) <= 1,
     ),
 )

@@ -380,7 +380,7 @@ def test_a_path_with_a_character_that_cannot_be_seen_is_refused_at_the_door(
     kubectl: Kubectl, characters: str
 ) -> None:
     volume = {"claimName": "data", "path": f"a{characters}b"}
-    with pytest.raises(RefusedError, match=r"path must not hold .*; leave them out"):
+    with pytest.raises(RefusedError, match=r"path must not contain .*; leave them out"):
         kubectl.apply(schedule("bad", destination={"volume": volume}))
 
 
