@@ -1,91 +1,97 @@
 """Status rules: how runs enter a schedule's history and its counters.
 
 Pure functions over the plain JSON of ``status``, which :class:`download_schedule.model.Status`
-describes. Times are RFC 3339 in UTC with whole seconds, so that their text sorts as they do.
+describes. Times are RFC 3339 in UTC with whole seconds, so that their texts sort as they do.
 
-A run is counted in the one write that first makes it terminal. What has been counted is what the
-status says: the terminal runs in ``history``, and the ids in ``recorded``, which are those pushed
-out of ``history`` while their Job still exists. No clock and no order of events takes part in it.
+A run is counted in the one write that first makes it terminal. The status itself says which runs
+have been counted: the terminal ones in ``history``, and the ids in ``recorded``. Those are the
+runs that no longer fit into ``history`` while their Job still exists. Neither the clock nor the
+order of events decides what is counted.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from download_schedule.model import MAX_HISTORY, State
-
-JSON = dict[str, Any]
+from download_schedule.types import JSONObject
 
 JOB_DELETED: Final = "JobDeleted"
 NO_POD: Final = "NoPod"
-"""Reason of a run that has waited long without a Pod; what a Pod then says is more."""
+"""Reason of a run that has had no Pod for long. A reason that comes from a Pod replaces it."""
 
-_NOT_YET: Final = "~"
-"""Sorts after every time."""
-_TERMINAL: Final = frozenset(state for state in State if state.terminal)
+_AFTER_EVERY_TIME: Final = "~"
+"""Sorts after every RFC 3339 time."""
+_TERMINAL_STATES: Final = frozenset(state for state in State if state.is_terminal)
 
 
 def is_terminal(run: Mapping[str, Any]) -> bool:
-    """Whether nothing more will happen to *run*."""
-    return run["state"] in _TERMINAL
+    """Return whether *run* is over, so that its entry does not change any more."""
+    return run["state"] in _TERMINAL_STATES
 
 
 def counted(status: Mapping[str, Any]) -> set[str]:
-    """Return the ids of the runs that are terminal in *status* and in its counters."""
+    """Return the ids of the runs that *status* has counted as completed or failed."""
     terminal = {run["id"] for run in status.get("history", ()) if is_terminal(run)}
     return terminal.union(status.get("recorded", ()))
 
 
 def record(
-    status: Mapping[str, Any], runs: Iterable[JSON], existing: Collection[str], limit: int, now: str
-) -> JSON:
-    """Return the members of ``status`` that its runs decide, after seeing *runs*.
+    status: Mapping[str, Any],
+    runs: Iterable[JSONObject],
+    existing: Collection[str],
+    limit: int,
+    now: str,
+) -> JSONObject:
+    """Return those members of ``status`` that depend on its runs, with *runs* added.
 
     Args:
-        status: what is stored now.
-        runs: entries of runs; those already counted change nothing.
-        existing: ids of all runs whose Job exists or vanished without having been counted. A
-            stored run that is neither there nor terminal has lost its Job unseen: it ``Failed``.
-        limit: ``spec.historyLimit``, 1 to 100: runs that are over.
-        now: completion time of runs whose Job vanished.
+        status: the stored status.
+        runs: entries of runs. Those already counted change nothing.
+        existing: ids of the runs whose Job still exists, or was deleted before its run was counted.
+            A stored run that is not among them and not terminal has lost its Job: it ``Failed``.
+        limit: ``spec.historyLimit``, 1 to 100: how many finished runs to keep.
+        now: completion time of runs that have lost their Job.
     """
     stored = {run["id"]: run for run in status.get("history", ())}
-    before = counted(status)
-    fresh = {
-        run["id"]: _settled(stored.get(run["id"]), run) for run in runs if run["id"] not in before
+    already_counted = counted(status)
+    updated = {
+        run["id"]: _merge(stored.get(run["id"]), run)
+        for run in runs
+        if run["id"] not in already_counted
     }
     lost = {
-        uid: _vanished(run, now)
+        uid: _as_deleted(run, now)
         for uid, run in stored.items()
-        if uid not in before and uid not in existing
+        if uid not in already_counted and uid not in existing
     }
-    finished = [run for run in (fresh | lost).values() if is_terminal(run)]
-    history = _newest((stored | fresh | lost).values(), limit)
-    kept = {run["id"] for run in history}
-    done = before.union(run["id"] for run in finished)
+    finished = [run for run in (updated | lost).values() if is_terminal(run)]
+    history = _newest((stored | updated | lost).values(), limit)
+    in_history = {run["id"] for run in history}
+    now_counted = already_counted.union(run["id"] for run in finished)
     return {
         "active": sum(not is_terminal(run) for run in history),
         "history": history,
-        "recorded": sorted(uid for uid in done - kept if uid in existing),
+        "recorded": sorted(uid for uid in now_counted - in_history if uid in existing),
         **_totals(status, finished, history),
-        **_latest(status, [*history, *finished]),
+        **_latest_times(status, [*history, *finished]),
     }
 
 
-def _settled(stored: JSON | None, run: JSON) -> JSON:
-    """Keep what is stored while it says enough: progress alone is not worth a write.
+def _merge(stored: JSONObject | None, run: JSONObject) -> JSONObject:
+    """Return *run*, or *stored* if *run* says nothing new that is worth a write.
 
-    A run moves on, never back; one that cannot start may say why, once.
+    A run moves on to another state, but never back. One that waits for its start may say why, once.
     """
     if stored is None or is_terminal(run):
         return run
     moves_on = stored["state"] == State.PENDING and run["state"] == State.RUNNING
     waits = stored["state"] == run["state"] == State.PENDING
-    before, after = stored.get("reason"), run.get("reason")
-    explains = waits and after not in (None, before) and before in (None, NO_POD)
+    old_reason, new_reason = stored.get("reason"), run.get("reason")
+    explains = waits and new_reason not in (None, old_reason) and old_reason in (None, NO_POD)
     return run if moves_on or explains else stored
 
 
-def _vanished(run: JSON, now: str) -> JSON:
+def _as_deleted(run: JSONObject, now: str) -> JSONObject:
     return {
         **run,
         "state": State.FAILED.value,
@@ -95,32 +101,32 @@ def _vanished(run: JSON, now: str) -> JSON:
     }
 
 
-def _newest(runs: Iterable[JSON], limit: int) -> list[JSON]:
-    """Newest first: all that is going on, and *limit* of what is over.
+def _newest(runs: Iterable[JSONObject], limit: int) -> list[JSONObject]:
+    """Return all active runs and the newest *limit* finished ones, newest first.
 
-    What is going on takes no room from the rest, for a run pushed out does not come back: the
-    history would tell in which order runs of one time were heard of.
+    Active runs do not count against the limit. Otherwise an active run could push out a finished
+    one for good, and the history would depend on the order of events.
     """
-    ordered = sorted(runs, key=_age, reverse=True)
-    active = sum(not is_terminal(run) for run in ordered)
-    room = min(limit, MAX_HISTORY - active)
-    kept: list[JSON] = []
+    ordered = sorted(runs, key=_sort_key, reverse=True)
+    active_count = sum(not is_terminal(run) for run in ordered)
+    room = min(limit, MAX_HISTORY - active_count)
+    newest: list[JSONObject] = []
     for run in ordered:
         if is_terminal(run):
             if room <= 0:
                 continue
             room -= 1
-        kept.append(run)
-    return kept[:MAX_HISTORY]
+        newest.append(run)
+    return newest[:MAX_HISTORY]
 
 
-def _age(run: JSON) -> tuple[str, str, str]:
-    """Tell runs apart that began in one second, the unit of Kubernetes' times: by their ends."""
-    return _start(run), _end(run) or _NOT_YET, run["id"]
+def _sort_key(run: JSONObject) -> tuple[str, str, str]:
+    """Sort by start; then by end, because many runs start within the same second."""
+    return _start(run), _end(run) or _AFTER_EVERY_TIME, run["id"]
 
 
 def _start(run: Mapping[str, Any]) -> str:
-    """A run without a time was written by hand; it counts as the oldest."""
+    """Return the start time, or an empty text for a run that somebody wrote without one."""
     return run.get("startTime") or ""
 
 
@@ -128,19 +134,22 @@ def _end(run: Mapping[str, Any]) -> str:
     return run.get("completionTime") or ""
 
 
-def _totals(status: Mapping[str, Any], finished: list[JSON], history: list[JSON]) -> JSON:
+def _totals(
+    status: Mapping[str, Any], finished: list[JSONObject], history: list[JSONObject]
+) -> JSONObject:
     counts = {"completed": 0, "failed": 0, "missed": 0, **status.get("counts", {})}
     completed = [_end(run) for run in finished if run["state"] == State.COMPLETED]
     failed = {run["id"]: _end(run) for run in finished if _has_failed(run)}
     counts["completed"] += len(completed)
     counts["failed"] += len(failed)
-    success = status.get("lastSuccessTime", "")
+    last_success = status.get("lastSuccessTime", "")
     failures = status.get("consecutiveFailures", 0)
-    if completed and max(completed) >= success:  # runs that go on side by side end in any order
-        known = failed | {run["id"]: _end(run) for run in history if _has_failed(run)}
-        failures = sum(time > max(completed) for time in known.values())
+    # Runs can overlap, so a failure may end before a success that was recorded earlier.
+    if completed and max(completed) >= last_success:
+        all_failed = failed | {run["id"]: _end(run) for run in history if _has_failed(run)}
+        failures = sum(time > max(completed) for time in all_failed.values())
     else:
-        failures += sum(time >= success for time in failed.values())
+        failures += sum(time >= last_success for time in failed.values())
     return {"counts": counts, "consecutiveFailures": failures}
 
 
@@ -148,8 +157,8 @@ def _has_failed(run: Mapping[str, Any]) -> bool:
     return bool(run["state"] == State.FAILED)
 
 
-def _latest(status: Mapping[str, Any], runs: list[JSON]) -> JSON:
-    """Times that never go back, whatever is pushed out of the history."""
+def _latest_times(status: Mapping[str, Any], runs: list[JSONObject]) -> JSONObject:
+    """Return times that never move back, even if the run that set them leaves the history."""
     started = [_start(run) for run in runs]
     succeeded = [_end(run) for run in runs if run["state"] == State.COMPLETED]
     latest = {

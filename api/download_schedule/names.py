@@ -1,61 +1,66 @@
-"""Names, labels and annotations under which a schedule's objects are found."""
+"""Names, labels and annotations of the objects that belong to a schedule."""
 
 import hashlib
 from typing import Final
 
 SCHEDULE_UID_LABEL: Final = "downloads.dev/schedule-uid"
-"""On the CronJob and on every Job and Pod it makes: UID of the schedule."""
+"""UID of the schedule, on its CronJob and on the CronJob's Jobs and Pods."""
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "download-operator"
 SPEC_HASH_ANNOTATION: Final = "downloads.dev/spec-hash"
-"""On the CronJob: digest of what the operator asked for."""
+"""Digest of the operator's version of the CronJob, on the CronJob."""
 STOPPED: Final = "stopped"
-"""In its place: the operator suspended the CronJob, and could ask for nothing else."""
+"""Stands in for the digest if the operator could only suspend the CronJob, because the schedule's
+spec is invalid."""
 SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
-"""Set by the CronJob controller on the Jobs it makes (Kubernetes 1.32 and later)."""
+"""The tick of a Job. The CronJob controller sets it (Kubernetes 1.32 and later)."""
 
 RUN_REQUESTED_ANNOTATION: Final = "downloads.dev/run-requested"
-"""On the schedule, by whoever wants a run now: a token of their choice, a new one for each run."""
-RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, no secret
-"""On the Job made for it: that token, at most 128 characters of it."""
+"""A token on the schedule. Setting it to a new value starts a run."""
+RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, not a secret
+"""The same token on the Job that was created for it, cut to :data:`MAX_TOKEN` characters."""
 MAX_TOKEN: Final = 128
 
 CONTAINER: Final = "download"
-"""Name of the container that downloads; a Pod's other containers say nothing about a run."""
+"""Name of the container that downloads. Sidecars that others add to the Pod are ignored."""
 JOB_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
-"""Set by the Job controller on its Pods."""
+"""UID of the Job, which the Job controller sets on its Pods."""
 
 NAMESPACE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-"""What a namespace may be called (RFC 1123 label)."""
+"""Pattern of a namespace's name (RFC 1123 label)."""
 MAX_CRON_JOB_NAME: Final = 52
-"""The CronJob controller appends up to 11 characters, and a Job's name ends at 63."""
+"""Longest name of a CronJob: its controller appends up to 11 characters for each Job's name."""
 
 MAX_JOB_NAME: Final = 63
-"""Of every Job but one made by hand with ``manualSelector``, which need not be a label's value."""
+"""Longest name of a Job, because the name is also a label's value. Jobs with ``manualSelector``,
+which only people create, are exempt."""
 
 _HASH_DIGITS: Final = 8
 _TOKEN_DIGITS: Final = 10
 
 
 def run_request(uid: str, token: str) -> str:
-    """Return the digest by which a schedule of that *uid* remembers a request: 10 characters."""
+    """Return the id of a request for a manual run: 10 characters from *uid* and *token*.
+
+    *uid* is that of the schedule, so that the same token means another run of another schedule.
+    """
     return hashlib.sha256(f"{uid}/{token}".encode()).hexdigest()[:_TOKEN_DIGITS]
 
 
-def manual_job_name(schedule: str, request: str) -> str:
+def manual_job_name(schedule_name: str, request: str) -> str:
     """Return the name of the Job for a :func:`run_request`, at most 63 characters.
 
-    The same request has the same name, so that Kubernetes itself refuses to make a second one.
+    The same request has the same name, so that Kubernetes itself refuses to create a second Job.
     """
-    return f"{cron_job_name(schedule)}-{request}"
+    return f"{cron_job_name(schedule_name)}-{request}"
 
 
-def cron_job_name(schedule: str) -> str:
-    """Return the name of the CronJob of the schedule named *schedule*, at most 52 characters.
+def cron_job_name(schedule_name: str) -> str:
+    """Return the name of the schedule's CronJob, at most 52 characters.
 
-    A longer name is cut and told apart by a digest of the whole.
+    It is the name of the schedule. A longer name is cut and gets a digest of the whole name.
     """
-    if len(schedule) <= MAX_CRON_JOB_NAME:
-        return schedule
-    digest = hashlib.sha256(schedule.encode()).hexdigest()[:_HASH_DIGITS]
-    return f"{schedule[: MAX_CRON_JOB_NAME - _HASH_DIGITS - 1].rstrip('-.')}-{digest}"
+    if len(schedule_name) <= MAX_CRON_JOB_NAME:
+        return schedule_name
+    digest = hashlib.sha256(schedule_name.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{schedule_name[: MAX_CRON_JOB_NAME - _HASH_DIGITS - 1].rstrip('-.')}-{digest}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 def parse_time(text: str) -> datetime | None:
     """Return the time in UTC, or None if *text* is not a time with an offset.
 
-    Annotations and status fields are written by people, too.
+    No error is raised, because people, too, write annotations and status members.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -16,5 +16,5 @@ def parse_time(text: str) -> datetime | None:
 
 
 def format_time(time: datetime) -> str:
-    """Return *time*, which is in UTC, in whole seconds. Such texts sort as their times do."""
+    """Return *time*, which must be in UTC, in whole seconds. The texts sort as their times do."""
     return time.isoformat("T", "seconds")[:19] + "Z"

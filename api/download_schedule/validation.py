@@ -1,9 +1,8 @@
-"""Rules that no plain schema can state, each written once for the API server and once for Python.
+"""Rules that a plain schema cannot express, each written for the API server and for Python.
 
 The API server evaluates :attr:`Rule.cel` (``x-kubernetes-validations``), so that ``kubectl apply``
-refuses a bad object at the door. pydantic evaluates :attr:`Rule.is_satisfied`, so that the HTTP API
-gives the same verdict without a round trip. Both say :attr:`Rule.message`. Tests hold the two
-together.
+refuses a bad object. pydantic evaluates :attr:`Rule.is_satisfied`, so that the HTTP API refuses the
+same objects without a round trip. Both report :attr:`Rule.message`. Tests check that both agree.
 """
 
 import re
@@ -38,7 +37,7 @@ FROM_API_SERVER: Final = "from the API server"
 
 
 class Check:
-    """Annotation that makes both pydantic and the API server enforce rules on a value."""
+    """Annotation of a type that makes both pydantic and the API server enforce rules."""
 
     def __init__(self, *rules: Rule) -> None:
         self.rules = rules
@@ -59,7 +58,7 @@ class Check:
     def enforce(self, value: Any) -> Any:
         """Return *value* if it satisfies every rule.
 
-        None satisfies all: the API server treats null as an absent member.
+        None satisfies every rule, because the API server treats null as an absent member.
 
         Raises:
             PydanticCustomError: with the message of the first rule that *value* breaks.
@@ -72,7 +71,7 @@ class Check:
         return value
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the schema member in which the API server looks for rules."""
+        """Return the member of a schema that holds the rules for the API server."""
         return {
             "x-kubernetes-validations": [
                 {"rule": rule.cel, "message": rule.message} for rule in self.rules
@@ -81,16 +80,17 @@ class Check:
 
 
 def matching(pattern: str, message: str) -> Rule:
-    """Return a rule that a text must match *pattern* (RE2 syntax, without double quotes)."""
+    """Return the rule that a text must match *pattern* (RE2 syntax, without double quotes)."""
     compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
     return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
 
 
 def _reject_boolean(value: Any) -> Any:
-    """Reject true and false, which pydantic takes for 1 and 0 and the API server does not."""
+    """Reject true and false: pydantic would accept them as 1 and 0, the API server does not."""
     if isinstance(value, bool):
         raise PydanticCustomError("rule", "write a whole number, not true or false")
     return value
 
 
 NOT_BOOLEAN: Final = BeforeValidator(_reject_boolean)
+"""Annotation of an integer that must not be written as true or false."""

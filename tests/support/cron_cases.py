@@ -8,7 +8,10 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pydantic_core import PydanticCustomError
+
 from download_schedule.cron import zones
+from download_schedule.rules import SCHEDULE
 
 ODD_ZONES: Final = (
     "Africa/Cairo", "Africa/Casablanca", "Africa/El_Aaiun", "Africa/Juba", "Africa/Monrovia",
@@ -87,6 +90,15 @@ class Case:
     time_zone: str
     after: int
     count: int = 5
+
+
+def is_admitted(text: str) -> bool:
+    """Return whether the rules of the resource accept the expression, as evaluated in Python."""
+    try:
+        SCHEDULE.enforce(text)
+    except PydanticCustomError:
+        return False
+    return True
 
 
 def generate(seed: int, count: int) -> list[Case]:

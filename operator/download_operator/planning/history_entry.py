@@ -11,9 +11,10 @@ from download_schedule.attempt.result import (
     Result,
     decode,
 )
-from download_schedule.history import JOB_DELETED, JSON, NO_POD
+from download_schedule.history import JOB_DELETED, NO_POD
 from download_schedule.model import State, Trigger
 from download_schedule.names import MAX_JOB_NAME
+from download_schedule.types import JSONObject
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 RESULT_UNREADABLE: Final = "ResultUnreadable"
@@ -25,7 +26,7 @@ _NEVER_BEGUN: Final = "ContainerStatusUnknown"
 _STOPPED_FROM_OUTSIDE: Final = frozenset({DEADLINE_EXCEEDED, JOB_DELETED})
 
 
-def run_of(job: Job, pods: Iterable[Pod], told: JSON | None = None) -> JSON:
+def run_of(job: Job, pods: Iterable[Pod], told: JSONObject | None = None) -> JSONObject:
     """Return the history entry of *job*, whose attempts are *pods*; *told* is the stored one."""
     attempts = sorted(pods, key=lambda pod: (pod.created, pod.uid))
     entry = {
@@ -44,7 +45,7 @@ def run_of(job: Job, pods: Iterable[Pod], told: JSON | None = None) -> JSON:
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def without_pod(entry: JSON) -> JSON:
+def without_pod(entry: JSONObject) -> JSONObject:
     """Return the entry of a run that has waited long without a Pod, and why that may be.
 
     Why Kubernetes makes none is not in the Job but in Events about it, which we do not read.
@@ -97,7 +98,7 @@ def _result(job: Job, attempts: list[Pod]) -> dict[str, Any]:
     }
 
 
-def _trouble(job: Job, attempts: list[Pod], told: JSON) -> dict[str, str]:
+def _trouble(job: Job, attempts: list[Pod], told: JSONObject) -> dict[str, str]:
     """Reason and message of the last attempt that failed, or of what stopped the run."""
     outcome = job.outcome
     if outcome and outcome.reason in _STOPPED_FROM_OUTSIDE:

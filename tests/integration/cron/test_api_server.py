@@ -6,11 +6,9 @@ import re
 from typing import Any, Final
 
 import pytest
-from pydantic_core import PydanticCustomError
 
 from download_schedule.cron import CronError, parse, render
-from download_schedule.rules import SCHEDULE
-from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression
+from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression, is_admitted
 from tests.support.kubectl import Kubectl, RefusedError
 from tests.support.schedules import schedule
 
@@ -53,15 +51,6 @@ def refusal(expression: str, time_zone: str = "Etc/UTC") -> str:
     except CronError as error:
         return str(error)
     return ""
-
-
-def is_admitted(text: str) -> bool:
-    """Return whether the rules of the resource accept the expression, as evaluated in Python."""
-    try:
-        SCHEDULE.enforce(text)
-    except PydanticCustomError:
-        return False
-    return True
 
 
 def test_api_server_and_parser_refuse_the_same_expressions(kubectl: Kubectl) -> None:

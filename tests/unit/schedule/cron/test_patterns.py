@@ -6,11 +6,9 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic_core import PydanticCustomError
 
 from download_schedule.cron import FIELD_PATTERNS, CronError, parse
-from download_schedule.rules import SCHEDULE
-from tests.support.cron_cases import expression
+from tests.support.cron_cases import expression, is_admitted
 
 PATTERNS = {name: re.compile(pattern, re.ASCII) for name, pattern in FIELD_PATTERNS}
 BOUNDS = {
@@ -22,14 +20,6 @@ BOUNDS = {
 }
 NAMES = tuple(BOUNDS)
 UID = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
-
-
-def is_admitted(expression: str) -> bool:
-    try:
-        SCHEDULE.enforce(expression)
-    except PydanticCustomError:
-        return False
-    return True
 
 
 def is_accepted(expression: str) -> bool:
