@@ -4,63 +4,34 @@ croniter is the cron library of Airflow and other Python schedulers. It never de
 schedule fires here: it is an optional extra, which only this module imports, and only when somebody
 asks about an expression. Operator and worker may not import this module.
 
-Two readings count as the same if they give the same times wherever :func:`look_ahead` looks.
+Two readings count as the same if they give the same times wherever :func:`.look_ahead` looks.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import pairwise
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from download_schedule.cron import zones
 from download_schedule.cron.errors import CronError
 from download_schedule.cron.fields import FIELDS, Field, parse_field, split_into_runs
+from download_schedule.cron.look_ahead import (
+    YEARS,
+    Difference,
+    Reading,
+    Span,
+    first_difference,
+    look_ahead,
+)
 from download_schedule.cron.parser import MAX_LENGTH, parse
 from download_schedule.cron.schedule import CronSchedule
 from download_schedule.timestamps import format_time
 
-_YEARS: Final = 5
-_DAYS: Final = 366 * _YEARS
-_FIRST_TICKS: Final = 100
-_CLOCK_CHANGES: Final = 2
-_CLOCK_CHANGE_TICKS: Final = 150
-_SAMPLES: Final = (
-    *(timedelta(hours=hours) for hours in range(1, 24)),
-    *(timedelta(days=days) for days in range(1, 30)),
-    *(timedelta(days=days) for days in range(30, _DAYS, 30)),
-)
-_MAX_JUMP: Final = timedelta(hours=2)
-"""croniter searches the gap of a clock change minute by minute, and again from each minute: that
-takes 0.05 s for two hours, and 8 s for the day that Samoa skipped in 2011."""
 _CRONITER_YEARS: Final = range(1970, 2100)
 """What croniter allows in an expression's field of years."""
 _RANDOM: Final = re.compile(r"(?:^|\s)R(?:[(/\s]|$)", re.IGNORECASE)
-
-Reading = Callable[[datetime], datetime | None]
-"""How somebody reads an expression: returns the first time after a moment, or None."""
-
-
-class Span(NamedTuple):
-    """A stretch of the look-ahead: the first *ticks* ticks after *start*, none from *end* on."""
-
-    start: datetime
-    end: datetime
-    ticks: int
-
-
-class Difference(NamedTuple):
-    """A time at which only one of the two readings fires."""
-
-    time: datetime
-    fires: Literal["croniter", "Kubernetes"]
-
-    def __str__(self) -> str:
-        other = "Kubernetes" if self.fires == "croniter" else "croniter"
-        return f"{self.fires} fires at {format_time(self.time)}, {other} does not"
 
 
 class Equivalent(NamedTuple):
@@ -146,7 +117,7 @@ def read_by_croniter(expression: str, time_zone: str) -> Reading | None:
 
     zone = zones.load(time_zone)
     try:
-        times = croniter(expression, 0.0, datetime, max_years_between_matches=_YEARS)
+        times = croniter(expression, 0.0, datetime, max_years_between_matches=YEARS)
     except Exception:  # a CroniterError in all tests, but its parser makes no promise
         return None
 
@@ -204,90 +175,6 @@ def _translate_field(field: Field, word: str, values: Sequence[int | str]) -> st
         return word if parse_field(field, word) == parse_field(field, text) else text
     except CronError:
         return text
-
-
-def look_ahead(time_zone: str, start: datetime) -> list[Span] | None:
-    """Return where to compare two readings, or None if croniter would take too long there.
-
-    These are the next 100 ticks; up to 150 ticks from an hour before until a day after each of the
-    next two clock changes; and the first tick after each of the next 23 hours, 29 days and 60
-    months. That makes at most 512 ticks within five years.
-
-    The hours, days and months are for expressions such as ``* * * * 5-5``. croniter reads it as
-    every day, which on a Friday only shows after more than 100 ticks.
-    """
-    changes = list(_clock_changes(time_zone, start))
-    if any(abs(jump) > _MAX_JUMP for _, jump in changes):
-        return None
-    spans = [Span(start, start + timedelta(days=_DAYS), _FIRST_TICKS)]
-    spans += [Span(start + sample, start + sample, 1) for sample in _SAMPLES]
-    hour, day = timedelta(hours=1), timedelta(days=1)
-    spans += [
-        Span(change - hour, change + day, _CLOCK_CHANGE_TICKS)
-        for change, _ in changes[:_CLOCK_CHANGES]
-    ]
-    return sorted(spans)
-
-
-def _clock_changes(time_zone: str, start: datetime) -> Iterator[tuple[datetime, timedelta]]:
-    """Yield the hour and the length of each clock change within five years."""
-    zone = zones.load(time_zone)
-
-    def offset(moment: datetime) -> timedelta:
-        return moment.astimezone(zone).utcoffset() or timedelta()
-
-    for today, tomorrow in pairwise(start + timedelta(days=n) for n in range(_DAYS)):
-        before, after = offset(today), offset(tomorrow)
-        if before != after:
-            hours = [today + timedelta(hours=n) for n in range(25)]
-            changed = bisect_left(hours, True, key=lambda hour: offset(hour) != before)
-            yield hours[changed], after - before
-
-
-def first_difference(
-    kubernetes: Reading, croniter: Reading, spans: Sequence[Span]
-) -> Difference | None:
-    """Return the first time at which only one of the two fires, or None if *spans* show none."""
-    horizon = max(span.end for span in spans)
-
-    def next_times(moment: datetime) -> tuple[datetime | None, datetime | None]:
-        ours, theirs = kubernetes(moment), croniter(moment)
-        return (
-            ours if ours and ours <= horizon else None,
-            theirs if theirs and theirs <= horizon else None,
-        )
-
-    reached = spans[0].start
-    for span in spans:
-        moment = max(span.start, reached)
-        for _ in range(span.ticks):
-            if moment > span.end:
-                break
-            ours, theirs = next_times(moment)
-            if ours != theirs:
-                return _first_difference_between(next_times, reached, moment)
-            if ours is None:
-                return None
-            reached = moment = ours
-    return None
-
-
-def _first_difference_between(
-    next_times: Callable[[datetime], tuple[datetime | None, datetime | None]],
-    reached: datetime,
-    moment: datetime,
-) -> Difference | None:
-    """Return the difference that shows from *moment* on, and may do so from *reached* on."""
-
-    def differs(seconds: int) -> bool:
-        ours, theirs = next_times(reached + timedelta(seconds=seconds))
-        return ours != theirs
-
-    seconds = bisect_left(range(round((moment - reached).total_seconds())), True, key=differs)
-    ours, theirs = next_times(reached + timedelta(seconds=seconds))
-    if ours and not (theirs and theirs < ours):
-        return Difference(ours, "Kubernetes")
-    return Difference(theirs, "croniter") if theirs else None
 
 
 def _never(_: datetime) -> None:
