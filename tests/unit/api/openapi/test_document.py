@@ -79,7 +79,7 @@ def test_what_a_parameter_means_is_said_where_readers_look() -> None:
 def test_the_reference_tells_values_bounds_and_defaults() -> None:
     text = api_reference.render(DESCRIPTION)
     formats = ", ".join(f"`{each}`" for each in Format)
-    assert f"### Format\n\nIn what shape the body is kept.\n\n{formats}\n" in text
+    assert f"### Format\n\nThe form in which the file is kept.\n\n{formats}\n" in text
     assert "| `max_redirects` | integer 0 to 20 [`5`] |" in text
     assert "| `limit` | query | integer 1 to 100 [`20`] |" in text
     assert "| `headers` | map to (string or null) or null |" in text
