@@ -15,6 +15,19 @@ from pydantic.alias_generators import to_camel
 
 from download_schedule import cron, rules
 from download_schedule.attempt.result import MAX_CHARACTERS
+from download_schedule.attempt.task import (
+    DEFAULT_CONNECT_TIMEOUT_SECONDS,
+    DEFAULT_MAX_BYTES,
+    DEFAULT_MAX_REDIRECTS,
+    DEFAULT_STALL_TIMEOUT_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_CONNECT_TIMEOUT_SECONDS,
+    MAX_KEEP_LAST,
+    MAX_REDIRECTS,
+    MAX_STALL_TIMEOUT_SECONDS,
+)
+from download_schedule.attempt.task import Format as Format  # noqa: PLC0414 - part of the resource
+from download_schedule.attempt.task import Method as Method  # noqa: PLC0414 - part of the resource
 from download_schedule.cron import MAX_LENGTH
 from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
 from download_schedule.validation import NOT_BOOLEAN
@@ -31,9 +44,6 @@ MAX_RUN_REQUESTS: Final = 100
 """Number of recent run-request tokens remembered; reusing an older token starts a new run."""
 DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
-MAX_BODY_BYTES: Final = 2**53
-"""Integers up to here survive tools that read JSON numbers as doubles, such as JavaScript."""
-DEFAULT_MAX_BYTES: Final = 10 * 1024**3
 
 
 def _map_keyed_by(key: str) -> dict[str, Any]:
@@ -46,30 +56,6 @@ class ConcurrencyPolicy(StrEnum):
     FORBID = "Forbid"
     ALLOW = "Allow"
     REPLACE = "Replace"
-
-
-class Format(StrEnum):
-    """The form in which the file is kept."""
-
-    RAW = "raw"
-    """As the server sent it."""
-    HTML = "html"
-    """The page in UTF-8."""
-    TEXT = "text"
-    """The main article of the page as plain text."""
-    MARKDOWN = "markdown"
-    """The main article of the page as Markdown."""
-    JSON = "json"
-    """A JSON document with the body in base64 and metadata of the response."""
-    PDF = "pdf"
-    """The page as a browser prints it. The operator must be configured with an image for it."""
-
-
-class Method(StrEnum):
-    """The HTTP method of the request."""
-
-    GET = "GET"
-    POST = "POST"
 
 
 class Trigger(StrEnum):
@@ -151,11 +137,17 @@ class Request(Model):
     compressed: bool = False
     """If true, the worker asks for gzip, br or zstd and keeps the decoded body. A compressed
     download cannot be resumed."""
-    connect_timeout_seconds: Annotated[int, Field(ge=1, le=300), NOT_BOOLEAN] = 10
+    connect_timeout_seconds: Annotated[
+        int, Field(ge=1, le=MAX_CONNECT_TIMEOUT_SECONDS), NOT_BOOLEAN
+    ] = DEFAULT_CONNECT_TIMEOUT_SECONDS
     """An attempt fails if no connection is made within this many seconds."""
-    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600), NOT_BOOLEAN] = 30
+    stall_timeout_seconds: Annotated[
+        int, Field(ge=1, le=MAX_STALL_TIMEOUT_SECONDS), NOT_BOOLEAN
+    ] = DEFAULT_STALL_TIMEOUT_SECONDS
     """An attempt fails if no byte arrives for this many seconds."""
-    max_redirects: Annotated[int, Field(ge=0, le=20), NOT_BOOLEAN] = 5
+    max_redirects: Annotated[int, Field(ge=0, le=MAX_REDIRECTS), NOT_BOOLEAN] = (
+        DEFAULT_MAX_REDIRECTS
+    )
     """Redirects to follow before an attempt fails."""
 
 
@@ -246,7 +238,7 @@ class Spec(Model):
     only_if_changed: bool = False
     """If true, a file that is the same as the last one is not kept again. It is not even
     transferred if the server can tell that it has not changed. Needs ``destination.volume``."""
-    keep_last: Annotated[int | None, Field(ge=1, le=10_000), NOT_BOOLEAN] = None
+    keep_last: Annotated[int | None, Field(ge=1, le=MAX_KEEP_LAST), NOT_BOOLEAN] = None
     """How many files of this schedule to keep; older ones are deleted after a run. If unset, all
     are kept. Needs ``destination.volume``."""
     destination: Annotated[Destination, rules.ONE_DESTINATION] = Destination()

@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Final
 
+from download_schedule.attempt.task import PLACEHOLDERS
 from download_schedule.cron import FIELD_PATTERNS
 from download_schedule.validation import Check, Rule, matching
 
@@ -198,7 +199,7 @@ def _is_invisible(character: str) -> bool:
 
 PATH: Final = Check(
     matching(
-        r"^([^{}]|\{(namespace|name|scheduled|filename)\})*\z",
+        rf"^([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})*\z",
         "path may use the placeholders {namespace}, {name}, {scheduled} and {filename}, no other "
         "braces",
     ),

@@ -1,19 +1,33 @@
 """Build the Pod in which an attempt runs."""
 
-import json
 from typing import Any, Final
 
 from download_operator.cache.objects import Schedule
 from download_operator.settings import Settings
+from download_schedule.attempt import task
+from download_schedule.attempt.task import (
+    ACCESS_KEY_ID_VARIABLE,
+    ALLOW_CIDRS_VARIABLE,
+    CA_FILE_VARIABLE,
+    DATA_PATH,
+    JOB_VARIABLE,
+    JSON_LOG_FORMAT,
+    LOG_FORMAT_VARIABLE,
+    PROXY_VARIABLE,
+    RUN_VARIABLE,
+    SECRET_ACCESS_KEY_VARIABLE,
+    SESSION_TOKEN_VARIABLE,
+    SPEC_VARIABLE,
+    Task,
+    encode,
+    header_variable,
+)
 from download_schedule.model import Destination, Format, Spec
 from download_schedule.names import CONTAINER, JOB_UID_LABEL
 
 WORKER_USER: Final = 65532
-DATA_PATH: Final = "/data"
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
-MAX_VARIABLE: Final = 128 * 1024 - len("DOWNLOAD_SPEC=") - 1
-"""Linux starts no process with a longer variable, name, sign and final zero counted."""
 
 
 def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
@@ -88,67 +102,87 @@ def _destination(spec: Spec, settings: Settings) -> Destination:
 
 
 def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, Any]]:
-    headers, secrets = _headers(spec)
     destination = _destination(spec, settings)
-    download = {
-        "namespace": schedule.namespace,
-        "name": schedule.name,
-        "url": spec.url,
-        "format": spec.format.value,
-        "request": {**spec.request.to_resource(), "headers": headers},
-        "verify": spec.verify.to_resource(),
-        "onlyIfChanged": spec.only_if_changed,
-        "keepLast": spec.keep_last,
-        "destination": destination.to_resource() or {"discard": {}},
-    }
-    text = json.dumps(download, separators=(",", ":"))
-    if len(text) > MAX_VARIABLE:
-        raise ValueError(
-            f"spec.request: headers and body make {len(text)} characters of JSON in ASCII, and "
-            f"{MAX_VARIABLE} can be given to a download; shorten them"
-        )
-    variables = {"DOWNLOAD_SPEC": _without_expansion(text)}
+    document = encode(_task(schedule, spec, destination))
+    values = {SPEC_VARIABLE: _without_expansion(document)}
     if settings.allow_cidrs:
-        variables["DOWNLOAD_WORKER_ALLOW_CIDRS"] = ",".join(settings.allow_cidrs)
+        values[ALLOW_CIDRS_VARIABLE] = ",".join(settings.allow_cidrs)
     if settings.proxy:
-        variables["DOWNLOAD_WORKER_PROXY"] = settings.proxy
-    if settings.log_format != "text":
-        variables["DOWNLOAD_WORKER_LOG_FORMAT"] = settings.log_format
+        values[PROXY_VARIABLE] = settings.proxy
+    if settings.log_format == JSON_LOG_FORMAT:
+        values[LOG_FORMAT_VARIABLE] = settings.log_format
     if settings.ca_config_map:
-        variables["SSL_CERT_FILE"] = f"{CA_PATH}/ca.crt"
+        values[CA_FILE_VARIABLE] = f"{CA_PATH}/ca.crt"
     return [
-        *({"name": name, "value": value} for name, value in variables.items()),
-        _from_label("DOWNLOAD_JOB", "batch.kubernetes.io/job-name"),
-        *secrets,
-        *_for_bucket(destination),
+        *({"name": name, "value": value} for name, value in values.items()),
+        _from_label(JOB_VARIABLE, "batch.kubernetes.io/job-name"),
+        *_header_variables(spec),
+        *_bucket_variables(destination),
     ]
 
 
-def _for_bucket(destination: Destination) -> list[dict[str, Any]]:
+def _task(schedule: Schedule, spec: Spec, destination: Destination) -> Task:
+    return Task(
+        namespace=schedule.namespace,
+        name=schedule.name,
+        url=spec.url,
+        format=spec.format,
+        method=spec.request.method,
+        body=spec.request.body,
+        headers=_headers(spec),
+        compressed=spec.request.compressed,
+        connect_timeout_seconds=spec.request.connect_timeout_seconds,
+        stall_timeout_seconds=spec.request.stall_timeout_seconds,
+        max_redirects=spec.request.max_redirects,
+        sha256=spec.verify.sha256,
+        min_bytes=spec.verify.min_bytes,
+        max_bytes=spec.verify.max_bytes,
+        content_types=spec.verify.content_types,
+        only_if_changed=spec.only_if_changed,
+        keep_last=spec.keep_last,
+        destination=_task_destination(destination),
+    )
+
+
+def _headers(spec: Spec) -> tuple[task.Header, ...]:
+    """Return the headers, with the name of a variable where the value is in a Secret."""
+    return tuple(
+        task.Header(header.name, header.value or "")
+        if header.value_from is None
+        else task.Header(header.name, variable=header_variable(index))
+        for index, header in enumerate(spec.request.headers)
+    )
+
+
+def _task_destination(destination: Destination) -> task.Destination:
+    if volume := destination.volume:
+        return task.Volume(volume.claim_name, volume.path)
+    if s3 := destination.s3:
+        secret = s3.credentials_secret_ref.name
+        return task.S3(s3.bucket, s3.key, s3.endpoint, s3.region, secret)
+    return None
+
+
+def _header_variables(spec: Spec) -> list[dict[str, Any]]:
+    """Return the variables that the kubelet fills with the headers' values from Secrets."""
+    references = (
+        (header_variable(index), header.value_from.secret_key_ref)
+        for index, header in enumerate(spec.request.headers)
+        if header.value_from
+    )
+    return [_from_secret(name, reference.name, reference.key) for name, reference in references]
+
+
+def _bucket_variables(destination: Destination) -> list[dict[str, Any]]:
     if destination.s3 is None:
         return []
     secret = destination.s3.credentials_secret_ref.name
     return [
-        _from_label("DOWNLOAD_RUN", JOB_UID_LABEL),
-        _from_secret("AWS_ACCESS_KEY_ID", secret, "AWS_ACCESS_KEY_ID"),
-        _from_secret("AWS_SECRET_ACCESS_KEY", secret, "AWS_SECRET_ACCESS_KEY"),
-        _from_secret("AWS_SESSION_TOKEN", secret, "AWS_SESSION_TOKEN", optional=True),
+        _from_label(RUN_VARIABLE, JOB_UID_LABEL),
+        _from_secret(ACCESS_KEY_ID_VARIABLE, secret, ACCESS_KEY_ID_VARIABLE),
+        _from_secret(SECRET_ACCESS_KEY_VARIABLE, secret, SECRET_ACCESS_KEY_VARIABLE),
+        _from_secret(SESSION_TOKEN_VARIABLE, secret, SESSION_TOKEN_VARIABLE, optional=True),
     ]
-
-
-def _headers(spec: Spec) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-    """Return the headers, and the variables in which the kubelet puts those from Secrets."""
-    headers: list[dict[str, str]] = []
-    variables: list[dict[str, Any]] = []
-    for number, header in enumerate(spec.request.headers):
-        if header.value_from is None:
-            headers.append({"name": header.name, "value": header.value or ""})
-        else:
-            variable = f"DOWNLOAD_HEADER_{number}"
-            reference = header.value_from.secret_key_ref
-            headers.append({"name": header.name, "variable": variable})
-            variables.append(_from_secret(variable, reference.name, reference.key))
-    return headers, variables
 
 
 def _from_label(variable: str, label: str) -> dict[str, Any]:
@@ -157,7 +191,7 @@ def _from_label(variable: str, label: str) -> dict[str, Any]:
 
 
 def _from_secret(variable: str, secret: str, key: str, optional: bool = False) -> dict[str, Any]:
-    """The kubelet reads the Secret; the operator neither can nor does."""
+    """Return a variable that the kubelet fills from a Secret, which the operator cannot read."""
     reference: dict[str, Any] = {"name": secret, "key": key}
     if optional:
         reference["optional"] = True

@@ -1,15 +1,12 @@
 """What a schedule's containers are told, and where secrets come from."""
 
 import json
-import os
-import subprocess
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from download_operator.manifests.cron_job import desire
-from download_operator.manifests.pod import MAX_VARIABLE
 from download_operator.pod_scheduling import PodScheduling
 from tests.unit.operator.objects import SETTINGS, desired, schedule_view
 
@@ -123,13 +120,3 @@ def test_where_nothing_is_said_the_cron_job_stays_as_it_is() -> None:
 def test_more_than_a_process_can_be_given_is_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="can be given to a download; shorten them"):
         desired(request=request_)
-
-
-def test_that_is_what_linux_takes() -> None:
-    def start(length: int) -> int:
-        given = {**os.environ, "DOWNLOAD_SPEC": "x" * length}
-        return subprocess.run(["true"], env=given, check=False).returncode
-
-    assert start(MAX_VARIABLE) == 0
-    with pytest.raises(OSError, match="Argument list too long"):
-        start(MAX_VARIABLE + 1)

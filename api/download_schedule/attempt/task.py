@@ -1,0 +1,360 @@
+"""What one attempt has to do: the document and the variables that its Pod starts with.
+
+The operator writes them into the Pod, and the worker reads them back. The document never holds a
+Secret's value: the kubelet puts each into a variable of its own, which the document names. A Pod's
+author can write anything there, so :func:`decode` believes nothing.
+
+Standard library only: the worker imports this once per run. The small parts are named tuples,
+because defining a dataclass takes a millisecond of every Pod's start.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+SPEC_VARIABLE: Final = "DOWNLOAD_SPEC"
+"""Variable with the encoded :class:`Task`."""
+JOB_VARIABLE: Final = "DOWNLOAD_JOB"
+"""Variable with the name of the run's Job."""
+RUN_VARIABLE: Final = "DOWNLOAD_RUN"
+"""Variable with the UID of the run's Job; only an attempt that writes to a bucket has it."""
+ALLOW_CIDRS_VARIABLE: Final = "DOWNLOAD_WORKER_ALLOW_CIDRS"
+"""Variable with the address ranges that are open beyond public addresses, separated by commas."""
+PROXY_VARIABLE: Final = "DOWNLOAD_WORKER_PROXY"
+"""Variable with the proxy, ``http://host:port``, through which every connection goes."""
+LOG_FORMAT_VARIABLE: Final = "DOWNLOAD_WORKER_LOG_FORMAT"
+JSON_LOG_FORMAT: Final = "json"
+"""Value of that variable for one JSON object a line; without the variable, lines are plain text."""
+CA_FILE_VARIABLE: Final = "SSL_CERT_FILE"
+"""Variable with the path of a bundle of CA certificates, as OpenSSL calls it."""
+ACCESS_KEY_ID_VARIABLE: Final = "AWS_ACCESS_KEY_ID"
+SECRET_ACCESS_KEY_VARIABLE: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name, not a secret
+SESSION_TOKEN_VARIABLE: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - as above
+"""Credentials for a bucket, named as Amazon's own tools do. The Secret's keys have these names too;
+only the session token is optional."""
+
+DATA_PATH: Final = "/data"
+"""Folder at which the schedule's claim is mounted."""
+
+MAX_SPEC_CHARACTERS: Final = 128 * 1024 - len(f"{SPEC_VARIABLE}=") - 1
+"""Linux starts no process with a longer variable; name, equals sign and final zero count."""
+
+DEFAULT_CONNECT_TIMEOUT_SECONDS: Final = 10
+MAX_CONNECT_TIMEOUT_SECONDS: Final = 300
+DEFAULT_STALL_TIMEOUT_SECONDS: Final = 30
+MAX_STALL_TIMEOUT_SECONDS: Final = 3600
+DEFAULT_MAX_REDIRECTS: Final = 5
+MAX_REDIRECTS: Final = 20
+DEFAULT_MAX_BYTES: Final = 10 * 1024**3
+MAX_BODY_BYTES: Final = 2**53
+"""Integers up to here survive tools that read JSON numbers as doubles, such as JavaScript."""
+MAX_KEEP_LAST: Final = 10_000
+
+PLACEHOLDERS: Final = ("namespace", "name", "scheduled", "filename")
+"""Names that the template of a path or key may have between braces."""
+
+
+class Format(StrEnum):
+    """The form in which the file is kept."""
+
+    RAW = "raw"
+    """As the server sent it."""
+    HTML = "html"
+    """The page in UTF-8."""
+    TEXT = "text"
+    """The main article of the page as plain text."""
+    MARKDOWN = "markdown"
+    """The main article of the page as Markdown."""
+    JSON = "json"
+    """A JSON document with the body in base64 and metadata of the response."""
+    PDF = "pdf"
+    """The page as a browser prints it. The operator must be configured with an image for it."""
+
+
+class Method(StrEnum):
+    """The HTTP method of the request."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+class Header(NamedTuple):
+    """A request header. Exactly one of value and variable is set."""
+
+    name: str
+    value: str | None = None
+    variable: str | None = None
+    """Environment variable that holds the value, which comes from a Secret."""
+
+
+class Volume(NamedTuple):
+    """Save the file on the claim that is mounted at :data:`DATA_PATH`."""
+
+    claim: str
+    path: str
+    """Template of the path in the volume."""
+
+
+class S3(NamedTuple):
+    """Save the file as an object in a bucket of an S3 service."""
+
+    bucket: str
+    key: str
+    """Template of the object's key."""
+    endpoint: str | None
+    """Address of the service; None stands for Amazon's."""
+    region: str
+    secret: str
+    """Name of the Secret with the credentials, for messages."""
+
+
+Destination = Volume | S3 | None
+"""Where the file goes; None: it is fetched, verified and discarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One attempt of a schedule's run. Most fields are named as in the resource's ``spec``."""
+
+    namespace: str
+    name: str
+    """Name of the schedule."""
+    url: str
+    format: Format
+    method: Method
+    body: str | None
+    headers: tuple[Header, ...]
+    """In the order in which they are sent."""
+    compressed: bool
+    connect_timeout_seconds: int
+    stall_timeout_seconds: int
+    max_redirects: int
+    sha256: str | None
+    min_bytes: int
+    max_bytes: int
+    content_types: tuple[str, ...]
+    only_if_changed: bool
+    keep_last: int | None
+    destination: Destination
+
+
+def header_variable(index: int) -> str:
+    """Return the name of the variable for the value of the header at *index*, from a Secret."""
+    return f"DOWNLOAD_HEADER_{index}"
+
+
+def encode(task: Task) -> str:
+    """Return *task* as a JSON document of ASCII characters, for :data:`SPEC_VARIABLE`.
+
+    Raises:
+        ValueError: the document has more than :data:`MAX_SPEC_CHARACTERS`.
+    """
+    request = {
+        "method": task.method.value,
+        "body": task.body,
+        "headers": [_compact(header._asdict()) for header in task.headers],
+        "compressed": task.compressed,
+        "connectTimeoutSeconds": task.connect_timeout_seconds,
+        "stallTimeoutSeconds": task.stall_timeout_seconds,
+        "maxRedirects": task.max_redirects,
+    }
+    verify = {
+        "sha256": task.sha256,
+        "minBytes": task.min_bytes,
+        "maxBytes": task.max_bytes,
+        "contentTypes": list(task.content_types),
+    }
+    document = json.dumps(
+        {
+            "namespace": task.namespace,
+            "name": task.name,
+            "url": task.url,
+            "format": task.format.value,
+            "request": _compact(request),
+            "verify": _compact(verify),
+            "onlyIfChanged": task.only_if_changed,
+            "keepLast": task.keep_last,
+            "destination": _encode_destination(task.destination),
+        },
+        separators=(",", ":"),
+    )
+    if len(document) > MAX_SPEC_CHARACTERS:
+        raise ValueError(
+            f"spec.request: headers and body make {len(document)} characters of JSON in ASCII, and "
+            f"{MAX_SPEC_CHARACTERS} can be given to a download; shorten them"
+        )
+    return document
+
+
+def decode(document: str) -> Task:
+    """Read the document back.
+
+    Raises:
+        ValueError: it is not a task; the sentence says what is wrong with it.
+    """
+    if len(document) > MAX_SPEC_CHARACTERS:
+        raise ValueError(f"task is longer than {MAX_SPEC_CHARACTERS} characters")
+    try:
+        data = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"task is not JSON: {error}") from None
+    task = _Members(data, "task")
+    request = task.object("request")
+    verify = task.object("verify")
+    return Task(
+        namespace=task.text("namespace"),
+        name=task.text("name"),
+        url=task.text("url"),
+        format=Format(task.choice("format", tuple(Format))),
+        method=Method(request.choice("method", tuple(Method))),
+        body=request.optional_text("body"),
+        headers=tuple(_decode_header(header) for header in request.objects("headers")),
+        compressed=request.flag("compressed"),
+        connect_timeout_seconds=request.number(
+            "connectTimeoutSeconds", 1, MAX_CONNECT_TIMEOUT_SECONDS
+        ),
+        stall_timeout_seconds=request.number("stallTimeoutSeconds", 1, MAX_STALL_TIMEOUT_SECONDS),
+        max_redirects=request.number("maxRedirects", 0, MAX_REDIRECTS),
+        sha256=_decode_sha256(verify),
+        min_bytes=verify.number("minBytes", 0, MAX_BODY_BYTES),
+        max_bytes=verify.number("maxBytes", 1, MAX_BODY_BYTES),
+        content_types=verify.texts("contentTypes"),
+        only_if_changed=task.flag("onlyIfChanged"),
+        keep_last=task.optional_number("keepLast", 1, MAX_KEEP_LAST),
+        destination=_decode_destination(task.object("destination")),
+    )
+
+
+def _compact(members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _encode_destination(destination: Destination) -> dict[str, object]:
+    match destination:
+        case Volume(claim, path):
+            return {"volume": {"claimName": claim, "path": path}}
+        case S3(bucket, key, endpoint, region, secret):
+            credentials = {"name": secret}
+            s3 = {
+                "bucket": bucket,
+                "key": key,
+                "endpoint": endpoint,
+                "region": region,
+                "credentialsSecretRef": credentials,
+            }
+            return {"s3": _compact(s3)}
+    return {"discard": {}}
+
+
+def _decode_destination(destination: "_Members") -> Destination:
+    kind = destination.only_name()
+    if kind == "volume":
+        volume = destination.object(kind)
+        return Volume(volume.text("claimName"), volume.text("path"))
+    if kind == "s3":
+        s3 = destination.object(kind)
+        return S3(
+            bucket=s3.text("bucket"),
+            key=s3.text("key"),
+            endpoint=s3.optional_text("endpoint"),
+            region=s3.text("region"),
+            secret=s3.object("credentialsSecretRef").text("name"),
+        )
+    if kind == "discard":
+        return None
+    raise ValueError(f"destination {kind!r} is unknown")
+
+
+def _decode_header(header: "_Members") -> Header:
+    decoded = Header(
+        header.text("name"), header.optional_text("value"), header.optional_text("variable")
+    )
+    if (decoded.value is None) == (decoded.variable is None):
+        raise ValueError(f"header {decoded.name!r} needs exactly one of value and variable")
+    return decoded
+
+
+def _decode_sha256(verify: "_Members") -> str | None:
+    sha256 = verify.optional_text("sha256")
+    if sha256 is not None and (len(sha256) != 64 or set(sha256) - set("0123456789abcdef")):
+        raise ValueError("sha256 is not 64 lower-case hexadecimal digits")
+    return sha256
+
+
+class _Members:
+    """The members of a JSON object, each read with its type.
+
+    Every method raises ValueError where the member is missing or is something else.
+    """
+
+    def __init__(self, value: object, name: str) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is not a JSON object")
+        self._members: dict[str, Any] = value
+        self._name = name
+
+    def only_name(self) -> str:
+        """Return the name of the only member."""
+        if len(self._members) != 1:
+            raise ValueError(f"{self._name} does not have exactly one member")
+        return next(iter(self._members))
+
+    def object(self, name: str) -> "_Members":
+        return _Members(self._required(name), name)
+
+    def objects(self, name: str) -> "list[_Members]":
+        return [_Members(item, f"an item of {name}") for item in self._list(name)]
+
+    def text(self, name: str) -> str:
+        return _text(self._required(name), name)
+
+    def optional_text(self, name: str) -> str | None:
+        value = self._members.get(name)
+        return None if value is None else _text(value, name)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(_text(item, f"an item of {name}") for item in self._list(name))
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self._required(name)
+        if value not in choices:
+            raise ValueError(f"{name} is not one of {', '.join(choices)}")
+        return str(value)
+
+    def flag(self, name: str) -> bool:
+        value = self._required(name)
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is neither true nor false")
+        return value
+
+    def number(self, name: str, low: int, high: int) -> int:
+        value = self._required(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"{name} is not a whole number from {low} to {high}")
+        return value
+
+    def optional_number(self, name: str, low: int, high: int) -> int | None:
+        return None if self._members.get(name) is None else self.number(name, low, high)
+
+    def _required(self, name: str) -> Any:
+        if name not in self._members:
+            raise ValueError(f"{self._name} has no {name}")
+        return self._members[name]
+
+    def _list(self, name: str) -> list[Any]:
+        value = self._required(name)
+        if not isinstance(value, list):
+            raise ValueError(f"{name} is not a list")
+        return value
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has half of a surrogate pair") from None
+    return value
