@@ -12,10 +12,10 @@ from typing import Final
 from download_api.content.location import Place, gone, no_content
 from download_api.problems import ProblemError
 from download_api.settings import MountedClaim
+from download_schedule.attempt.folders import open_folder
 
 CHUNK_BYTES: Final = 256 * 1024
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """A pipe that lies there must not keep us waiting for its writer."""
 _NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
@@ -98,15 +98,11 @@ def open_beneath(folder: Path, path: str) -> int:
         OSError: it cannot be opened.
     """
     *folders, name = path.split("/")
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parent = open_folder(folder, folders)
     try:
-        for part in folders:
-            below = os.open(part, _FOLDER, dir_fd=here)
-            os.close(here)
-            here = below
-        return os.open(name, _FILE, dir_fd=here)
+        return os.open(name, _FILE, dir_fd=parent)
     finally:
-        os.close(here)
+        os.close(parent)
 
 
 def _removed() -> ProblemError:

@@ -1,4 +1,4 @@
-"""The contract with one attempt: what goes into its Pod and what comes out.
+"""The contract with one attempt: what goes into its Pod, what comes out, where its files are.
 
-The operator and the worker both import it. Standard library only: every Pod loads it.
+The operator, the API and the worker import it. Standard library only: every Pod loads it.
 """
