@@ -1,8 +1,8 @@
-"""The document in which one attempt says how it went, and the exit codes beside it.
+"""How one attempt went: the document that it leaves, and its exit code.
 
-The worker writes it as the last word of its container (the termination message); the operator
-reads it back from the Pod's status. A Pod's author can write anything there, so :func:`decode`
-believes nothing. Standard library only: the worker imports this once per run.
+The worker writes the document as its container's termination message, and the operator reads it
+back from the Pod's status. A Pod's author can write anything there, so :func:`decode` believes
+nothing. Standard library only: the worker imports this once per run.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any, Final
 
 EXIT_DONE: Final = 0
 EXIT_PERMANENT: Final = 10
-"""No retry can help; the Job's podFailurePolicy fails the run at once."""
+"""No retry can help. The Job's podFailurePolicy fails the run at once."""
 EXIT_RETRY: Final = 20
-"""Another attempt may succeed; Kubernetes makes it after its exponential backoff."""
+"""Another attempt may succeed. Kubernetes makes it after its exponential backoff."""
 EXIT_STOPPED: Final = 143
-"""Ended by SIGTERM (128 + 15)."""
+"""The attempt was ended by SIGTERM (128 + 15)."""
 
 MAX_DOCUMENT_BYTES: Final = 4096
 """Kubernetes truncates a longer termination message (core/v1 ContainerStateTerminated)."""
@@ -28,7 +28,7 @@ MAX_CHARACTERS: Final = {
     "reason": 64,
     "message": 1024,
 }
-"""Longest text kept per field; the resource's schema promises the same bounds."""
+"""Longest text of each field. The resource's schema promises the same bounds."""
 
 MAX_BYTES: Final = 2**63 - 1
 
@@ -46,22 +46,22 @@ class Result:
     contentType: str | None = None  # noqa: N815 - as above
     etag: str | None = None
     location: str | None = None
-    """Where the file is now, such as ``volume://claim/path``."""
+    """Where the file is, such as ``volume://claim/path``."""
     unchanged: bool | None = None
-    """True where the server said that nothing is new; then no file was written."""
+    """True if the file is the same as the last one saved; then no file was written."""
     lengthUnverified: bool | None = None  # noqa: N815 - as above
-    """True where nothing told how long the body was to be, so that a cut would not have shown."""
+    """True if nothing said how long the body is, so that a cut would have gone unnoticed."""
     reason: str | None = None
-    """CamelCase word for a failure, such as ``HTTPStatus``; absent after success."""
+    """CamelCase word for a failure, such as ``HTTPStatus``; None after a success."""
     message: str | None = None
-    """One sentence for people about that failure."""
+    """One sentence about that failure, for people."""
 
 
 def encode(result: Result) -> str:
     """Return *result* as a JSON document of at most :data:`MAX_DOCUMENT_BYTES` bytes.
 
-    Texts are cut to :data:`MAX_CHARACTERS`, and below that where escapes would make the whole
-    document too long.
+    Texts are cut to :data:`MAX_CHARACTERS`, and further where escapes would make the document too
+    long.
     """
     limit = max(MAX_CHARACTERS.values())
     while True:
@@ -72,7 +72,7 @@ def encode(result: Result) -> str:
 
 
 def decode(document: str) -> Result:
-    """Read a termination message back.
+    """Read the document back.
 
     Raises:
         ValueError: it is not a result document; the sentence says what is wrong with it.
@@ -103,7 +103,7 @@ def _compact(result: Result, limit: int) -> dict[str, object]:
 
 
 def _text(value: str, limit: int) -> str:
-    """Cut to *limit* characters and replace what UTF-8 cannot carry or a terminal would obey."""
+    """Cut to *limit* characters; replace what UTF-8 cannot encode and what terminals interpret."""
     clean = "".join(c if c.isprintable() else " " for c in value)
     return clean if len(clean) <= limit else clean[: max(limit - 1, 0)] + "…"
 

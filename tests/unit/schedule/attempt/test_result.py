@@ -28,7 +28,7 @@ GOOD = Result(
 any_text = st.one_of(st.none(), st.text(st.characters(), max_size=2000))
 
 
-def test_what_is_written_is_read_back() -> None:
+def test_encoded_result_is_decoded_to_itself() -> None:
     assert decode(encode(GOOD)) == GOOD
 
 
@@ -48,7 +48,7 @@ def test_document_always_fits_and_always_reads_back(
     assert encode(decode(document)) == document
 
 
-def test_worst_case_text_is_cut_to_fit() -> None:
+def test_longest_text_is_cut_to_fit() -> None:
     longest = "\N{GRINNING FACE}" * 5000
     result = Result(contentType=longest, etag=longest, location=longest, message=longest)
     assert len(encode(result).encode()) <= MAX_DOCUMENT_BYTES
@@ -60,7 +60,7 @@ def test_text_is_cut_at_its_bound() -> None:
     assert decode(encode(Result(message="x" * (bound + 1)))).message == "x" * (bound - 1) + "…"
 
 
-def test_control_characters_never_pass() -> None:
+def test_control_characters_are_replaced() -> None:
     assert decode('{"message": "a\\u001b[31mb\\nc"}').message == "a [31mb c"
 
 
@@ -81,16 +81,16 @@ def test_control_characters_never_pass() -> None:
         ('{"reason": {}}', "reason is not text"),
     ],
 )
-def test_rubbish_is_refused_with_a_sentence(document: str, sentence: str) -> None:
+def test_invalid_document_is_refused_with_a_sentence(document: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         decode(document)
 
 
-def test_unknown_members_are_left_out() -> None:
+def test_unknown_members_are_ignored() -> None:
     assert decode('{"bytes": 1, "image": "evil"}') == Result(bytes=1)
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused(document: str) -> None:
+def test_any_text_is_decoded_or_refused(document: str) -> None:
     with contextlib.suppress(ValueError):
         decode(document)

@@ -37,7 +37,7 @@ DOCUMENT = (
     '"onlyIfChanged":true,"keepLast":null,'
     '"destination":{"volume":{"claimName":"data","path":"{name}/{filename}"}}}'
 )
-"""Byte for byte what version 0.1.0 wrote: a CronJob made by it needs no update."""
+"""Byte for byte what version 0.1.0 writes, so that its CronJobs need no update."""
 TASK = Task(
     namespace="team",
     name="nightly",
