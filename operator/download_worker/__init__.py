@@ -1,1 +1,1 @@
-"""What runs in each attempt: fetch one URL, keep the result, say what happened."""
+"""What runs in each attempt: fetch one URL, save the file, report what happened."""

@@ -3,7 +3,6 @@
 import logging
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,68 +15,75 @@ from download_schedule.attempt.result import (
     Result,
     encode,
 )
-from download_worker import spec as specs
-from download_worker.download import Surroundings, discard, download, failed
-from download_worker.errors import DownloadError, Reason, StoppedError, of_file_system
-from download_worker.formats import converters
-from download_worker.http.filenames import filename
+from download_schedule.attempt.task import DATA_PATH, Format, Volume
+from download_worker.download import Convert, OpenSink, discard, download, failed
+from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
+from download_worker.formats.converters import (
+    CONTENT_TYPES,
+    converted_filename,
+    find_converter,
+)
+from download_worker.http.filenames import choose_filename
 from download_worker.http.messages import Response
 from download_worker.progress import ProgressLog
-from download_worker.volume.partial_files import Leftover
-from download_worker.volume.safe_paths import Sink
-from download_worker.volume.save import Place, keep, owner_name
+from download_worker.sink import Sink
+from download_worker.spec import S3Target, Spec, read_spec
+from download_worker.volume.save import VolumeTarget, file_prefix, save_to_volume
 
 log = logging.getLogger(__name__)
 
-DATA: Final = Path("/data")
-REPORT: Final = Path("/dev/termination-log")
+TERMINATION_LOG: Final = Path("/dev/termination-log")
+"""File from which the kubelet takes the termination message."""
 
 
 class StopFlag:
-    """Set by SIGTERM, which Kubernetes sends before it kills."""
+    """Set by SIGTERM, which Kubernetes sends before it kills a container."""
 
     def __init__(self) -> None:
-        self._set = False
+        self._is_set = False
 
     def install(self) -> None:
-        """Take SIGTERM and SIGINT from now on."""
+        """Handle SIGTERM and SIGINT from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(self, "_set", True))
+            signal.signal(number, self._set)
 
     def __call__(self) -> bool:
-        """Tell whether to stop."""
-        return self._set
+        """Return whether to stop."""
+        return self._is_set
+
+    def _set(self, *_: object) -> None:
+        self._is_set = True
 
 
 def run(
     environment: Mapping[str, str],
-    data: Path = DATA,
-    report: Path = REPORT,
+    data: Path = Path(DATA_PATH),
+    termination_log: Path = TERMINATION_LOG,
 ) -> int:
     """Make one attempt and return its exit code.
 
     Args:
         environment: as the operator sets it.
         data: where the claim is mounted.
-        report: file from which the kubelet takes the termination message.
+        termination_log: file for the result document.
     """
     stopped = StopFlag()
     stopped.install()
     try:
-        result = _attempt(specs.read(environment), data, stopped)
+        result = _attempt(read_spec(environment), data, stopped)
         code = EXIT_DONE
     except Exception as error:
         result, code = outcome(error)
         bug = error if result.reason == Reason.INTERNAL_ERROR else None
         log.error("%s: %s", result.reason, result.message, exc_info=bug)
-    report.write_text(encode(result), encoding="utf-8")
+    termination_log.write_text(encode(result), encoding="utf-8")
     return code
 
 
 def outcome(error: Exception) -> tuple[Result, int]:
-    """Return the result and the exit code, by which Kubernetes decides about another attempt."""
+    """Return result and exit code of a failure. By the code Kubernetes decides about a retry."""
     if isinstance(error, OSError):
-        error = of_file_system(error)
+        error = file_system_error(error)
     if not isinstance(error, DownloadError):
         return Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
     if isinstance(error, StoppedError):
@@ -85,66 +91,66 @@ def outcome(error: Exception) -> tuple[Result, int]:
     return failed(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
 
 
-def _attempt(spec: specs.Spec, data: Path, stopped: Callable[[], bool]) -> Result:
-    log.info("%s %s", spec.order.request.method, spec.order.request.url)
-    convert = converters.converter(spec.format, spec.order, stopped)
-    around = Surroundings(discard, ProgressLog(), stopped, convert=convert)
-    if spec.volume:
-        result = _to_volume(spec, spec.volume, data, around)
-    elif spec.s3:
-        result = _to_bucket(spec, spec.s3, around)
+def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
+    log.info("%s %s", spec.task.method, spec.task.url)
+    convert = find_converter(spec.task.format, spec.request, stopped)
+    progress = ProgressLog()
+    destination = spec.destination
+    if isinstance(destination, Volume):
+        target = _volume_target(spec, destination, data)
+        result = save_to_volume(
+            spec.request, target, progress=progress, stopped=stopped, convert=convert
+        )
     else:
-        result = download(spec.order, around)
-    what = "unchanged" if result.unchanged else result.location or "discarded"
-    log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, what)
+        open_sink = _upload_opener(spec, destination, convert) if destination else discard
+        result, _ = download(
+            spec.request, open_sink, progress=progress, stopped=stopped, convert=convert
+        )
+    where = "unchanged" if result.unchanged else result.location or "discarded"
+    log.info("done: %s bytes, sha256 %s, %s", result.bytes, result.sha256, where)
     return result
 
 
-def _to_volume(spec: specs.Spec, volume: specs.Volume, data: Path, around: Surroundings) -> Result:
+def _volume_target(spec: Spec, volume: Volume, data: Path) -> VolumeTarget:
     started = datetime.now(UTC)
-    place = Place(
+    return VolumeTarget(
         root=data,
-        owner=owner_name(f"{spec.namespace}.{spec.name}"),
-        path=lambda response: spec.path(volume.path, _filename(spec, response), started),
+        file_prefix=file_prefix(f"{spec.task.namespace}.{spec.task.name}"),
+        path=lambda response: spec.fill_template(volume.path, _filename(spec, response), started),
+        location=lambda path: f"volume://{volume.claim}/{path}",
         source=_source(spec),
-        only_if_changed=spec.only_if_changed,
-        keep_last=spec.keep_last,
+        only_if_changed=spec.task.only_if_changed,
+        keep_last=spec.task.keep_last,
     )
-    result, path = keep(spec.order, place, around)
-    return replace(result, location=f"volume://{volume.claim}/{path}")
 
 
-def _to_bucket(spec: specs.Spec, s3: specs.S3, around: Surroundings) -> Result:
-    from download_worker.s3.upload import Object, Upload
+def _upload_opener(spec: Spec, s3: S3Target, convert: Convert | None) -> OpenSink:
+    from download_worker.s3.upload import S3Object, Upload
 
     started = datetime.now(UTC)
-    keys: list[str] = []
 
-    def open_sink(response: Response, _leftover: Leftover | None) -> Sink:
-        keys.append(spec.path(s3.key, _filename(spec, response), started))
-        wanted = Object(
-            key=keys[-1],
-            content_type=converters.CONTENT_TYPES.get(spec.format)
+    def open_upload(response: Response, _resuming: bool) -> Sink:
+        target = S3Object(
+            key=spec.fill_template(s3.key, _filename(spec, response), started),
+            content_type=CONTENT_TYPES.get(spec.task.format)
             or response.headers.get("content-type"),
-            length=response.announced or 0,
-            sha256=None if around.convert else spec.order.sha256,
-            run=s3.run if s3.key_is_of_one_run else None,
+            length=response.content_length or 0,
+            sha256=None if convert else spec.request.sha256,
+            run=s3.run,
         )
-        return Upload(s3.bucket, wanted)
+        return Upload(s3.bucket, target)
 
-    result = download(spec.order, replace(around, open_sink=open_sink))
-    return replace(result, location=f"s3://{s3.bucket.name}/{keys[-1]}")
-
-
-def _source(spec: specs.Spec) -> str:
-    """Return what a file is made from: of one that is converted, the digest says nothing of it."""
-    if spec.format == "raw" and spec.order.compressed:
-        return f"compressed {spec.order.request.url}"
-    if spec.format == "raw":
-        return spec.order.request.url
-    return " ".join(filter(None, (spec.format, spec.order.sha256, spec.order.request.url)))
+    return open_upload
 
 
-def _filename(spec: specs.Spec, response: Response) -> str:
-    name = filename(response.url, response.headers.get("content-disposition"))
-    return converters.named(name, spec.format)
+def _source(spec: Spec) -> str:
+    """Return what a file is made from; a file from another source is never the same."""
+    url = spec.task.url
+    if spec.task.format is not Format.RAW:
+        return " ".join(filter(None, (spec.task.format, spec.task.sha256, url)))
+    return f"compressed {url}" if spec.request.compressed else url
+
+
+def _filename(spec: Spec, response: Response) -> str:
+    name = choose_filename(response.url, response.headers.get("content-disposition"))
+    return converted_filename(name, spec.task.format)

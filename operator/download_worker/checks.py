@@ -1,51 +1,74 @@
-"""What an order insists on, of a response and its body."""
+"""What a schedule insists on: the status, type, length and digest of a response."""
 
-from download_worker.errors import DownloadError, Reason
-from download_worker.http.messages import Response
+from download_worker.errors import DownloadError, Reason, http_status_error
+from download_worker.http.messages import PARTIAL_CONTENT, Response
 
 
-def check_type(response: Response, wanted: tuple[str, ...]) -> None:
-    """Insist on one of these media types; none: any will do.
+def check_status(response: Response) -> None:
+    """Check that the response carries a whole file.
 
     Raises:
-        DownloadError: it is another.
+        DownloadError: the status is not 2xx, or the response carries a part of a file.
     """
-    given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if wanted and not {given, f"{given.partition('/')[0]}/*"} & set(wanted):
+    if not response.is_success:
+        raise http_status_error(response.status)
+    if response.status == PARTIAL_CONTENT:
+        raise DownloadError(
+            Reason.BAD_RESPONSE,
+            "The server sent a part of the file, though the whole file was asked for: "
+            "use another url.",
+            response.status,
+        )
+
+
+def check_content_type(response: Response, accepted: tuple[str, ...]) -> None:
+    """Check the media type.
+
+    Args:
+        response: whose type it is.
+        accepted: types, ``type/*`` for all of a kind; empty: any.
+
+    Raises:
+        DownloadError: the type is not accepted.
+    """
+    actual = response.media_type
+    if accepted and not {actual, f"{actual.partition('/')[0]}/*"} & set(accepted):
         raise DownloadError(
             Reason.WRONG_TYPE,
-            f"The body's type is {given or 'not told'}, and not {' or '.join(wanted)}: "
+            f"The body's type is {actual or 'missing'}, not {' or '.join(accepted)}: "
             "correct verify.contentTypes or the url.",
             response.status,
         )
 
 
-def check_digest(response: Response, sha256: str, wanted: str | None) -> None:
-    """Insist on the digest of the body as fetched.
+def check_digest(response: Response, sha256: str, expected: str | None) -> None:
+    """Check the digest of the body as fetched, where one is expected.
 
     Raises:
-        DownloadError: it is another.
+        DownloadError: the digest is another.
     """
-    if wanted and sha256 != wanted:
+    if expected and sha256 != expected:
         raise DownloadError(
             Reason.CHECKSUM_MISMATCH,
-            f"The body's sha256 is {sha256}: correct the expected digest, "
+            f"The body's sha256 is {sha256}: correct verify.sha256, "
             "or find out who changed the file.",
             response.status,
         )
 
 
-def check_length(response: Response, size: int, expected: int | None, at_least: int) -> None:
-    """Insist on all bytes of the body, and on enough of them.
+def check_length(
+    response: Response, size: int, *, expected: int | None = None, at_least: int = 0
+) -> None:
+    """Check that the body is complete and large enough.
 
     Args:
         response: whose body it is.
-        size: bytes that came.
-        expected: bytes that had to come; None: not known.
-        at_least: bytes that are wanted.
+        size: bytes received.
+        expected: bytes of the whole file; None: not known.
+        at_least: bytes that the schedule asks for.
 
     Raises:
-        DownloadError: it is shorter.
+        DownloadError: the body is shorter.
     """
     if expected is not None and size != expected:
         raise DownloadError(
@@ -56,25 +79,25 @@ def check_length(response: Response, size: int, expected: int | None, at_least: 
     if size < at_least:
         raise DownloadError(
             Reason.TOO_SMALL,
-            f"The body has {size} bytes, and {at_least} are wanted at "
-            "least: see what the server sent instead of the file.",
+            f"The body has {size} bytes, fewer than the {at_least} of verify.minBytes: "
+            "see what the server sent instead of the file.",
             response.status,
         )
 
 
-def too_large(response: Response, at_most: int) -> DownloadError:
-    """Say that more comes than is accepted."""
+def too_large(response: Response, max_bytes: int) -> DownloadError:
+    """Return the error for a body that is longer than the schedule accepts."""
     return DownloadError(
         Reason.TOO_LARGE,
-        f"The body is larger than the {at_most} bytes accepted: ask for a smaller file.",
+        f"The body is larger than the {max_bytes} bytes accepted: ask for a smaller file.",
         response.status,
     )
 
 
-def too_large_to_convert(response: Response, at_most: int) -> DownloadError:
-    """Say that a body does not fit into memory."""
+def too_large_to_convert(response: Response, max_bytes: int) -> DownloadError:
+    """Return the error for a body that does not fit into memory."""
     return DownloadError(
         Reason.TOO_LARGE,
-        f"A body of more than {at_most} bytes can only be kept as it is: write format raw.",
+        f"A body of more than {max_bytes} bytes cannot be converted: write format raw.",
         response.status,
     )

@@ -1,6 +1,6 @@
-"""``python -m download_worker fetch``: one download by hand, the code of a Pod.
+"""``python -m download_worker fetch``: one download on the command line, by the code of a Pod.
 
-A Pod does not load this module: to read a command line costs a sixth of its start.
+A Pod does not load this module: reading a command line costs a sixth of its start.
 """
 
 import argparse
@@ -8,80 +8,81 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY, Result, encode
+from download_schedule.attempt.task import DEFAULT_MAX_BYTES
 from download_worker.attempt import StopFlag, outcome
-from download_worker.download import MAX_BYTES, Order, Progress, Surroundings, discard
+from download_worker.download import DownloadRequest
 from download_worker.egress.policy import Network
-from download_worker.http.curl import Limits
-from download_worker.http.redirects import Header, Request, encoded
+from download_worker.http.curl import ConnectionOptions, Progress
+from download_worker.http.messages import Header, Request
+from download_worker.http.redirects import ascii_url
 from download_worker.progress import ProgressBar
-from download_worker.volume.save import Place, keep, owner_name
+from download_worker.volume.save import VolumeTarget, file_prefix, save_to_volume
 
-EPILOG = """exit codes: 0 done; 10 no retry can help; 20 worth a retry; 143 stopped"""
+EPILOG = "exit codes: 0 done; 10 failed, a retry cannot help; 20 failed, try again; 143 stopped"
 
 
 def main() -> int:
-    """Obey the command line; return the exit code."""
-    parser = _parser()
+    """Do what the command line says; return the exit code."""
+    parser = _build_parser()
     arguments = parser.parse_args()
     if arguments.command == "run":
-        parser.error("run takes nothing behind it: all that it needs is in its environment")
+        parser.error("run takes no arguments: it reads everything from its environment")
     bar = ProgressBar() if sys.stderr and sys.stderr.isatty() else None
     try:
-        result, code = _kept(arguments, bar or _hide), EXIT_DONE
+        result, code = _fetch(arguments, bar or _no_progress), EXIT_DONE
     except Exception as error:
         result, code = outcome(error)
     if bar:
         bar.clear()
     if not arguments.json:
-        print(_sentence(result, arguments.output), file=sys.stderr)
+        print(_describe(result, arguments.output), file=sys.stderr)
         return code
-    return code if _printed(encode(result)) else code or EXIT_RETRY
+    return code if _print_result(encode(result)) else code or EXIT_RETRY
 
 
-def _printed(document: str) -> bool:
+def _print_result(document: str) -> bool:
     try:
         print(document, flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # flushed at the end again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at exit
         print(f"The result could not be printed: {error.strerror}.", file=sys.stderr)
         return False
     return True
 
 
-def _kept(arguments: argparse.Namespace, progress: Progress) -> Result:
+def _fetch(arguments: argparse.Namespace, progress: Progress) -> Result:
     stopped = StopFlag()
     stopped.install()
     output: Path = arguments.output
-    order = Order(
+    request = DownloadRequest(
         Request(arguments.url, tuple(arguments.header)),
-        Limits(tuple(arguments.allow)),
+        ConnectionOptions(tuple(arguments.allow)),
         max_bytes=arguments.max_bytes,
         sha256=arguments.sha256,
     )
-    place = Place(
+    target = VolumeTarget(
         root=output.parent,
-        owner=owner_name(output.name),
+        file_prefix=file_prefix(output.name),
         path=lambda _: output.name,
+        location=lambda _: output.absolute().as_uri(),
         source=arguments.url,
-        hidden="",
+        hidden_folder="",
+        has_manifest=arguments.only_if_changed,
         only_if_changed=arguments.only_if_changed,
-        remember=arguments.only_if_changed,
     )
-    result, _ = keep(order, place, Surroundings(discard, progress, stopped))
-    return replace(result, location=output.absolute().as_uri())
+    return save_to_volume(request, target, progress=progress, stopped=stopped)
 
 
-def _hide(_received: int, _expected: int) -> None:
-    """Say nothing: nobody is watching."""
+def _no_progress(_received: int, _expected: int) -> None:
+    """Show nothing."""
 
 
-def _sentence(result: Result, output: Path) -> str:
+def _describe(result: Result, output: Path) -> str:
     if result.reason:
         return f"{result.reason}: {result.message}"
     if result.unchanged:
@@ -90,27 +91,29 @@ def _sentence(result: Result, output: Path) -> str:
     return f"{text}, length not verified" if result.lengthUnverified else text
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m download_worker", epilog=EPILOG)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="make one attempt as the operator's environment says")
-    fetch = commands.add_parser("fetch", help="fetch a URL by hand", epilog=EPILOG)
+    commands.add_parser("run", help="make one attempt, as the operator's environment says")
+    fetch = commands.add_parser("fetch", help="download one URL to a file", epilog=EPILOG)
     fetch.add_argument("url", type=_url)
     fetch.add_argument("-o", "--output", type=_output, required=True, help="file to write")
     fetch.add_argument("--sha256", type=_sha256, help="digest that the body must have")
     fetch.add_argument(
-        "--max-bytes", type=_size, default=MAX_BYTES, metavar="N", help="largest body to accept"
-    )
+        "--max-bytes", type=_size, default=DEFAULT_MAX_BYTES, metavar="N",
+        help="largest body to accept",
+    )  # fmt: skip
     fetch.add_argument(
-        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'"
-    )
+        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'",
+        help="header to send; may be repeated",
+    )  # fmt: skip
     fetch.add_argument(
         "--allow", type=_network, action="append", default=[], metavar="CIDR",
-        help="address range to open beyond public addresses",
+        help="address range to open beyond public addresses; may be repeated",
     )  # fmt: skip
     fetch.add_argument(
         "--only-if-changed", action="store_true",
-        help="fetch only what is not the file written last (remembered in .download-operator)",
+        help="do not fetch the file that was written last (recorded in .download-operator)",
     )  # fmt: skip
     fetch.add_argument("--json", action="store_true", help="print the result document")
     return parser
@@ -119,10 +122,10 @@ def _parser() -> argparse.ArgumentParser:
 def _url(text: str) -> str:
     try:
         if "@" not in urlsplit(text).netloc:
-            return encoded(text)
-    except ValueError:  # its words may repeat a password
+            return ascii_url(text)
+    except ValueError:  # its message may repeat a password
         raise argparse.ArgumentTypeError(
-            "this is no address: write one such as https://example.com/report.csv"
+            "invalid address: write one such as https://example.com/report.csv"
         ) from None
     raise argparse.ArgumentTypeError("leave out user name and password; send them in --header")
 
@@ -143,11 +146,15 @@ def _file(text: str) -> Path:
     if not path.name or text.endswith("/") or path.name == ".." or "\0" in text or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder: write a file's path")
     with suppress(FileNotFoundError, NotADirectoryError):
-        path.lstat()  # later Pythons hide from the other questions why there is no answer
+        path.lstat()  # raises what later Pythons hide in exists() and is_file()
     if path.exists() and not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text} is no file and is not replaced: write another")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a regular file and is not replaced: write another path"
+        )
     if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"make the folder {path.parent} first, or write another")
+        raise argparse.ArgumentTypeError(
+            f"the folder {path.parent} does not exist: create it first, or write another path"
+        )
     return path
 
 

@@ -1,4 +1,4 @@
-"""Why a download fails, and whether another attempt could fare better."""
+"""Why a download fails, and whether another attempt could succeed."""
 
 import errno
 from enum import StrEnum
@@ -61,16 +61,16 @@ PERMANENT: Final = frozenset(
         Reason.WRONG_TYPE,
     }
 )
-"""Reasons that no retry can help; ``HTTPStatus`` depends on the status, every other is retried."""
+"""Reasons that no retry can help. ``HTTPStatus`` depends on the status; all others are retried."""
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429, *range(500, 600)})
-"""HTTP statuses by which a server asks for patience (RFC 9110, RFC 8470, RFC 6585)."""
+"""HTTP statuses that a later attempt may not get (RFC 9110, RFC 8470, RFC 6585)."""
 
 _ADVICE: Final = {
     401: "send credentials in a header",
     403: "send credentials in a header, or ask the server's owner for access",
     404: "correct the url",
-    410: "the file is gone for good, so choose another url",
+    410: "the server removed the file for good, so choose another url",
 }
 
 
@@ -79,12 +79,11 @@ class DownloadError(Exception):
 
     Attributes:
         reason: as in the run's ``reason``.
-        permanent: whether no retry can help.
         status: status of the last response, if there was one.
     """
 
     def __init__(self, reason: Reason, message: str, status: int | None = None) -> None:
-        # it may hold what the server sent, and is shown in terminals
+        # The message may quote the server, and people read it in terminals.
         super().__init__("".join(c if c.isprintable() else " " for c in message))
         self.reason = reason
         self.status = status
@@ -98,31 +97,31 @@ class DownloadError(Exception):
 
 
 class StoppedError(DownloadError):
-    """The container was told to stop."""
+    """The process was asked to stop."""
 
     def __init__(self) -> None:
-        super().__init__(Reason.STOPPED, "The download was stopped before its end.")
+        super().__init__(Reason.STOPPED, "The download was stopped before it was complete.")
 
 
-def of_status(status: int) -> DownloadError:
-    """Say what a status other than 2xx asks for."""
+def http_status_error(status: int) -> DownloadError:
+    """Return the error for a status other than 2xx, with advice."""
     from http import HTTPStatus
 
-    known = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
+    names = {member.value: f"{member.value} {member.phrase}" for member in HTTPStatus}
     default = (
-        "another attempt may fare better"
+        "another attempt may succeed"
         if status in RETRIED_STATUSES
-        else "ask for the url by hand to see why"
+        else "open the url yourself to see why"
     )
     return DownloadError(
         Reason.HTTP_STATUS,
-        f"The server answered {known.get(status, status)}: {_ADVICE.get(status, default)}.",
+        f"The server answered {names.get(status, status)}: {_ADVICE.get(status, default)}.",
         status,
     )
 
 
-def of_file_system(error: OSError) -> DownloadError:
-    """Say what a file system refused."""
+def file_system_error(error: OSError) -> DownloadError:
+    """Return the error for what a file system refused, with advice."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return DownloadError(
@@ -131,8 +130,8 @@ def of_file_system(error: OSError) -> DownloadError:
         case errno.ELOOP | errno.ENOTDIR | errno.EISDIR:
             return DownloadError(
                 Reason.UNSAFE_PATH,
-                "Something else stands where the path needs a folder or its file: "
-                "choose another path or move it away.",
+                "The path leads through something that is not a folder, or names something that "
+                "is not a file: choose another path, or move it out of the way.",
             )
         case errno.ENAMETOOLONG:
             return DownloadError(Reason.INVALID_PATH, "The path is too long: shorten it.")

@@ -1,4 +1,4 @@
-"""Say how far a download is: for people, for machines."""
+"""How far a download is: for people and for machines."""
 
 import json
 import logging
@@ -10,13 +10,14 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-PROGRESS_SECONDS: Final = 5.0
-BAR_SECONDS: Final = 0.2
+LOG_INTERVAL_SECONDS: Final = 5.0
+BAR_INTERVAL_SECONDS: Final = 0.2
 BAR_WIDTH: Final = 24
+"""Characters between the bar's brackets."""
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339), level, message, and what a message is made of."""
+    """Writes one JSON object a line: time (RFC 3339), level, message and the message's data."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -31,63 +32,63 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-class Pace:
-    """Tells now and then how far a transfer is, and how fast it has been since the last time.
+class RateMeter:
+    """Measures how fast a transfer has been since the last measurement.
 
     Args:
-        seconds: between two times.
+        interval: seconds between two measurements.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._told_at = time.monotonic()
-        self._told: int | None = None
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._measured_at = time.monotonic()
+        self._bytes: int | None = None
 
-    def take(self, received: int) -> float | None:
-        """Return the rate in bytes a second; None: it is not time.
+    def sample(self, received: int) -> float | None:
+        """Return the rate in bytes a second, or None if the interval is not over.
 
         Args:
-            received: bytes, with those of an earlier attempt.
+            received: bytes of the file so far, including those of an earlier attempt.
         """
         now = time.monotonic()
-        if self._told is None or received < self._told:
-            self._told = received
-        passed = now - self._told_at
-        if passed < self._seconds:
+        if self._bytes is None or received < self._bytes:
+            self._bytes = received
+        elapsed = now - self._measured_at
+        if elapsed < self._interval:
             return None
-        rate = (received - self._told) / passed
-        self._told_at, self._told = now, received
+        rate = (received - self._bytes) / elapsed
+        self._measured_at, self._bytes = now, received
         return rate
 
 
 class ProgressLog:
-    """One line every few seconds."""
+    """Logs one line every few seconds."""
 
     def __init__(self) -> None:
-        self._pace = Pace(PROGRESS_SECONDS)
+        self._meter = RateMeter(LOG_INTERVAL_SECONDS)
 
     def __call__(self, received: int, expected: int) -> None:
-        """Say how far the transfer is, if it is time."""
-        rate = self._pace.take(received)
+        """Log how far the transfer is if the interval is over."""
+        rate = self._meter.sample(received)
         if rate is not None:
             data = {
                 "bytes": received,
                 "expected": expected or None,
                 "bytesPerSecond": round(rate),
-                "secondsLeft": _left(received, expected, rate),
+                "secondsLeft": _seconds_left(received, expected, rate),
             }
             log.info("%s", describe_progress(received, expected, rate), extra={"data": data})
 
 
 class ProgressBar:
-    """A bar in the terminal's last line, which is written over; the cursor stays at its start."""
+    """Redraws the last line of a terminal and leaves the cursor at its start."""
 
     def __init__(self) -> None:
-        self._pace = Pace(BAR_SECONDS)
+        self._meter = RateMeter(BAR_INTERVAL_SECONDS)
 
     def __call__(self, received: int, expected: int) -> None:
-        """Draw the bar, if it is time."""
-        rate = self._pace.take(received)
+        """Draw the bar if the interval is over."""
+        rate = self._meter.sample(received)
         if rate is not None:
             bar = ""
             if expected:
@@ -98,16 +99,16 @@ class ProgressBar:
             print(f"{line}\x1b[K", end="\r", file=sys.stderr)
 
     def clear(self) -> None:
-        """Leave the line to what is said next."""
+        """Clear the line for what is printed next."""
         print("\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def describe_progress(received: int, expected: int, rate: float) -> str:
-    """Return bytes, rate (bytes a second) and time left as people say them."""
+    """Return bytes, rate (bytes a second) and time left in words."""
     text = f"{received / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
-    left = _left(received, expected, rate)
-    return text if left is None else f"{text}, {left} s left of {expected / 1e6:.1f} MB"
+    seconds = _seconds_left(received, expected, rate)
+    return text if seconds is None else f"{text}, {seconds} s left of {expected / 1e6:.1f} MB"
 
 
-def _left(received: int, expected: int, rate: float) -> int | None:
+def _seconds_left(received: int, expected: int, rate: float) -> int | None:
     return round((expected - received) / rate) if expected > received and rate > 0 else None

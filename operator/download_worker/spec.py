@@ -1,196 +1,192 @@
-"""What the operator asks of a container, from its environment."""
+"""What a Pod's environment asks of the attempt in it."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from download_worker.download import Order
+from download_schedule.attempt.task import (
+    ACCESS_KEY_ID_VARIABLE,
+    ALLOW_CIDRS_VARIABLE,
+    JOB_VARIABLE,
+    PLACEHOLDERS,
+    PROXY_VARIABLE,
+    RUN_VARIABLE,
+    S3,
+    SECRET_ACCESS_KEY_VARIABLE,
+    SESSION_TOKEN_VARIABLE,
+    SPEC_VARIABLE,
+    Destination,
+    Header,
+    Task,
+    Volume,
+    decode,
+)
+from download_worker.download import DownloadRequest
 from download_worker.egress.policy import Network
 from download_worker.errors import DownloadError, Reason
-from download_worker.formats.converters import FORMATS, OF_PAGES
-from download_worker.http.curl import Limits
-from download_worker.http.redirects import Request
+from download_worker.formats.converters import PAGE_FORMATS
+from download_worker.http.curl import ConnectionOptions
+from download_worker.http.messages import Request
 
 if TYPE_CHECKING:
     from download_worker.s3.client import Bucket
 
-_PLACEHOLDER: Final = re.compile(r"\{(namespace|name|scheduled|filename)\}")
-_MINUTES: Final = re.compile(r"-([0-9]{8})$")
-_FIRST_TICK: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""No schedule is older: what names an earlier moment is a date in the name of a Job by hand."""
-_CLOCKS_DIFFER: Final = timedelta(days=1)
+_PLACEHOLDER: Final = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
+_JOB_MINUTES: Final = re.compile(r"-([0-9]{8})$")
+"""Minutes since 1970 of the tick, which the CronJob controller puts at the end of a Job's name."""
+_EARLIEST_TICK: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""No schedule is older. Eight digits that mean an earlier moment are a date that a person wrote."""
+_MAX_CLOCK_SKEW: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """Keep the file on the claim mounted into the container."""
-
-    claim: str
-    path: str
-    """Template; see :meth:`Spec.path`."""
-
-
-@dataclass(frozen=True, slots=True)
-class S3:
-    """Keep the file in a bucket."""
+class S3Target(NamedTuple):
+    """Where in a bucket the file goes."""
 
     bucket: "Bucket"
     key: str
-    """Template; see :meth:`Spec.path`."""
-    run: str
-    """The Job's UID, by which a run is known in the schedule's history."""
-
-    @property
-    def key_is_of_one_run(self) -> bool:
-        """Whether no two runs of a schedule are to have the same key."""
-        return "{scheduled}" in self.key
+    """Template of the object's key."""
+    run: str | None
+    """UID of the only run that may write an object of this key; None: any object is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One attempt of one run."""
 
-    namespace: str
-    name: str
+    task: Task
     job: str
-    order: Order
-    format: str
-    volume: Volume | None
-    s3: S3 | None
-    only_if_changed: bool
-    keep_last: int | None
+    """Name of the run's Job."""
+    request: DownloadRequest
+    destination: "Volume | S3Target | None"
+    """Where the file goes; None: nowhere."""
 
-    def path(self, template: str, filename: str, now: datetime) -> str:
-        """Fill in the template: where in the volume or bucket the file goes.
+    def fill_template(self, template: str, filename: str, now: datetime) -> str:
+        """Return the path or key that *template* means.
 
-        ``{scheduled}`` is the tick, which the CronJob controller puts at the end of the Job's name
-        as minutes since 1970; of a Job that no tick made it is *now*.
+        ``{scheduled}`` is the run's tick, or *now* for a run without one.
 
         Raises:
-            DownloadError: the template has a character that is not to be seen.
+            DownloadError: the template has an invisible character.
         """
         if not template.isprintable():
             raise DownloadError(
                 Reason.INVALID_PATH,
-                "The path has a character that is not to be seen, such as a control character or "
-                "one that turns the direction of writing: leave it out.",
+                "The path has an invisible character, such as a control character or one that "
+                "changes the direction of writing: leave it out.",
             )
-        found = _MINUTES.search(self.job)
-        tick = datetime.fromtimestamp(int(found[1]) * 60, UTC) if found else now
-        moment = tick if _FIRST_TICK <= tick <= now + _CLOCKS_DIFFER else now
         values = {
-            "namespace": self.namespace,
-            "name": self.name,
-            "scheduled": moment.strftime("%Y%m%dT%H%M%SZ"),
+            "namespace": self.task.namespace,
+            "name": self.task.name,
+            "scheduled": (self._tick(now) or now).strftime("%Y%m%dT%H%M%SZ"),
             "filename": filename,
         }
         return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
+    def _tick(self, now: datetime) -> datetime | None:
+        match = _JOB_MINUTES.search(self.job)
+        if not match:
+            return None
+        tick = datetime.fromtimestamp(int(match[1]) * 60, UTC)
+        return tick if _EARLIEST_TICK <= tick <= now + _MAX_CLOCK_SKEW else None
 
-def read(environment: Mapping[str, str]) -> Spec:
-    """Read the container's environment.
+
+def read_spec(environment: Mapping[str, str]) -> Spec:
+    """Read the environment of the container.
 
     Raises:
-        DownloadError: it is not what this version of the worker understands.
+        DownloadError: this version of the worker does not understand it.
     """
     try:
-        spec = json.loads(environment["DOWNLOAD_SPEC"])
-        destination = spec["destination"]
-        if spec["format"] not in FORMATS or len(destination) != 1:
-            raise ValueError(f"format {spec['format']}, destination {set(destination)}")
-        order = _order(spec, environment)
-        return Spec(
-            namespace=spec["namespace"],
-            name=spec["name"],
-            job=environment["DOWNLOAD_JOB"],
-            order=order,
-            format=spec["format"],
-            volume=_volume(destination),
-            s3=_s3(destination, environment, order.limits),
-            only_if_changed=spec["onlyIfChanged"],
-            keep_last=spec["keepLast"],
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DownloadError(
-            Reason.INVALID_SPEC,
-            f"The worker does not understand its environment ({error!r}): "
-            "use the worker image of the operator's own version.",
-        ) from error
+        task = decode(environment[SPEC_VARIABLE])
+        request = _build_request(task, environment)
+        destination = _build_destination(task.destination, environment, request.connection)
+        return Spec(task, environment[JOB_VARIABLE], request, destination)
+    except KeyError as error:
+        raise _not_understood(f"{error.args[0]} is missing") from error
+    except ValueError as error:
+        raise _not_understood(str(error)) from error
 
 
-def _ranges(environment: Mapping[str, str]) -> tuple[Network, ...]:
-    texts = environment.get("DOWNLOAD_WORKER_ALLOW_CIDRS", "").split(",")
-    return tuple(ip_network(text.strip()) for text in texts if text.strip())
-
-
-def _order(spec: Any, environment: Mapping[str, str]) -> Order:
-    request, verify = spec["request"], spec["verify"]
-    headers = tuple((h["name"], _value(h, environment)) for h in request["headers"])
-    return Order(
-        request=Request(spec["url"], headers, request["method"], request.get("body", "").encode()),
-        limits=Limits(
-            allowed=_ranges(environment),
-            connect_seconds=request["connectTimeoutSeconds"],
-            stall_seconds=request["stallTimeoutSeconds"],
-            proxy=environment.get("DOWNLOAD_WORKER_PROXY", ""),
-        ),
-        max_redirects=request["maxRedirects"],
-        min_bytes=verify["minBytes"],
-        max_bytes=verify["maxBytes"],
-        sha256=verify.get("sha256"),
-        content_types=tuple(verify["contentTypes"]),
-        compressed=request["compressed"] or spec["format"] in OF_PAGES,
+def _not_understood(cause: str) -> DownloadError:
+    return DownloadError(
+        Reason.INVALID_SPEC,
+        f"The worker does not understand its environment ({cause}): "
+        "use the worker image of the operator's own version.",
     )
 
 
-def _value(header: Any, environment: Mapping[str, str]) -> str:
-    """Return a header's value; one from a Secret may end in the line break of the file it was."""
-    if "value" in header:
-        return str(header["value"])
-    value = environment[header["variable"]].rstrip("\r\n")
+def _build_request(task: Task, environment: Mapping[str, str]) -> DownloadRequest:
+    headers = tuple((header.name, _header_value(header, environment)) for header in task.headers)
+    body = (task.body or "").encode()
+    return DownloadRequest(
+        http=Request(task.url, headers, task.method, body),
+        connection=ConnectionOptions(
+            allowed=_allowed_ranges(environment),
+            connect_timeout_seconds=task.connect_timeout_seconds,
+            stall_timeout_seconds=task.stall_timeout_seconds,
+            proxy=environment.get(PROXY_VARIABLE, ""),
+        ),
+        max_redirects=task.max_redirects,
+        min_bytes=task.min_bytes,
+        max_bytes=task.max_bytes,
+        sha256=task.sha256,
+        content_types=task.content_types,
+        compressed=task.compressed or task.format in PAGE_FORMATS,
+    )
+
+
+def _allowed_ranges(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    texts = environment.get(ALLOW_CIDRS_VARIABLE, "").split(",")
+    return tuple(ip_network(text.strip()) for text in texts if text.strip())
+
+
+def _header_value(header: Header, environment: Mapping[str, str]) -> str:
+    """Return a header's value. One from a Secret may end in the line feed of a file."""
+    if header.variable is None:
+        return header.value or ""
+    value = environment[header.variable].rstrip("\r\n")
     if not value.isascii() or not value.isprintable():
         raise DownloadError(
             Reason.INVALID_SPEC,
-            f"The Secret's value for the header {header['name']} is not printable ASCII on one "
+            f"The Secret's value for the header {header.name} is not printable ASCII on one "
             "line: correct the Secret.",
         )
     return value
 
 
-def _volume(destination: Any) -> Volume | None:
-    match destination:
-        case {"volume": {"claimName": str(claim), "path": str(path)}}:
-            return Volume(claim, path)
-        case {"discard": _} | {"s3": _}:
-            return None
-    raise ValueError("destination")  # never discard what should have been kept
-
-
-def _s3(destination: Any, environment: Mapping[str, str], limits: Limits) -> S3 | None:
-    if "s3" not in destination:
-        return None
+def _build_destination(
+    destination: Destination, environment: Mapping[str, str], connection: ConnectionOptions
+) -> Volume | S3Target | None:
+    if not isinstance(destination, S3):
+        return destination
     from download_worker.s3.client import Bucket
 
-    s3 = destination["s3"]
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    credentials = {name: environment[name].strip() for name in names if name in environment}
+    bucket = Bucket(
+        name=destination.bucket,
+        endpoint=destination.endpoint,
+        region=destination.region,
+        credentials=_read_credentials(destination.secret, environment),
+        secret=destination.secret,
+        connection=connection,
+    )
+    run = environment[RUN_VARIABLE]
+    is_key_of_one_run = "{scheduled}" in destination.key
+    return S3Target(bucket, destination.key, run if is_key_of_one_run else None)
+
+
+def _read_credentials(secret: str, environment: Mapping[str, str]) -> dict[str, str]:
+    names = [ACCESS_KEY_ID_VARIABLE, SECRET_ACCESS_KEY_VARIABLE]
+    if SESSION_TOKEN_VARIABLE in environment:
+        names.append(SESSION_TOKEN_VARIABLE)
+    credentials = {name: environment[name].strip() for name in names}
     for name, value in credentials.items():
         if not value.isascii() or not value.isprintable():
             raise DownloadError(
                 Reason.INVALID_SPEC,
-                f"{name} in the Secret {s3['credentialsSecretRef']['name']} is not printable ASCII "
-                "on one line: correct the Secret.",
+                f"{name} in the Secret {secret} is not printable ASCII on one line: "
+                "correct the Secret.",
             )
-    bucket = Bucket(
-        name=s3["bucket"],
-        endpoint=s3.get("endpoint"),
-        region=s3["region"],
-        credentials=credentials,
-        secret=s3["credentialsSecretRef"]["name"],
-        limits=limits,
-    )
-    return S3(bucket, s3["key"], environment["DOWNLOAD_RUN"])
+    return credentials

@@ -1,4 +1,4 @@
-"""Hash and write what comes in, beside the thread that receives it."""
+"""Hash and write a body beside the thread that receives it."""
 
 import hashlib
 import logging
@@ -9,36 +9,36 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from download_worker.errors import DownloadError
-from download_worker.volume.safe_paths import Sink
+from download_worker.sink import Sink
 
 log = logging.getLogger(__name__)
 
-BLOCK: Final = 1024 * 1024
-BLOCKS: Final = 4
-"""In use at most: what a slow volume costs in memory."""
-PATIENCE: Final = 1.0
-"""Seconds after which less than a block is written too."""
+BLOCK_BYTES: Final = 1024 * 1024
+MAX_BLOCKS: Final = 4
+"""Blocks in use at most, which is the memory that a slow volume costs."""
+MAX_DELAY_SECONDS: Final = 1.0
+"""After this long, a block that is not full is written too."""
 
 
 class Writer:
-    """Fills a sink with blocks, hashed by one thread and written by another.
+    """Fills a sink with blocks, which one thread hashes and another writes.
 
-    Blocks end at multiples of their size in the file, and begin at a page of memory: both are what
-    it takes to write past the page cache. A body that ends before the first of them does is hashed
-    and written by the caller's own thread.
+    Blocks end at multiples of their size in the file and begin at a page of memory, so that a sink
+    can write them past the page cache. If a body ends before its first block is full, the caller's
+    own thread hashes and writes it.
 
     Args:
         sink: takes the blocks in order.
         size: bytes that the sink has already.
-        digest: ``hashlib`` object of those.
+        digest: ``hashlib`` object that has hashed those.
     """
 
     def __init__(self, sink: Sink, size: int = 0, digest: Any = None) -> None:
         self._sink = sink
         self._size = size
         self._digest = digest or hashlib.sha256()
-        self._block = mmap.mmap(-1, BLOCK)
-        self._handed_on = time.monotonic()
+        self._block = mmap.mmap(-1, BLOCK_BYTES)
+        self._passed_on_at = time.monotonic()
         self._free: SimpleQueue[mmap.mmap] = SimpleQueue()
         self._to_hash: SimpleQueue[mmap.mmap | None] = SimpleQueue()
         self._to_write: SimpleQueue[tuple[mmap.mmap, str] | None] = SimpleQueue()
@@ -52,16 +52,16 @@ class Writer:
             OSError, DownloadError: the sink could not take earlier ones.
         """
         rest = memoryview(chunk)
-        while len(rest) >= (room := BLOCK - self._size % BLOCK):
+        while len(rest) >= (room := BLOCK_BYTES - self._size % BLOCK_BYTES):
             self._append(rest[:room])
-            self._hand_on()
+            self._pass_on()
             rest = rest[room:]
         self._append(rest)
-        if time.monotonic() - self._handed_on > PATIENCE:
-            self._hand_on()
+        if time.monotonic() - self._passed_on_at > MAX_DELAY_SECONDS:
+            self._pass_on()
 
     def finish(self) -> str:
-        """Wait until all is written; return the digest in hexadecimal digits.
+        """Wait until everything is written; return the digest in hexadecimal digits.
 
         Raises:
             OSError, DownloadError: the sink could not take it.
@@ -69,70 +69,81 @@ class Writer:
         self._stop()
         if self._error:
             raise self._error
-        self._digest.update(_filled(self._block))
-        self._sink.write(_filled(self._block))
+        self._digest.update(_content(self._block))
+        self._sink.write(_content(self._block))
         self._block.seek(0)
         digest: str = self._digest.hexdigest()
         return digest
 
-    def commit(self, sha256: str) -> None:
-        """Keep what was written, of that digest.
+    def commit(self, sha256: str) -> str | None:
+        """Save what has been written, with this digest; return where.
 
         Raises:
-            OSError, DownloadError: the sink cannot.
+            OSError, DownloadError: the sink cannot save it.
         """
-        self._sink.commit(sha256)
+        return self._sink.commit(sha256)
 
-    def abandon(self, resumable: bool) -> None:
-        """Do not keep it, but for a later attempt if *resumable*; nothing after a commit."""
+    def release(self, resumable: bool) -> None:
+        """Leave what has been written to a later attempt if *resumable*; otherwise drop it.
+
+        Does nothing after a commit.
+        """
         try:
             self._stop()
             if resumable and not self._error:
                 self._sink.checkpoint(self.finish())
         except (OSError, DownloadError) as error:
-            log.warning("what was fetched cannot be left as it is: %s", error)
+            log.warning("the last bytes could not be saved for a later attempt: %s", error)
         finally:
-            self._sink.abandon(resumable)
+            if resumable:
+                self._sink.suspend()
+            else:
+                self._sink.discard()
 
     def _append(self, piece: memoryview) -> None:
         self._block.write(piece)
         self._size += len(piece)
 
-    def _hand_on(self) -> None:
-        self._handed_on = time.monotonic()
+    def _pass_on(self) -> None:
+        """Give the block to the threads, and take a free one; wait if there is none."""
+        self._passed_on_at = time.monotonic()
         if self._error:
             raise self._error
         if not self._threads:
-            for _ in range(BLOCKS - 1):
-                self._free.put(mmap.mmap(-1, BLOCK))
-            self._threads = [
-                threading.Thread(target=work, daemon=True) for work in (self._hash, self._fill)
-            ]
-            for thread in self._threads:
-                thread.start()
+            self._start()
         self._to_hash.put(self._block)
         self._block = self._free.get()
 
+    def _start(self) -> None:
+        for _ in range(MAX_BLOCKS - 1):
+            self._free.put(mmap.mmap(-1, BLOCK_BYTES))
+        self._threads = [
+            threading.Thread(target=work, daemon=True)
+            for work in (self._hash_blocks, self._write_blocks)
+        ]
+        for thread in self._threads:
+            thread.start()
+
     def _stop(self) -> None:
-        """Wait until every block handed on is written, or has failed to be."""
+        """Wait until every block that was passed on is written, or failed to be."""
         if self._threads:
             self._to_hash.put(None)
         for thread in self._threads:
             thread.join()
         self._threads = []
 
-    def _hash(self) -> None:
+    def _hash_blocks(self) -> None:
         while (block := self._to_hash.get()) is not None:
-            self._digest.update(_filled(block))
+            self._digest.update(_content(block))
             self._to_write.put((block, self._digest.hexdigest()))
         self._to_write.put(None)
 
-    def _fill(self) -> None:
+    def _write_blocks(self) -> None:
         while (hashed := self._to_write.get()) is not None:
             block, sha256 = hashed
             if self._error is None:
                 try:
-                    self._sink.write(_filled(block))
+                    self._sink.write(_content(block))
                     self._sink.checkpoint(sha256)
                 except Exception as error:
                     self._error = error
@@ -140,5 +151,5 @@ class Writer:
             self._free.put(block)
 
 
-def _filled(block: mmap.mmap) -> memoryview:
+def _content(block: mmap.mmap) -> memoryview:
     return memoryview(block)[: block.tell()]

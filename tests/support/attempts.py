@@ -11,21 +11,62 @@ from types import MappingProxyType
 from typing import Any
 
 from download_schedule.attempt.result import Result, decode
-from download_worker.volume.manifest import FOLDER as HIDDEN
+from download_schedule.attempt.task import (
+    ALLOW_CIDRS_VARIABLE,
+    JOB_VARIABLE,
+    RUN_VARIABLE,
+    SPEC_VARIABLE,
+)
+from download_worker.volume.manifest import FOLDER
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
 LOOPBACK = "127.0.0.1/32"
-RUN = """
+REQUEST: Mapping[str, Any] = MappingProxyType(
+    {
+        "method": "GET",
+        "headers": [],
+        "compressed": False,
+        "connectTimeoutSeconds": 10,
+        "stallTimeoutSeconds": 30,
+        "maxRedirects": 5,
+    }
+)
+VERIFY: Mapping[str, Any] = MappingProxyType(
+    {"minBytes": 0, "maxBytes": 10 * 1024**3, "contentTypes": []}
+)
+RUN_PROGRAM = """
 import logging, sys, os
 from pathlib import Path
 from download_worker.attempt import run
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 sys.exit(run(os.environ, Path(sys.argv[1]), Path(sys.argv[2])))
 """
+"""Does what a Pod's container does; its arguments are the volume and the termination log."""
+
+
+def pod_environment(**members: Any) -> dict[str, str]:
+    """Return the variables of a Pod, with these members of the task."""
+    task = {
+        "namespace": "team",
+        "name": "nightly",
+        "url": "http://127.0.0.1/",
+        "format": "raw",
+        "request": dict(REQUEST),
+        "verify": dict(VERIFY),
+        "onlyIfChanged": False,
+        "keepLast": None,
+        "destination": {"discard": {}},
+        **members,
+    }
+    return {
+        SPEC_VARIABLE: json.dumps(task),
+        JOB_VARIABLE: "nightly-29923320",
+        RUN_VARIABLE: "5b1c9b1e",
+    }
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedAttempt:
     """An attempt that is over."""
 
     code: int
@@ -33,15 +74,20 @@ class Ended:
     out: str
     err: str
 
+    @property
+    def outcome(self) -> tuple[int, str | None]:
+        """Exit code and reason."""
+        return self.code, self.result.reason
+
 
 @dataclass
 class Pod:
-    """What the kubelet sets up for an attempt: a claim, a report, an environment."""
+    """What the kubelet sets up for an attempt: a claim, a termination log, an environment."""
 
     data: Path
-    report: Path
+    termination_log: Path
     connect_seconds: int = 10
-    stall_seconds: float = 30
+    stall_seconds: int = 30
 
     def start(
         self,
@@ -54,75 +100,69 @@ class Pod:
         verify: Mapping[str, Any] = MappingProxyType({}),
         only_if_changed: bool = False,
         keep_last: int | None = None,
-        form: str = "raw",
+        file_format: str = "raw",
         name: str = "nightly",
         s3: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
-        """Start one attempt; without *path* it keeps nothing."""
+        """Start one attempt. Without *path* and *s3*, it discards the file."""
         volume = {"volume": {"claimName": "data", "path": path}}
-        spec = {
-            "namespace": "team",
-            "name": name,
-            "url": url,
-            "format": form,
-            "request": {
-                "method": "GET",
+        variables = pod_environment(
+            name=name,
+            url=url,
+            format=file_format,
+            request={
+                **REQUEST,
                 "headers": [{"name": n, "value": v} for n, v in headers.items()],
-                "compressed": False,
                 "connectTimeoutSeconds": self.connect_seconds,
                 "stallTimeoutSeconds": self.stall_seconds,
-                "maxRedirects": 5,
                 **request,
             },
-            "onlyIfChanged": only_if_changed,
-            "keepLast": keep_last,
-            "verify": {"minBytes": 0, "maxBytes": 10 * 1024**3, "contentTypes": [], **verify},
-            "destination": {"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
-        }
-        variables = {
-            "DOWNLOAD_SPEC": json.dumps(spec),
-            "DOWNLOAD_JOB": "nightly-29923320",
-            "DOWNLOAD_RUN": "5b1c9b1e",
-            "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,
-            **environment,
-        }
+            verify={**VERIFY, **verify},
+            onlyIfChanged=only_if_changed,
+            keepLast=keep_last,
+            destination={"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
+        )
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, self.data, self.report],
-            env=os.environ | variables,
+            [sys.executable, "-c", RUN_PROGRAM, self.data, self.termination_log],
+            env=os.environ | variables | {ALLOW_CIDRS_VARIABLE: allow} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def end(self, process: subprocess.Popen[str]) -> Ended:
-        """Wait for an attempt and read its report."""
+    def finish(self, process: subprocess.Popen[str]) -> FinishedAttempt:
+        """Wait for an attempt and read its termination log."""
         out, err = process.communicate(timeout=60)
-        document = self.report.read_text() if self.report.exists() else ""
-        return Ended(process.returncode, decode(document or "{}"), out, err)
+        document = self.termination_log.read_text() if self.termination_log.exists() else ""
+        return FinishedAttempt(process.returncode, decode(document or "{}"), out, err)
 
-    def run(self, url: str, **order: Any) -> Ended:
+    def run(self, url: str, **options: Any) -> FinishedAttempt:
         """Make one attempt from start to end."""
-        return self.end(self.start(url, **order))
+        return self.finish(self.start(url, **options))
 
-    def parts(self) -> list[Path]:
-        """Return what attempts have left for later ones, and the notes beside them."""
+    def partial_files(self) -> list[Path]:
+        """Return the partial files that attempts have left, and their checksum logs."""
         return sorted(path for path in self.data.rglob("*") if ".part" in path.name)
 
     def files(self) -> dict[str, bytes]:
-        """Return everything on the claim, by its path."""
-        found = (
-            path for path in self.data.rglob("*") if path.is_file() and path.parent.name != HIDDEN
+        """Return everything on the claim but the manifests, by its path."""
+        paths = (
+            path for path in self.data.rglob("*") if path.is_file() and path.parent.name != FOLDER
         )
-        return {str(path.relative_to(self.data)): path.read_bytes() for path in found}
+        return {str(path.relative_to(self.data)): path.read_bytes() for path in paths}
+
+    def names(self) -> list[str]:
+        """Return the names of those files, without their folders."""
+        return sorted(path.rpartition("/")[2] for path in self.files())
 
 
 def fetch(
     url: str, output: Path, *arguments: str, wrapper: tuple[str, ...] = (), **environment: str
-) -> Ended:
-    """Run the worker as a person does, with the result document asked for."""
+) -> FinishedAttempt:
+    """Run the worker as a person does, and ask for the result document."""
     command = [sys.executable, "-m", "download_worker", "fetch", url, "-o", str(output)]
-    ended = subprocess.run(
+    finished = subprocess.run(
         [*wrapper, *command, "--allow", LOOPBACK, "--json", *arguments],
         env=os.environ | environment,
         capture_output=True,
@@ -130,5 +170,5 @@ def fetch(
         timeout=60,
         check=False,
     )
-    document = ended.stdout if ended.stdout.startswith("{") else "{}"
-    return Ended(ended.returncode, decode(document), ended.stdout, ended.stderr)
+    document = finished.stdout if finished.stdout.startswith("{") else "{}"
+    return FinishedAttempt(finished.returncode, decode(document), finished.stdout, finished.stderr)

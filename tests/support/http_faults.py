@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that misbehaves to order, down to the byte."""
+"""A real HTTP server on loopback that misbehaves on request, down to the byte."""
 
 import socket
 import ssl
@@ -11,17 +11,23 @@ from pathlib import Path
 BODY = b"The quick brown fox jumps over the lazy dog.\n" * 1000
 
 TLS_HANDSHAKE = 22
-"""First byte of what a client says that expects TLS (RFC 8446 section 5.1)."""
+"""First byte from a client that expects TLS (RFC 8446, 5.1)."""
 
 
 @dataclass
 class Exchange:
-    """One connection, after its request's head has come."""
+    """One connection, after the head of its request has come."""
 
     connection: socket.socket
-    head: str
+    request: str
+    """The head, and what came with it of the body."""
     closing: threading.Event
-    """Set when the server ends; whoever waits for nothing else waits for this."""
+    """Set when the server ends, so that a behaviour can wait without holding it up."""
+
+    @property
+    def path(self) -> str:
+        """Path and query."""
+        return self.request.split(" ")[1]
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
@@ -40,48 +46,49 @@ Behaviour = Callable[[Exchange], None]
 
 @dataclass
 class FaultServer:
-    """Answers each path by the behaviour set for it, and 404 elsewhere."""
+    """Treats each path with the behaviour set for it, and all others with 404."""
 
     origin: str
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
-    heads: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     """Heads of all requests, in the order in which they came."""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def on(self, path: str, *behaviours: Behaviour) -> str:
-        """Answer *path* by the behaviours one after the other, the last again and again."""
-        left = list(behaviours)
+        """Set one behaviour for each request of *path*, the last for all further ones.
 
-        def next_one(exchange: Exchange) -> None:
-            (left.pop(0) if len(left) > 1 else left[0])(exchange)
+        Return the URL.
+        """
+        remaining = list(behaviours)
 
-        self.behaviours[path] = next_one
+        def behave(exchange: Exchange) -> None:
+            (remaining.pop(0) if len(remaining) > 1 else remaining[0])(exchange)
+
+        self.behaviours[path] = behave
         return self.origin + path
 
     def serve(self, connection: socket.socket) -> None:
-        """Read one request's head and answer it; a client that hangs up is none of our business."""
+        """Read the head of one request and respond; ignore a client that hangs up."""
         with connection, suppress(OSError):
             head = b""
             while b"\r\n\r\n" not in head:
-                more = connection.recv(65536)
-                if not more:
+                piece = connection.recv(65536)
+                if not piece:
                     return
-                if more[0] == TLS_HANDSHAKE:
+                if piece[0] == TLS_HANDSHAKE:
                     connection.sendall(b"HTTP/1.1 400 Plain HTTP here\r\n\r\n")
                     return
-                head += more
-            text = head.decode("latin-1")
-            self.heads.append(text)
-            path = text.split(" ")[1].partition("?")[0]
-            self.behaviours.get(path, answer(404, b"not here"))(
-                Exchange(connection, text, self.closing)
-            )
+                head += piece
+            exchange = Exchange(connection, head.decode("latin-1"), self.closing)
+            self.requests.append(exchange.request)
+            path = exchange.path.partition("?")[0]
+            self.behaviours.get(path, respond(404, b"not here"))(exchange)
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
-def running(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultServer]:
+def run_server(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FaultServer]:
     """Serve on a free port until the block ends."""
     listener = socket.create_server((host, 0))
     port = listener.getsockname()[1]
@@ -114,50 +121,50 @@ def running(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Itera
             thread.join()
 
 
-def secured(folder: Path, name: str) -> ssl.SSLContext:
+def tls_context(folder: Path, name: str) -> ssl.SSLContext:
     """Return what a server needs for TLS with a certificate of *folder*."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
-    return made
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return context
 
 
-def head(status: int | str, *headers: str) -> bytes:
-    """Return a response's head; *status* may hold a phrase too."""
+def response_head(status: int | str, *headers: str) -> bytes:
+    """Return the head of a response; *status* may include a phrase."""
     text = "\r\n".join((f"HTTP/1.1 {status}", *headers, "Connection: close", "", ""))
     return text.encode("latin-1")
 
 
-def answer(status: int, body: bytes = BODY, *headers: str) -> Behaviour:
-    """Answer as a server should."""
-    return raw(head(f"{status} Said", f"Content-Length: {len(body)}", *headers) + body)
+def respond(status: int, body: bytes = BODY, *headers: str) -> Behaviour:
+    """Respond as a server should."""
+    return send(response_head(f"{status} Said", f"Content-Length: {len(body)}", *headers) + body)
 
 
-def raw(data: bytes) -> Behaviour:
+def send(data: bytes) -> Behaviour:
     """Send these bytes and hang up."""
     return lambda exchange: exchange.send(data)
 
 
 def redirect(location: str, status: int = 302) -> Behaviour:
-    return answer(status, b"", f"Location: {location}")
+    return respond(status, b"", f"Location: {location}")
 
 
 def cut(after: int) -> Behaviour:
-    """Promise the whole body, hang up after some bytes of it."""
-    return raw(head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:after])
+    """Promise the whole body, and hang up after some bytes of it."""
+    return send(response_head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:after])
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> Behaviour:
     framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return raw(head("200 OK", "Transfer-Encoding: chunked") + framed + end)
+    return send(response_head("200 OK", "Transfer-Encoding: chunked") + framed + end)
 
 
 def stall(
     after: int = 0, reached: threading.Event | None = None, length: int = len(BODY)
 ) -> Behaviour:
-    """Promise a body of *length*, fall silent after some bytes of it."""
+    """Promise a body of *length*, and fall silent after some bytes of it."""
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(head("200 OK", f"Content-Length: {length}") + BODY[:after])
+        exchange.send(response_head("200 OK", f"Content-Length: {length}") + BODY[:after])
         if reached:
             reached.set()
         exchange.hang()
@@ -169,7 +176,7 @@ def drip(seconds: float, pieces: int) -> Behaviour:
     """Send the body in pieces with pauses between them."""
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(head("200 OK", f"Content-Length: {pieces}"))
+        exchange.send(response_head("200 OK", f"Content-Length: {pieces}"))
         for _ in range(pieces):
             exchange.closing.wait(seconds)
             exchange.send(b".")

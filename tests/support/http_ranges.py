@@ -1,9 +1,9 @@
-"""A server that knows ranges, and what it was asked for."""
+"""A server that supports ranges, and the ranges that it was asked for."""
 
 import random
 import re
 
-from tests.support.http_faults import Behaviour, Exchange, FaultServer, head
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, response_head
 
 LARGE = random.Random(1).randbytes(6_000_000)
 ETAG = 'ETag: "v1"'
@@ -19,24 +19,34 @@ def ranged(
     shift: int = 0,
     validator: str = ETAG,
 ) -> Behaviour:
-    """Answer as a server does that knows ranges, but maybe hang up on the way."""
+    """Respond as a server does that supports ranges, with these faults.
+
+    Args:
+        body: the whole file.
+        headers: further ones.
+        cut_after: bytes after which the server hangs up.
+        status: of a partial response.
+        shift: what the server adds to the start of the range that it claims to send.
+        validator: header that If-Range has to repeat.
+    """
 
     def behave(exchange: Exchange) -> None:
-        wanted = re.search(r"^Range: bytes=(\d+)-\r?$", exchange.head, _FLAGS)
-        condition = re.search(r"^If-Range: (.*?)\r?$", exchange.head, _FLAGS)
+        asked = re.search(r"^Range: bytes=(\d+)-\r?$", exchange.request, _FLAGS)
+        condition = re.search(r"^If-Range: (.*?)\r?$", exchange.request, _FLAGS)
         start = 0
-        if wanted and condition and validator.endswith(f": {condition[1]}"):
-            start = int(wanted[1])
-        end = len(body) if cut_after is None else min(start + cut_after, len(body))
+        if asked and condition and validator.endswith(f": {condition[1]}"):
+            start = int(asked[1])
+        end = len(body) if cut_after is None else start + cut_after
         lines = [validator, f"Content-Length: {len(body) - start}", *headers]
         if start:
             lines.append(f"Content-Range: bytes {start + shift}-{len(body) - 1}/{len(body)}")
-        exchange.send(head(f"{status if start else 200} Said", *lines) + body[start:end])
+        head = response_head(f"{status if start else 200} Said", *lines)
+        exchange.send(head + body[start:end])
 
     return behave
 
 
-def ranges(server: FaultServer) -> list[int | None]:
-    """Return from where on each request asked."""
-    found = [re.search(r"^Range: bytes=(\d+)-", each, _FLAGS) for each in server.heads]
-    return [int(match[1]) if match else None for match in found]
+def requested_ranges(server: FaultServer) -> list[int | None]:
+    """Return from where on each request asked; None: for the whole file."""
+    matches = [re.search(r"^Range: bytes=(\d+)-", text, _FLAGS) for text in server.requests]
+    return [int(match[1]) if match else None for match in matches]

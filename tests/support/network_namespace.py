@@ -1,9 +1,9 @@
-"""An internet of one's own: a network namespace in which every address answers.
+"""A network namespace in which every address responds, like an internet of its own.
 
-Whatever the worker connects to there is seen, so that "nothing connects" can be told from "nothing
-was listening". `python -m tests.support.network_namespace` is the inside: it serves HTTP on every
-IPv4 and IPv6 address, answers look-ups from a zone that may change its answers, and runs commands
-read from its input as JSON lines.
+The test sees whatever the worker connects to there. So it can tell "nothing was connected to" from
+"nothing was listening". ``python -m tests.support.network_namespace`` is the inside: it serves HTTP
+on every IPv4 and IPv6 address, resolves names from a zone that may change its answers, and runs the
+commands that it reads from its input as JSON lines.
 """
 
 import http.server
@@ -28,18 +28,18 @@ from typing import IO, Any, ClassVar, cast
 PORTS = (80, 443, 21, 70, 2628, 3128, 8333)
 PAGE = b"<!doctype html><title>x</title><p>reached</p>"
 SILENT = "silent"
-"""Label of names of which the name server says nothing."""
+"""Label of names for which the name server does not respond."""
 _NAMESPACES = ("--net", "--mount", "--fork", "--kill-child")
 _OWN_USER = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-_TYPES = {1: 4, 28: 6}
-"""A and AAAA (RFC 1035, RFC 3596)."""
+_IP_VERSIONS = {1: 4, 28: 6}
+"""IP versions of A and AAAA records (RFC 1035, RFC 3596)."""
 
 Zone = dict[str, list[list[str]]]
-"""What each name answers the first time, the second time, and from the last on always."""
+"""Addresses of each name at the first look-up, the second, and so on; the last ones stay."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What a command did."""
 
     code: int
@@ -47,16 +47,19 @@ class Seen:
     err: str
     reached: list[str]
     """Address and port of every connection."""
-    asked: int
-    """Look-ups of A records."""
+
+    @property
+    def addresses(self) -> set[str]:
+        """Addresses of every connection."""
+        return {connection.split()[0] for connection in self.reached}
 
 
-class Internet:
-    """The outside: hands commands to the namespace."""
+class NetworkNamespace:
+    """The outside: passes commands into the namespace."""
 
-    def __init__(self, orders: IO[str], answers: IO[str]) -> None:
-        self._orders = orders
-        self._answers = answers
+    def __init__(self, commands: IO[str], observations: IO[str]) -> None:
+        self._commands = commands
+        self._observations = observations
 
     def run(
         self,
@@ -64,17 +67,17 @@ class Internet:
         zone: Zone | None = None,
         pages: Mapping[str, str] | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Seen:
-        """Run a command, with these names and these pages (by path) there."""
+    ) -> Observation:
+        """Run a command, with these names and these pages (by path) in the namespace."""
         order = {
             "command": command,
             "environment": dict(environment),
             "zone": zone,
             "pages": pages,
         }
-        self._orders.write(json.dumps(order) + "\n")
-        self._orders.flush()
-        return Seen(**json.loads(self._answers.readline()))
+        self._commands.write(json.dumps(order) + "\n")
+        self._commands.flush()
+        return Observation(**json.loads(self._observations.readline()))
 
     def fetch(
         self,
@@ -82,15 +85,15 @@ class Internet:
         *arguments: str,
         zone: Zone | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Seen:
-        """Run `python -m download_worker fetch`."""
+    ) -> Observation:
+        """Run ``python -m download_worker fetch``."""
         command = (sys.executable, "-m", "download_worker", "fetch", "--json", "-o", "fetched")
         return self.run(*command, *arguments, "--", url, zone=zone, environment=environment)
 
 
 @contextmanager
-def running() -> Iterator[Internet]:
-    """Make one, until the block ends."""
+def run_namespace() -> Iterator[NetworkNamespace]:
+    """Create one, which lasts until the block ends."""
     with subprocess.Popen(
         ["unshare", *_OWN_USER, *_NAMESPACES, sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
@@ -100,44 +103,47 @@ def running() -> Iterator[Internet]:
         assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        yield Internet(process.stdin, process.stdout)
+        yield NetworkNamespace(process.stdin, process.stdout)
         process.stdin.close()
 
 
 @dataclass
-class _World:
+class _Internet:
+    """What is in the namespace, and what has been asked of it so far."""
+
     reached: list[str] = field(default_factory=list)
     zone: Zone = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
-    asked: dict[tuple[str, int], int] = field(default_factory=dict)
+    look_ups: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def answer(self, name: str, kind: int) -> list[bytes]:
-        """The addresses of one look-up."""
+    def resolve(self, name: str, record_type: int) -> list[bytes]:
+        """Return the addresses for one look-up."""
         rounds = self.zone.get(name.lower().rstrip("."), [[]])
-        turn = self.asked.get((name, kind), 0)
-        self.asked[name, kind] = turn + 1
-        found = map(ip_address, rounds[min(turn, len(rounds) - 1)])
-        return [each.packed for each in found if each.version == _TYPES.get(kind)]
+        number = self.look_ups.get((name, record_type), 0)
+        self.look_ups[name, record_type] = number + 1
+        addresses = map(ip_address, rounds[min(number, len(rounds) - 1)])
+        version = _IP_VERSIONS.get(record_type)
+        return [address.packed for address in addresses if address.version == version]
 
 
-class _Web(http.server.BaseHTTPRequestHandler):
-    world: ClassVar[_World]
+class _WebHandler(http.server.BaseHTTPRequestHandler):
+    internet: ClassVar[_Internet]
 
     def setup(self) -> None:
         address, port = self.request.getsockname()[:2]
-        self.world.reached.append(f"{address.removeprefix('::ffff:')} {port}")
+        self.internet.reached.append(f"{address.removeprefix('::ffff:')} {port}")
         super().setup()
 
     def do_GET(self) -> None:
         """Redirect as the path says, or serve a page."""
-        kind, _, rest = self.path.partition("?")
-        if kind == "/to":
+        path, _, query = self.path.partition("?")
+        if path == "/to":
             self.send_response(302)
-            self.send_header("Location", urllib.parse.unquote(rest))
+            self.send_header("Location", urllib.parse.unquote(query))
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        body = self.world.pages.get(kind, "").encode() or PAGE
+        body = self.internet.pages.get(path, "").encode() or PAGE
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Alt-Svc", 'h2="10.0.0.1:80"; ma=3600, h3="10.0.0.1:443"')
@@ -146,10 +152,10 @@ class _Web(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+class _WebServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     address_family = socket.AF_INET6
     request_queue_size = 128
@@ -159,28 +165,32 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         socketserver.TCPServer.server_bind(self)
 
 
-def _serve_names(world: _World) -> None:
+def _serve_names(internet: _Internet) -> None:
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
     while True:
         query, client = server.recvfrom(512)
         if SILENT.encode() not in query:
-            server.sendto(_reply(world, query), client)
+            server.sendto(_resolve(internet, query), client)
 
 
-def _reply(world: _World, query: bytes) -> bytes:
-    labels, at = [], 12
-    while size := query[at]:
-        labels.append(query[at + 1 : at + 1 + size].decode("latin-1"))
-        at += 1 + size
-    (kind,) = struct.unpack_from("!H", query, at + 1)
-    found = world.answer(".".join(labels), kind)
-    head = query[:2] + struct.pack("!5H", 0x8180, 1, len(found), 0, 0)
-    records = (struct.pack("!3HIH", 0xC00C, kind, 1, 0, len(each)) + each for each in found)
-    return head + query[12 : at + 5] + b"".join(records)
+def _resolve(internet: _Internet, query: bytes) -> bytes:
+    """Return the response to a DNS query."""
+    labels, position = [], 12
+    while size := query[position]:
+        labels.append(query[position + 1 : position + 1 + size].decode("latin-1"))
+        position += 1 + size
+    (record_type,) = struct.unpack_from("!H", query, position + 1)
+    addresses = internet.resolve(".".join(labels), record_type)
+    header = query[:2] + struct.pack("!5H", 0x8180, 1, len(addresses), 0, 0)
+    records = (
+        struct.pack("!3HIH", 0xC00C, record_type, 1, 0, len(address)) + address
+        for address in addresses
+    )
+    return header + query[12 : position + 5] + b"".join(records)
 
 
-def _set_up() -> None:
+def _set_up_network() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as resolver:
         resolver.write("nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")
     for command in (
@@ -195,10 +205,10 @@ def _set_up() -> None:
     Path(resolver.name).unlink()
 
 
-def _obey(world: _World, order: dict[str, Any], folder: str) -> Seen:
-    world.reached, world.asked = [], {}
-    world.zone, world.pages = order["zone"] or {}, order["pages"] or {}
-    done = subprocess.run(
+def _run_command(internet: _Internet, order: dict[str, Any], folder: str) -> Observation:
+    internet.reached, internet.look_ups = [], {}
+    internet.zone, internet.pages = order["zone"] or {}, order["pages"] or {}
+    finished = subprocess.run(
         order["command"],
         env=os.environ | order["environment"],
         cwd=folder,
@@ -207,22 +217,23 @@ def _obey(world: _World, order: dict[str, Any], folder: str) -> Seen:
         timeout=120,
         check=False,
     )
-    asked = sum(count for (_, kind), count in world.asked.items() if kind == 1)
-    return Seen(done.returncode, done.stdout, done.stderr, sorted(set(world.reached)), asked)
+    reached = sorted(set(internet.reached))
+    return Observation(finished.returncode, finished.stdout, finished.stderr, reached)
 
 
 def main() -> None:
     """Be the inside, until the input ends."""
-    _set_up()
-    world = _Web.world = _World()
+    _set_up_network()
+    internet = _WebHandler.internet = _Internet()
     for port in PORTS:
-        server = _Server(("::", port), cast("Any", _Web))
+        server = _WebServer(("::", port), cast("Any", _WebHandler))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Thread(target=_serve_names, args=(world,), daemon=True).start()
+    threading.Thread(target=_serve_names, args=(internet,), daemon=True).start()
     print("ready", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for line in sys.stdin:
-            print(json.dumps(vars(_obey(world, json.loads(line), folder))), flush=True)
+            observation = _run_command(internet, json.loads(line), folder)
+            print(json.dumps(vars(observation)), flush=True)
 
 
 if __name__ == "__main__":

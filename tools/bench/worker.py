@@ -32,6 +32,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE, CA_FILE_VARIABLE, JOB_VARIABLE
 from tests.support import s3
 from tests.unit.operator.objects import desired
 from tools import command
@@ -66,20 +67,19 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
-from download_worker.download import Order, Surroundings
-from download_worker.volume.save import Place, keep
-from download_worker.http.redirects import Request
-from download_worker.volume.safe_paths import Nowhere
-from download_worker.http.curl import Limits
+from download_worker.download import DownloadRequest
+from download_worker.http.curl import ConnectionOptions
+from download_worker.http.messages import Request
+from download_worker.volume.save import VolumeTarget, save_to_volume
 
 root, origin, count, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-limits = Limits((ip_network("127.0.0.0/8"),))
+connection = ConnectionOptions((ip_network("127.0.0.0/8"),))
 
 def one(number):
     url, name = f"{origin}/small/{number}", str(number)
-    place = Place(root, name, lambda _: name, url, remember=False)
-    keep(Order(Request(url), limits), place,
-         Surroundings(lambda *_: Nowhere(), lambda *_: None, lambda: False))
+    target = VolumeTarget(root, name, lambda _: name, lambda path: path, url, has_manifest=False)
+    request = DownloadRequest(Request(url), connection)
+    save_to_volume(request, target, progress=lambda *_: None, stopped=lambda: False)
 
 if workers == 1:
     list(map(one, range(count)))
@@ -184,28 +184,28 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
 
 UPLOAD = f"""
 import hashlib, sys
-from download_worker.s3.upload import Object, Upload
+from download_worker.s3.upload import S3Object, Upload
 from download_worker.s3.client import Bucket
-from download_worker.http.curl import Limits
+from download_worker.http.curl import ConnectionOptions
 from download_worker.writer import Writer
 from ipaddress import ip_network
 path, endpoint, name = sys.argv[1:]
 keys = {{"AWS_ACCESS_KEY_ID": "{s3.KEY_ID}", "AWS_SECRET_ACCESS_KEY": "{s3.SECRET}"}}
-limits = Limits((ip_network("127.0.0.0/8"),))
-bucket = Bucket(name, endpoint, "us-east-1", keys, "keys", limits)
-writer = Writer(Upload(bucket, Object("ours", None, 512 << 20)))
+connection = ConnectionOptions((ip_network("127.0.0.0/8"),))
+bucket = Bucket(name, endpoint, "us-east-1", keys, "keys", connection)
+writer = Writer(Upload(bucket, S3Object("ours", None, 512 << 20)))
 with open(path, "rb") as file:
     while chunk := file.read(512 * 1024):
         writer.write(chunk)
 writer.commit(writer.finish())
-writer.abandon(resumable=False)
+writer.release(resumable=False)
 """
 
 
 def _measure(title: str, contests: list[Contest], rounds: int, server: Server) -> None:
     environment = {name: text for name, text in os.environ.items() if "CA_BUNDLE" not in name}
     if title == "beside curl":
-        environment["SSL_CERT_FILE"] = str(server.folder / "ca.crt")
+        environment[CA_FILE_VARIABLE] = str(server.folder / "ca.crt")
     usages: dict[tuple[str, str], list[Usage]] = defaultdict(list)
     for number in range(rounds):
         print(f"==> {title}: round {number + 1} of {rounds}", flush=True)
@@ -260,7 +260,7 @@ def _environment(url: str) -> dict[str, str]:
     template = desired(url=url).manifest["spec"]["jobTemplate"]["spec"]["template"]
     (container,) = template["spec"]["containers"]
     variables = {item["name"]: item["value"] for item in container["env"] if "value" in item}
-    own = {"DOWNLOAD_JOB": "nightly-29923320", "DOWNLOAD_WORKER_ALLOW_CIDRS": "127.0.0.0/8"}
+    own = {JOB_VARIABLE: "nightly-29923320", ALLOW_CIDRS_VARIABLE: "127.0.0.0/8"}
     return os.environ | variables | own
 
 

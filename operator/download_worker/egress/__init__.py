@@ -1,4 +1,4 @@
-"""Which addresses may be connected to, and the proxy that enforces it for a browser and S3.
+"""Which addresses may be connected to, and the proxy that enforces it for Chromium and S3.
 
 May import `errors` and `progress`. Everything that opens a connection goes through here.
 """

@@ -1,80 +1,75 @@
-"""What a browser and a forward proxy say to each other (RFC 9110, RFC 9112), as pure functions."""
+"""The HTTP/1.1 messages of a forward proxy (RFC 9110, RFC 9112), as pure functions.
 
-from dataclasses import dataclass
-from typing import Final
+h11 parses the heads, and refuses what parties that read it differently could be played off against
+each other with. Here it is stricter still: a bare line feed, a folded header and a request body
+without a length are refused too. Bodies pass through as they are.
+"""
+
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-MAX_HEAD: Final = 64 * 1024
-END: Final = b"\r\n\r\n"
+import h11
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+END_OF_HEAD: Final = b"\r\n\r\n"
 CONNECTED: Final = b"HTTP/1.1 200 Connected\r\n\r\n"
-INTERIM: Final = frozenset({100, 102, 103})
-"""Answers before the answer; 101 is none, it hands the connection to another protocol."""
 
 _HOP_BY_HOP: Final = frozenset(
-    {"connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "upgrade"}
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authorization",
+        b"te",
+        b"upgrade",
+    }
 )
-"""Fields about one connection only; all are dropped, so that each carries one exchange."""
+"""Headers about one connection only. All are dropped, so that each connection has one exchange."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """First line and fields of a request or an answer."""
-
-    line: str
-    fields: tuple[tuple[str, str], ...]
-
-    @property
-    def method(self) -> str:
-        """Of a request."""
-        return self.line.partition(" ")[0]
-
-    @property
-    def status(self) -> int:
-        """Of an answer; 0 if it is none."""
-        code = self.line.split(" ", 2)[1:2]
-        return int(code[0]) if code and code[0].isdecimal() else 0
-
-    def field(self, name: str) -> str | None:
-        """Return the first value of a field, by its name in lower case."""
-        return next((value for each, value in self.fields if each.lower() == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a request wants to go."""
 
     host: str
     port: int
     path: str = ""
+    """Path and query; empty for CONNECT."""
 
 
-def parse(data: bytes) -> Head:
-    """Read a head.
+def parse_request(head: bytes) -> h11.Request:
+    """Read a request's head.
 
     Raises:
-        ValueError: it is none, or ambiguous: parties that read it differently could be played off
-            against each other.
+        ValueError: it is invalid or ambiguous.
     """
-    line, *rest = data.removesuffix(END).decode("latin-1").split("\r\n")
-    fields = []
-    for text in rest:
-        name, colon, value = text.partition(":")
-        if not colon or not name or name != name.strip() or {"\r", "\n", "\0"} & set(text):
-            raise ValueError(f"no field: {text!r}")
-        fields.append((name, value.strip()))
-    return Head(line, tuple(fields))
+    event = _parse(h11.Connection(h11.SERVER, MAX_HEAD_BYTES), head)
+    if not isinstance(event, h11.Request):
+        raise ValueError("not a request")
+    return event
 
 
-def target(head: Head) -> Target | None:
-    """Return where a proxy request leads; None: it is no proxy request."""
-    parts = head.line.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-        return None
+def parse_response(head: bytes) -> h11.Response | h11.InformationalResponse:
+    """Read a response's head. A response that changes the protocol (101) is invalid.
+
+    Raises:
+        ValueError: it is invalid or ambiguous.
+    """
+    connection = h11.Connection(h11.CLIENT, MAX_HEAD_BYTES)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "any")]))
+    event = _parse(connection, head)
+    if not isinstance(event, h11.Response | h11.InformationalResponse):
+        raise ValueError("not a response")
+    return event
+
+
+def find_target(request: h11.Request) -> Target | None:
+    """Return where a proxy request leads; None if it is not a proxy request."""
+    url = request.target.decode("ascii")
     try:
-        if head.method == "CONNECT":
-            split = urlsplit(f"//{parts[1]}")
+        if request.method == b"CONNECT":
+            split = urlsplit(f"//{url}")
             return Target(split.hostname, split.port) if split.hostname and split.port else None
-        split = urlsplit(parts[1])
+        split = urlsplit(url)
         if split.scheme != "http" or not split.hostname or split.username is not None:
             return None
         return Target(split.hostname, split.port or 80, _origin_form(split))
@@ -82,42 +77,31 @@ def target(head: Head) -> Target | None:
         return None
 
 
-def _origin_form(split: SplitResult) -> str:
-    return (split.path or "/") + (f"?{split.query}" if split.query else "")
-
-
-def body_length(head: Head) -> int:
-    """Return how long a request's body is.
+def body_length(request: h11.Request) -> int:
+    """Return how many bytes the request's body has.
 
     Raises:
-        ValueError: no length is told in advance; browsers always do in HTTP/1.1.
+        ValueError: the request does not say. Browsers always do in HTTP/1.1.
     """
-    if head.field("transfer-encoding") is not None:
-        raise ValueError("a body of unknown length")
-    text = head.field("content-length") or "0"
-    if not text.isdecimal():
-        raise ValueError(f"no length: {text!r}")
-    return int(text)
+    headers = dict(request.headers)
+    if b"transfer-encoding" in headers:
+        raise ValueError("a request body without a length")
+    return int(headers.get(b"content-length", b"0"))
 
 
-def forwarded(head: Head, to: Target) -> bytes:
-    """Return the request as the server itself gets it."""
-    return _rendered(f"{head.method} {to.path} HTTP/1.1", head)
+def forwarded_request(request: h11.Request, target: Target) -> bytes:
+    """Return the request's head as the server gets it: the only one on its connection."""
+    return _render(b"%s %s HTTP/1.1" % (request.method, target.path.encode()), request)
 
 
-def returned(head: Head) -> bytes:
-    """Return the answer as the browser gets it: the last one on its connection."""
-    return _rendered(head.line, head)
+def returned_response(response: h11.Response) -> bytes:
+    """Return the response's head as the client gets it: the last one on its connection."""
+    return _render(b"HTTP/1.1 %d %s" % (response.status_code, response.reason), response)
 
 
-def _rendered(line: str, head: Head) -> bytes:
-    fields = [f"{n}: {v}" for n, v in head.fields if n.lower() not in _HOP_BY_HOP]
-    return "\r\n".join((line, *fields, "Connection: close", "", "")).encode("latin-1")
-
-
-def refusal(status: int, why: str) -> bytes:
-    """Return the proxy's own answer."""
-    body = f"{why}\n".encode("ascii", "replace")
+def refusal(status: int, explanation: str) -> bytes:
+    """Return a response of the proxy itself."""
+    body = f"{explanation}\n".encode("ascii", "replace")
     head = f"HTTP/1.1 {status} Refused\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -125,3 +109,27 @@ def refusal(status: int, why: str) -> bytes:
 def authority(host: str, port: int) -> str:
     """Return host and port as a URL has them."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _parse(connection: h11.Connection, head: bytes) -> object:
+    lines = head.removesuffix(END_OF_HEAD).split(b"\r\n")
+    if any(line.startswith((b" ", b"\t")) or b"\n" in line or b"\r" in line for line in lines):
+        raise ValueError("a header that could be read in two ways")
+    try:
+        connection.receive_data(head)
+        return connection.next_event()
+    except h11.ProtocolError as error:
+        raise ValueError(str(error)) from error
+
+
+def _origin_form(url: SplitResult) -> str:
+    return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+
+def _render(line: bytes, message: h11.Request | h11.Response) -> bytes:
+    lines = [
+        b"%s: %s" % (raw_name, value)
+        for raw_name, value in message.headers.raw_items()
+        if raw_name.lower() not in _HOP_BY_HOP
+    ]
+    return b"\r\n".join((line, *lines, b"Connection: close", b"", b""))

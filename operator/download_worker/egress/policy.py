@@ -1,7 +1,7 @@
 """Which addresses a download may connect to.
 
-Judged is the address of the socket about to be opened, not a name, so that no look-up that changes
-its answer and no redirect gets around it.
+The policy judges the address of the socket that is about to be opened, never a name. No redirect
+and no name server that changes its answer can get around it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,26 +41,27 @@ REFUSED: Final = tuple(
         "168.63.129.16/32",  # Azure's platform service, a public address
     )
 )
-"""IANA's special-purpose IPv4 addresses, and what clouds answer on for themselves."""
+"""IANA's special-purpose IPv4 addresses, and those of clouds' own services."""
 
 GLOBAL_IPV6: Final = ip_network("2000::/3")
-"""All that is given out as global unicast; everything else is refused."""
+"""The range from which IANA allocates global unicast addresses; all others are refused."""
 REFUSED_IPV6: Final = tuple(
     ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
 )
-"""Special-purpose within it: protocol assignments (Teredo among them), documentation, AS112."""
+"""Special-purpose ranges within it: protocol assignments such as Teredo, documentation, AS112."""
 
-_TRANSPARENT: Final = tuple(ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96"))
-"""IPv4-mapped and NAT64 (RFC 4291, RFC 6052): as good or bad as the IPv4 address at the end."""
+_IPV4_IN_IPV6: Final = tuple(ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96"))
+"""IPv4-mapped and NAT64 (RFC 4291, RFC 6052): allowed if the IPv4 address at the end is."""
 _6TO4: Final = ip_network("2002::/16")
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def is_allowed(address: str, allowed: Iterable[Network] = ()) -> bool:
-    """Tell whether *address* may be connected to.
+    """Return whether a download may connect to *address*.
 
     Args:
-        address: IPv4 or IPv6 in numbers, as the socket has it; a zone (``%eth0``) counts as local.
+        address: IPv4 or IPv6 in numbers, as the socket has it. An address with a zone (``%eth0``)
+            counts as local.
         allowed: ranges that the operator's configuration opens beyond public addresses.
     """
     try:
@@ -68,32 +69,29 @@ def is_allowed(address: str, allowed: Iterable[Network] = ()) -> bool:
     except ValueError:
         return False
     ranges = tuple(allowed)
-    if _within(parsed, ranges):
+    if _is_in(parsed, ranges):
         return True
-    outside = _is_public(parsed) or _within(parsed, _TRANSPARENT)
-    return outside and all(
-        _within(inner, ranges) or _is_public(inner) for inner in _embedded(parsed)
-    )
+    if not _is_public(parsed) and not _is_in(parsed, _IPV4_IN_IPV6):
+        return False
+    return all(_is_in(inner, ranges) or _is_public(inner) for inner in _embedded(parsed))
 
 
 def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
-        return not _within(address, REFUSED)
-    return (
-        address.scope_id is None and address in GLOBAL_IPV6 and not _within(address, REFUSED_IPV6)
-    )
+        return not _is_in(address, REFUSED)
+    return address.scope_id is None and address in GLOBAL_IPV6 and not _is_in(address, REFUSED_IPV6)
 
 
-def _within(address: Address, networks: Iterable[Network]) -> bool:
+def _is_in(address: Address, networks: Iterable[Network]) -> bool:
     return any(address.version == net.version and address in net for net in networks)
 
 
 def _embedded(address: Address) -> Iterator[IPv4Address]:
-    """Yield the IPv4 addresses that packets to an IPv6 address may end up at."""
+    """Yield the IPv4 addresses to which packets for an IPv6 address may be forwarded."""
     if isinstance(address, IPv4Address):
         return
     number = int(address)
-    if _within(address, _TRANSPARENT) or number >> 32 & 0xFFFFFFFF in _ISATAP:
+    if _is_in(address, _IPV4_IN_IPV6) or number >> 32 & 0xFFFFFFFF in _ISATAP:
         yield IPv4Address(number & 0xFFFFFFFF)
     if address in _6TO4:
         yield IPv4Address(number >> 80 & 0xFFFFFFFF)

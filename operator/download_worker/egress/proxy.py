@@ -1,9 +1,9 @@
-"""A forward proxy within the worker: its address rules for what connects by itself.
+"""A forward proxy inside the worker, which applies its address policy to other programs.
 
-That is the browser of a page, and the client of S3; they know no other way out. Each name is
-looked up here, once, and connected to is the very address that was judged, so that no page,
-redirect, WebSocket or look-up that changes its answer leads to an address that a download itself
-could not reach.
+These are the browser that renders a page and the client of S3. They know no other way out. The
+proxy looks each name up once and connects to the very address that the policy judged. So no page,
+redirect, WebSocket or name server that changes its answer leads to an address that a download could
+not reach.
 """
 
 import asyncio
@@ -15,67 +15,73 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from download_worker.egress import http1 as messages
-from download_worker.egress.http1 import Head, Target
+import h11
+
+from download_worker.egress import http1
+from download_worker.egress.http1 import Target
 from download_worker.egress.policy import Network, is_allowed
 
 log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 PIECE_BYTES: Final = 64 * 1024
-HEAD_SECONDS: Final = 30.0
-ANSWER_SECONDS: Final = 300.0
-"""From the end of a request's head to that of its answer's: its body goes out in between."""
+REQUEST_HEAD_SECONDS: Final = 30.0
+"""Timeout for the head of a request."""
+RESPONSE_HEAD_SECONDS: Final = 300.0
+"""Timeout from the head of a request to that of its response; its body is sent in between."""
 MAX_CONNECTIONS: Final = 128
-MAX_REMEMBERED: Final = 20
-"""Refusals kept for the message; a page can make any number of them."""
+MAX_REPORTED: Final = 20
+"""Refusals that are kept for the message; a page can cause any number of them."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
-class Passed:
-    """What went through, and what did not.
+class ProxyStats:
+    """What passed through the proxy, and what did not.
 
     Attributes:
-        port: where the gate listens.
+        port: on which the proxy listens.
         bytes: in both directions.
-        too_much: whether the bytes reached their limit; nothing passes any more.
+        is_exhausted: whether the bytes reached their limit, so that nothing passes any more.
         refused: address of each ``host:port`` that was refused, the first few.
     """
 
     port: int = 0
     bytes: int = 0
-    too_much: bool = False
+    is_exhausted: bool = False
     refused: dict[str, str] = field(default_factory=dict)
 
-    def refuse(self, target: Target, address: str) -> None:
-        """Remember a refusal."""
-        where = messages.authority(target.host, target.port)
-        log.info("refused: %s (%s)", where, address)
-        if len(self.refused) < MAX_REMEMBERED:
-            self.refused.setdefault(where, address)
+    def add_refusal(self, target: Target, address: str) -> None:
+        """Log a refusal and keep it for the message."""
+        authority = http1.authority(target.host, target.port)
+        log.info("refused: %s (%s)", authority, address)
+        if len(self.refused) < MAX_REPORTED:
+            self.refused.setdefault(authority, address)
 
 
 @contextmanager
-def gate(allowed: tuple[Network, ...], max_bytes: int, connect_seconds: float) -> Iterator[Passed]:
+def egress_proxy(
+    allowed: tuple[Network, ...], *, max_bytes: int, connect_timeout_seconds: float
+) -> Iterator[ProxyStats]:
     """Run the proxy in a thread of its own until the block ends.
 
     Args:
-        allowed: ranges open beyond public addresses.
-        max_bytes: at most so much goes through, all connections together.
-        connect_seconds: for one look-up and the connection made of it.
+        allowed: ranges that are open beyond public addresses.
+        max_bytes: limit for all connections together.
+        connect_timeout_seconds: for a look-up and the connection that follows.
     """
     listener = socket.create_server((HOST, 0), backlog=MAX_CONNECTIONS)
-    running = _Gate(allowed, max_bytes, connect_seconds, Passed(listener.getsockname()[1]))
+    stats = ProxyStats(listener.getsockname()[1])
+    proxy = _Proxy(allowed, max_bytes, connect_timeout_seconds, stats)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
-        target=lambda: loop.run_until_complete(running.serve(listener, stop)), name="gate"
+        target=lambda: loop.run_until_complete(proxy.serve(listener, stop)), name="egress-proxy"
     )
     thread.start()
     try:
-        yield running.passed
+        yield stats
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
@@ -83,65 +89,75 @@ def gate(allowed: tuple[Network, ...], max_bytes: int, connect_seconds: float) -
 
 
 class _RefusedError(Exception):
-    """A connection that must not, or cannot, be made; the arguments are an answer's."""
+    """A connection that must not, or cannot, be made. The arguments are status and explanation."""
 
 
-class _Gate:
+class _Proxy:
     def __init__(
         self,
         allowed: tuple[Network, ...],
         max_bytes: int,
-        connect_seconds: float,
-        passed: Passed,
+        connect_timeout_seconds: float,
+        stats: ProxyStats,
     ) -> None:
-        self.passed = passed
         self._allowed = allowed
         self._max_bytes = max_bytes
-        self._connect_seconds = connect_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._stats = stats
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._client, sock=listener, limit=messages.MAX_HEAD)
+        server = await asyncio.start_server(
+            self._on_client, sock=listener, limit=http1.MAX_HEAD_BYTES
+        )
         await stop.wait()
         server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _on_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
             if len(self._tasks) > MAX_CONNECTIONS:
                 raise _RefusedError(503, "too many connections")
-            await self._answer(reader, writer)
+            await self._serve_client(reader, writer)
         except _RefusedError as refusal:
             with suppress(OSError):
-                writer.write(messages.refusal(*refusal.args))
+                writer.write(http1.refusal(*refusal.args))
                 await writer.drain()
         except (OSError, EOFError, asyncio.LimitOverrunError, ValueError, TimeoutError) as error:
             log.debug("a connection ended: %r", error)
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(HEAD_SECONDS):
-            head = messages.parse(await reader.readuntil(messages.END))
-        target = messages.target(head)
+    async def _serve_client(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async with asyncio.timeout(REQUEST_HEAD_SECONDS):
+            head = await reader.readuntil(http1.END_OF_HEAD)
+        try:
+            request = http1.parse_request(head)
+            body_length = http1.body_length(request)
+        except ValueError as error:
+            raise _RefusedError(400, f"invalid request: {error}") from None
+        target = http1.find_target(request)
         if target is None:
             raise _RefusedError(400, "write CONNECT host:port or an absolute http address")
-        async with self._connected(target) as (upstream, to_upstream):
-            if head.method == "CONNECT":
-                writer.write(messages.CONNECTED)
+        async with self._connection(target) as (upstream, to_upstream):
+            if request.method == b"CONNECT":
+                writer.write(http1.CONNECTED)
                 await self._tunnel((reader, writer), (upstream, to_upstream))
             else:
-                await self._forward(head, target, (reader, writer), (upstream, to_upstream))
+                head = http1.forwarded_request(request, target)
+                await self._forward(head, body_length, (reader, writer), (upstream, to_upstream))
 
     @asynccontextmanager
-    async def _connected(self, target: Target) -> AsyncIterator[Streams]:
+    async def _connection(self, target: Target) -> AsyncIterator[Streams]:
         try:
-            async with asyncio.timeout(self._connect_seconds):
+            async with asyncio.timeout(self._connect_timeout_seconds):
                 streams = await self._connect(target)
         except TimeoutError:
             raise _RefusedError(504, f"no connection to {target.host}") from None
@@ -151,57 +167,67 @@ class _Gate:
             streams[1].close()
 
     async def _connect(self, target: Target) -> Streams:
-        """Connect to the first address of the host that may be connected to and answers."""
+        """Connect to the first address of the host that is allowed and accepts."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
+            entries = await asyncio.get_running_loop().getaddrinfo(
                 target.host, target.port, type=socket.SOCK_STREAM
             )
         except (OSError, UnicodeError):
-            raise _RefusedError(502, f"{target.host} is not found") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        public = [each for each in addresses if is_allowed(each, self._allowed)]
-        if not public:
-            self.passed.refuse(target, addresses[0])
+            raise _RefusedError(502, f"host {target.host} not found") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        allowed = [address for address in addresses if is_allowed(address, self._allowed)]
+        if not allowed:
+            self._stats.add_refusal(target, addresses[0])
             raise _RefusedError(403, f"{target.host} is not a public address")
-        for address in public:
+        for address in allowed:
             with suppress(OSError):
-                return await asyncio.open_connection(address, target.port, limit=messages.MAX_HEAD)
+                return await asyncio.open_connection(
+                    address, target.port, limit=http1.MAX_HEAD_BYTES
+                )
         raise _RefusedError(502, f"no connection to {target.host}")
 
-    async def _forward(self, head: Head, target: Target, client: Streams, server: Streams) -> None:
-        """Pass one request on, and its answer back; the connection is not used again.
+    async def _forward(
+        self, head: bytes, body_length: int, client: Streams, server: Streams
+    ) -> None:
+        """Forward one request and return its response. The connection is not used again.
 
-        A second request on it could be for another host, which nobody would have judged.
+        A second request on it could be for another host, which the policy has not judged.
         """
-        self._count(len(messages.forwarded(head, target)))
-        server[1].write(messages.forwarded(head, target))
-        sending = asyncio.create_task(self._send_body(head, client[0], server[1]))
+        self._count(len(head))
+        server[1].write(head)
+        sending = asyncio.create_task(self._send_body(body_length, client[0], server[1]))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer = messages.parse(await server[0].readuntil(messages.END))
-                while answer.status in messages.INTERIM:
-                    answer = messages.parse(await server[0].readuntil(messages.END))
-            if answer.status < 200:
-                raise _RefusedError(502, "the server changes the protocol")
-            client[1].write(messages.returned(answer))
+            async with asyncio.timeout(RESPONSE_HEAD_SECONDS):
+                response = await self._receive_response(server[0])
+            client[1].write(http1.returned_response(response))
             await self._copy(server[0], client[1])
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
+    async def _receive_response(self, reader: asyncio.StreamReader) -> h11.Response:
+        """Return the final response; interim ones (1xx) are left out."""
+        while True:
+            head = await reader.readuntil(http1.END_OF_HEAD)
+            try:
+                response = http1.parse_response(head)
+            except ValueError as error:
+                raise _RefusedError(502, f"invalid response: {error}") from None
+            if isinstance(response, h11.Response):
+                return response
+
     async def _send_body(
-        self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, missing: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        left = messages.body_length(head)
-        while left and (piece := await reader.read(min(left, PIECE_BYTES))):
+        while missing and (piece := await reader.read(min(missing, PIECE_BYTES))):
             self._count(len(piece))
             writer.write(piece)
             await writer.drain()
-            left -= len(piece)
+            missing -= len(piece)
 
     async def _tunnel(self, client: Streams, server: Streams) -> None:
-        ways = (self._copy(client[0], server[1]), self._copy(server[0], client[1]))
-        tasks = [asyncio.create_task(way) for way in ways]
+        directions = (self._copy(client[0], server[1]), self._copy(server[0], client[1]))
+        tasks = [asyncio.create_task(direction) for direction in directions]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -218,7 +244,7 @@ class _Gate:
             writer.write_eof()
 
     def _count(self, size: int) -> None:
-        self.passed.bytes += size
-        if self.passed.bytes > self._max_bytes:
-            self.passed.too_much = True
+        self._stats.bytes += size
+        if self._stats.bytes > self._max_bytes:
+            self._stats.is_exhausted = True
             raise ConnectionAbortedError("the page asks for too many bytes")

@@ -1,4 +1,4 @@
-"""Chromium as a child process, spoken to by the DevTools protocol over a pair of pipes."""
+"""Chromium as a child process, controlled by the DevTools protocol over a pair of pipes."""
 
 import json
 import logging
@@ -18,13 +18,15 @@ from download_worker.errors import DownloadError, Reason, StoppedError
 log = logging.getLogger(__name__)
 
 PROGRAM: Final = "chromium-headless-shell"
-"""Of Debian's package of this name. Others (chromium, chromium-shell) read other switches."""
+"""Program of Debian's package of this name. Others (chromium, chromium-shell) take other flags."""
 POLL_SECONDS: Final = 0.2
+"""Longest wait for the browser before the stop flag is looked at again."""
 PIECE_BYTES: Final = 1024 * 1024
-MAX_WORDS: Final = 2000
+MAX_ERROR_BYTES: Final = 2000
+"""Bytes of Chromium's error output that are logged."""
 
 _PIPES: Final = 'exec "$@" 3<&0 4>&1 0</dev/null 1>/dev/null'
-"""Chromium reads its orders from descriptor 3 and answers on 4."""
+"""Chromium reads commands from descriptor 3 and writes responses and events to 4."""
 _FLAGS: Final = (
     "--headless",
     "--remote-debugging-pipe",
@@ -43,7 +45,7 @@ _FLAGS: Final = (
     "--mute-audio",
     "--hide-scrollbars",
     "--lang=en-US",
-    # The gate is the only way out: no look-ups, no UDP, no exception for loopback.
+    # The proxy is the only way out: no look-ups, no UDP, no exception for loopback.
     "--proxy-bypass-list=<-loopback>",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--disable-quic",
@@ -51,60 +53,61 @@ _FLAGS: Final = (
     "--blink-settings=lazyLoadEnabled=false",
 )
 
-Event = Mapping[str, Any]
+Message = Mapping[str, Any]
+"""A response or an event of the DevTools protocol."""
 
 
-def program() -> str:
+def find_program() -> str:
     """Return the path of Chromium.
 
     Raises:
-        DownloadError: there is none.
+        DownloadError: it is not installed.
     """
-    found = shutil.which(PROGRAM)
-    if found is None:
+    path = shutil.which(PROGRAM)
+    if path is None:
         raise DownloadError(
             Reason.INVALID_SPEC,
-            f"There is no {PROGRAM} (Debian's package of this name), which format pdf needs: "
+            f"Format pdf needs {PROGRAM} (Debian's package of this name), which is not installed: "
             "use the image worker-pdf.",
         )
-    return found
+    return path
 
 
-def arguments(executable: str, profile: Path, proxy_port: int, sandboxed: bool) -> list[str]:
+def command_line(program: str, profile: Path, proxy_port: int, sandboxed: bool) -> list[str]:
     """Return the command that starts Chromium."""
     own = (f"--proxy-server=http://127.0.0.1:{proxy_port}", f"--user-data-dir={profile}")
-    return [executable, *_FLAGS, *own, *(() if sandboxed else ("--no-sandbox",)), "about:blank"]
+    return [program, *_FLAGS, *own, *(() if sandboxed else ("--no-sandbox",)), "about:blank"]
 
 
 def can_sandbox() -> bool:
-    """Tell whether Chromium can have its sandbox here: as no root, where user namespaces are let.
+    """Return whether Chromium's sandbox can run: not as root, and with user namespaces.
 
-    Container runtimes that keep them from a restricted Pod make it do without.
+    Some container runtimes do not let a restricted Pod have user namespaces.
     """
     unshare = shutil.which("unshare")
     if os.geteuid() == 0 or unshare is None:
         return False
-    tried = subprocess.run(
+    trial = subprocess.run(
         [unshare, "--user", "--pid", "--net", "--fork", "true"], capture_output=True, check=False
     )
-    return tried.returncode == 0
+    return trial.returncode == 0
 
 
 @contextmanager
-def browser(
+def start_browser(
     folder: Path, proxy_port: int, deadline: float, stopped: Callable[[], bool]
 ) -> Iterator["Browser"]:
-    """Run Chromium until the block ends; nothing of it outlives that.
+    """Run Chromium until the block ends. No process of it outlives that.
 
     Args:
         folder: empty, for its profile and its temporary files.
-        proxy_port: of the gate.
-        deadline: on the monotonic clock; waiting ends with it.
-        stopped: asked again and again whether to give up.
+        proxy_port: port of the egress proxy.
+        deadline: end of all waiting, on the monotonic clock.
+        stopped: asked several times a second whether to give up.
     """
-    # Nothing of our own environment: the browser is a stranger's, the Secrets' values are not.
-    places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(folder))
-    command = arguments(program(), folder / "profile", proxy_port, can_sandbox())
+    # The browser runs a stranger's scripts, so it gets nothing of our environment with its secrets.
+    paths = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(folder))
+    command = command_line(find_program(), folder / "profile", proxy_port, can_sandbox())
     with (
         (folder / "errors").open("wb") as errors,
         subprocess.Popen(
@@ -112,7 +115,7 @@ def browser(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8", **places},
+            env={"PATH": os.defpath, "LANG": "C.UTF-8", **paths},
             cwd=folder,
             bufsize=0,
             start_new_session=True,
@@ -122,100 +125,102 @@ def browser(
             yield Browser(process, deadline, stopped)
         except DownloadError as error:
             if error.reason is Reason.RENDER_FAILED:
-                log.warning("the browser's last words: %s", _last_words(folder / "errors"))
+                log.warning("the browser's last output: %s", _error_output(folder / "errors"))
             raise
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _last_words(path: Path) -> str:
-    return path.read_bytes()[-MAX_WORDS:].decode(errors="replace")
+def _error_output(path: Path) -> str:
+    return path.read_bytes()[-MAX_ERROR_BYTES:].decode(errors="replace")
 
 
 class Browser:
-    """Sends orders, and hands out answers and events in the order in which they come."""
+    """Sends commands, and returns responses and events in the order in which they come."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], deadline: float, stopped: Callable[[], bool]
     ) -> None:
         pipes = cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
-        self._orders, self._answers = (pipe.fileno() for pipe in pipes)
+        self._commands, self._output = (pipe.fileno() for pipe in pipes)
         self._deadline = deadline
         self._stopped = stopped
         self._received = b""
-        self._messages: list[Event] = []
-        self._events: list[Event] = []
-        self._last = 0
+        """Start of a message whose end has not come yet."""
+        self._messages: list[Message] = []
+        self._events: list[Message] = []
+        """Events that came while :meth:`call` waited for a response."""
+        self._last_id = 0
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> Any:
-        """Give an order and return its answer; events that come before wait for their turn.
+        """Send a command and return its result. Events that come before it wait for their turn.
 
         Raises:
-            DownloadError: the browser cannot do it, or is gone, or the time is up.
+            DownloadError: the command fails, the browser ended, or the deadline passed.
         """
-        number = self.send(method, session, **parameters)
+        identifier = self.send(method, session, **parameters)
         while True:
             message = self._receive(self._deadline)
             if message is None:
-                raise timed_out()
-            if message.get("id") != number:
+                raise render_timeout()
+            if message.get("id") != identifier:
                 self._events.append(message)
             elif "error" in message:
-                raise broken(f"{method}: {message['error'].get('message')}")
+                raise browser_failed(f"{method}: {message['error'].get('message')}")
             else:
                 return message["result"]
 
     def send(self, method: str, session: str | None = None, **parameters: Any) -> int:
-        """Give an order without waiting for its answer; return its number."""
-        self._last += 1
-        order = {"id": self._last, "method": method, "params": parameters}
-        text = json.dumps(order | ({"sessionId": session} if session else {}))
+        """Send a command without waiting for its response; return its identifier."""
+        self._last_id += 1
+        command = {"id": self._last_id, "method": method, "params": parameters}
+        text = json.dumps(command | ({"sessionId": session} if session else {}))
         data = memoryview(text.encode() + b"\0")
         try:
             while data:
-                data = data[os.write(self._orders, data) :]
+                data = data[os.write(self._commands, data) :]
         except OSError:
-            raise broken("it ended") from None
-        return self._last
+            raise browser_failed("it ended") from None
+        return self._last_id
 
-    def event(self, until: float) -> Event | None:
-        """Return the next event or late answer; None: the moment *until* came first."""
+    def next_event(self, until: float) -> Message | None:
+        """Return the next event or late response; None if the moment *until* comes first."""
         if self._events:
             return self._events.pop(0)
         return self._receive(min(until, self._deadline))
 
-    def _receive(self, until: float) -> Event | None:
+    def _receive(self, until: float) -> Message | None:
         while not self._messages:
             if self._stopped():
                 raise StoppedError
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining = until - time.monotonic()
+            if remaining <= 0:
                 return None
-            self._read(min(left, POLL_SECONDS))
+            self._read(min(remaining, POLL_SECONDS))
         return self._messages.pop(0)
 
     def _read(self, seconds: float) -> None:
-        if not select.select([self._answers], [], [], seconds)[0]:
+        if not select.select([self._output], [], [], seconds)[0]:
             return
-        piece = os.read(self._answers, PIECE_BYTES)
+        piece = os.read(self._output, PIECE_BYTES)
         if not piece:
-            raise broken("it ended")
-        *whole, self._received = (self._received + piece).split(b"\0")
-        self._messages += [json.loads(message) for message in whole]
+            raise browser_failed("it ended")
+        *complete, self._received = (self._received + piece).split(b"\0")
+        self._messages += [json.loads(message) for message in complete]
 
 
-def broken(why: str) -> DownloadError:
-    """Say that the browser failed."""
+def browser_failed(cause: str) -> DownloadError:
+    """Return the error for a browser that failed."""
     return DownloadError(
         Reason.RENDER_FAILED,
-        f"The browser failed ({why}): give the container more memory if it was killed for it.",
+        f"The browser failed ({cause}): if it ran out of memory, give the container more.",
     )
 
 
-def timed_out() -> DownloadError:
-    """Say that the page took too long."""
+def render_timeout() -> DownloadError:
+    """Return the error for a page that took too long."""
     return DownloadError(
         Reason.RENDER_TIMEOUT,
-        "The page was not rendered in time: another attempt may fare better.",
+        "The page was not rendered in time: another attempt may succeed.",
     )

@@ -1,20 +1,19 @@
-"""The document of a page, as a browser is handed it."""
+"""The document of a page, as a browser gets it."""
 
 import codecs
 from dataclasses import dataclass
 from typing import Final
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.messages import Response
-from download_worker.http.redirects import Header
+from download_worker.http.messages import Header, Response
 
 MAX_DOCUMENT_BYTES: Final = 16 * 1024**2
-"""Of the document alone, which the browser takes in one piece."""
+"""Largest document that the browser takes; it takes it in one piece."""
 PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
-_LOOKED_AT: Final = 1024
-"""Bytes by which a body whose type is not told is judged."""
-_HANDED_ON: Final = frozenset(
+_SNIFFED_BYTES: Final = 1024
+"""Bytes that show whether a body without a media type is a page."""
+_DOCUMENT_HEADERS: Final = frozenset(
     {
         "content-language",
         "content-security-policy",
@@ -26,25 +25,25 @@ _HANDED_ON: Final = frozenset(
         "set-cookie",
     }
 )
-"""Fields that say how a page is shown; others are about how it was sent."""
+"""Headers that say how a page is shown; all others are about how it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page's HTML, where it was found, and how it is to be shown."""
+    """A page's HTML, its address, and how it is to be shown."""
 
     url: str
     body: bytes
     headers: tuple[Header, ...] = (("content-type", "text/html"),)
     user_agent: str | None = None
-    """What the browser calls itself; None: by its own name."""
+    """What the browser calls itself; None: its own name."""
 
 
-def document_of(response: Response, body: bytes, user_agent: str | None = None) -> Document:
+def document_from(response: Response, body: bytes, user_agent: str | None = None) -> Document:
     """Return the document that a server sent.
 
     Raises:
-        DownloadError: it is no page, or more than 16 MiB.
+        DownloadError: it is not a page, or has more than 16 MiB.
     """
     check_page(response, body)
     if len(body) > MAX_DOCUMENT_BYTES:
@@ -53,27 +52,29 @@ def document_of(response: Response, body: bytes, user_agent: str | None = None) 
             f"A page of more than {MAX_DOCUMENT_BYTES} bytes cannot be printed: write format html.",
             response.status,
         )
-    told = {**response.headers}
-    told["content-type"] = told.get("content-type") or "text/html"
-    headers = tuple((name, value) for name, value in told.items() if name in _HANDED_ON)
-    return Document(response.url, body, headers, user_agent)
+    headers = {**response.headers}
+    headers["content-type"] = headers.get("content-type") or "text/html"
+    shown = tuple((name, value) for name, value in headers.items() if name in _DOCUMENT_HEADERS)
+    return Document(response.url, body, shown, user_agent)
 
 
 def check_page(response: Response, body: bytes) -> None:
-    """Insist on HTML: by the type told, and where none is told by how the body begins.
+    """Check that the body is HTML, by its media type or, without one, by its first bytes.
 
     Raises:
-        DownloadError: it is something else.
+        DownloadError: it is not.
     """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in PAGE_TYPES and (kind or not _looks_like_a_page(body)):
-        raise DownloadError(
-            Reason.NOT_A_PAGE,
-            f"The server sent {kind or 'something'} and no HTML page: write format raw.",
-            response.status,
-        )
+    media_type = response.media_type
+    if media_type in PAGE_TYPES or (not media_type and _looks_like_page(body)):
+        return
+    raise DownloadError(
+        Reason.NOT_A_PAGE,
+        f"The server sent {media_type or 'a body without a type'} and not an HTML page: "
+        "write format raw.",
+        response.status,
+    )
 
 
-def _looks_like_a_page(body: bytes) -> bool:
-    start = body[:_LOOKED_AT].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+def _looks_like_page(body: bytes) -> bool:
+    start = body[:_SNIFFED_BYTES].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     return start.startswith((b"<!doctype html", b"<html"))

@@ -1,9 +1,9 @@
 """Format pdf: a page as Chromium prints it.
 
-The document itself is fetched as every other download is, so that the same rules judge its status,
-type, size, digest and redirects, and so that headers with credentials go where they may and nowhere
-else. Chromium is handed that very document instead of asking for it again. All else that the page
-asks for goes through the gate.
+The document itself is fetched like any other download. So the same rules hold for its status, type,
+size, digest and redirects, and headers with credentials go only where they may. Chromium gets that
+very document instead of asking for it again. Everything else that the page asks for goes through
+the egress proxy.
 """
 
 import base64
@@ -17,123 +17,129 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from download_worker.download import MAX_CONVERTED, Convert, Order
+from download_worker.body import MAX_CONVERTED_BYTES
+from download_worker.download import Convert, DownloadRequest
 from download_worker.egress.http1 import authority
-from download_worker.egress.proxy import Passed, gate
-from download_worker.errors import DownloadError, Reason, of_status
-from download_worker.formats.chromium import Browser, browser, timed_out
-from download_worker.formats.html_page import Document, document_of
+from download_worker.egress.proxy import ProxyStats, egress_proxy
+from download_worker.errors import DownloadError, Reason, http_status_error
+from download_worker.formats.chromium import Browser, render_timeout, start_browser
+from download_worker.formats.html_page import Document, document_from
 from download_worker.formats.pdf_navigation import Navigation
-from download_worker.http.curl import Limits
+from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Response
 
 log = logging.getLogger(__name__)
 
-PAGE_SECONDS: Final = 120.0
+TIMEOUT_SECONDS: Final = 120.0
 SETTLE_SECONDS: Final = 20.0
-PAPER: Final[Mapping[str, object]] = {
+A4_PAPER: Final[Mapping[str, object]] = {
     "paperWidth": 8.27,
     "paperHeight": 11.69,
     "preferCSSPageSize": True,
     "printBackground": True,
 }
-"""A4 in inches, where the page's own style does not say otherwise."""
+"""A4 in inches, unless the page's own style says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
-    """How a page is rendered.
+class RenderOptions:
+    """How a page is rendered."""
 
-    Attributes:
-        seconds: from the browser's start to the last byte; more fails the attempt.
-        settle_seconds: from the page's start; what has not come by then is not in the PDF, but for
-            what the page cannot be shown without.
-        scratch: folder that may be written to; None: the usual one for temporary files.
-    """
-
-    seconds: float = PAGE_SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
+    """Time from the browser's start to the last byte; after that the attempt fails."""
     settle_seconds: float = SETTLE_SECONDS
+    """Time from the page's start. Whatever has not come by then is left out of the PDF, unless the
+    page cannot be shown without it."""
     scratch: Path | None = None
+    """Folder for temporary files; None: the usual one."""
 
 
-def printer(order: Order, rendering: Rendering, stopped: Callable[[], bool]) -> Convert:
-    """Return what prints a page that was fetched for *order*.
+def pdf_converter(
+    request: DownloadRequest, options: RenderOptions, stopped: Callable[[], bool]
+) -> Convert:
+    """Return what prints a page that was fetched for *request*.
 
     Args:
-        order: its ``max_bytes``, and 64 MiB, are the most that the PDF may have, and all that the
-            page loads besides; its addresses are those that the page may load from.
-        rendering: how long, and where.
+        request: its ``max_bytes``, and 64 MiB, limit the PDF and whatever else the page loads. The
+            page may load from the addresses that the request itself may connect to.
+        options: how long, and where.
         stopped: asked several times a second whether to give up.
     """
-    user_agent = next((v for n, v in order.request.headers if n.lower() == "user-agent"), None)
-    max_bytes = min(order.max_bytes, MAX_CONVERTED)
+    headers = request.http.headers
+    user_agent = next((value for name, value in headers if name.lower() == "user-agent"), None)
+    max_bytes = min(request.max_bytes, MAX_CONVERTED_BYTES)
 
     def convert(response: Response, body: bytes) -> bytes:
-        document = document_of(response, body, user_agent)
-        return render(document, order.limits, max_bytes, rendering, stopped)
+        document = document_from(response, body, user_agent)
+        return render_pdf(document, request.connection, max_bytes, options, stopped)
 
     return convert
 
 
-def render(
+def render_pdf(
     document: Document,
-    limits: Limits,
+    connection: ConnectionOptions,
     max_bytes: int,
-    rendering: Rendering,
+    options: RenderOptions,
     stopped: Callable[[], bool],
 ) -> bytes:
     """Print *document*; return the PDF.
 
     Args:
-        document: fetched and judged already.
-        limits: which addresses may be connected to, and how long a connection may take.
-        max_bytes: of the PDF, and of all that the page loads.
-        rendering: how long, and where.
+        document: as it was fetched.
+        connection: which addresses may be connected to, and how long a connection may take.
+        max_bytes: limit for the PDF, and for everything that the page loads.
+        options: how long, and where.
         stopped: asked several times a second whether to give up.
 
     Raises:
         DownloadError: there is no PDF.
     """
-    deadline = time.monotonic() + rendering.seconds
+    deadline = time.monotonic() + options.timeout_seconds
     try:
         with (
             tempfile.TemporaryDirectory(
-                prefix="page-", dir=rendering.scratch, ignore_cleanup_errors=True
+                prefix="page-", dir=options.scratch, ignore_cleanup_errors=True
             ) as folder,
-            gate(limits.allowed, max_bytes, limits.connect_seconds) as passed,
-            browser(Path(folder), passed.port, deadline, stopped) as running,
+            egress_proxy(
+                connection.allowed,
+                max_bytes=max_bytes,
+                connect_timeout_seconds=connection.connect_timeout_seconds,
+            ) as stats,
+            start_browser(Path(folder), stats.port, deadline, stopped) as browser,
         ):
-            return _Page(running, passed, max_bytes).print(document, rendering)
+            return _Page(browser, stats, max_bytes).print(document, options)
     except OSError as error:
         raise DownloadError(
             Reason.RENDER_FAILED,
-            f"The browser has no folder for its own files ({error.strerror or error}): "
-            "give the container one that may be written to, at /tmp.",
+            f"The browser cannot write its own files ({error.strerror or error}): "
+            "give the container a writable folder at /tmp.",
         ) from error
 
 
 class _Page:
-    def __init__(self, running: Browser, passed: Passed, max_bytes: int) -> None:
-        self._browser = running
-        self._passed = passed
+    def __init__(self, browser: Browser, stats: ProxyStats, max_bytes: int) -> None:
+        self._browser = browser
+        self._stats = stats
         self._max_bytes = max_bytes
         self._session: str | None = None
 
-    def print(self, document: Document, rendering: Rendering) -> bytes:
+    def print(self, document: Document, options: RenderOptions) -> bytes:
         self._session = self._attach()
-        settled = self._load(document, rendering)
-        if self._passed.too_much:
+        settled = self._load(document, options)
+        if self._stats.is_exhausted:
             raise self._too_large("The page loads more than")
-        printed = self._printed()
-        for where, address in self._passed.refused.items():
-            log.warning("left out of the page: %s, as %s is not a public address", where, address)
+        pdf = self._print_to_pdf()
+        for host_and_port, address in self._stats.refused.items():
+            log.warning("left out of the page: %s, at %s, is not public", host_and_port, address)
         if not settled:
-            log.warning("the page still asked for more after %g seconds", rendering.settle_seconds)
-        return printed
+            log.warning("the page was still loading after %g seconds", options.settle_seconds)
+        return pdf
 
-    def _printed(self) -> bytes:
+    def _print_to_pdf(self) -> bytes:
         pdf = bytearray()
-        stream = self._call("Page.printToPDF", transferMode="ReturnAsStream", **PAPER)["stream"]
+        parameters = {"transferMode": "ReturnAsStream", **A4_PAPER}
+        stream = self._call("Page.printToPDF", **parameters)["stream"]
         while not (piece := self._call("IO.read", handle=stream))["eof"]:
             pdf += base64.b64decode(piece["data"])
             if len(pdf) > self._max_bytes:
@@ -143,20 +149,20 @@ class _Page:
     def _attach(self) -> str:
         self._browser.call("Browser.setDownloadBehavior", behavior="deny")
         targets = self._browser.call("Target.getTargets")["targetInfos"]
-        page = next(each["targetId"] for each in targets if each["type"] == "page")
-        attached = self._browser.call("Target.attachToTarget", targetId=page, flatten=True)
-        return str(attached["sessionId"])
+        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        session = self._browser.call("Target.attachToTarget", targetId=page, flatten=True)
+        return str(session["sessionId"])
 
-    def _load(self, document: Document, rendering: Rendering) -> bool:
-        """Show the document; tell whether it settled."""
+    def _load(self, document: Document, options: RenderOptions) -> bool:
+        """Show the document; return whether it settled."""
         main_frame = self._call("Page.getFrameTree")["frameTree"]["frame"]["id"]
         navigation = Navigation(document, main_frame)
-        for method, parameters in navigation.preparations():
+        for method, parameters in navigation.setup():
             self._call(method, **parameters)
-        until = time.monotonic() + rendering.settle_seconds
+        until = time.monotonic() + options.settle_seconds
         self._browser.send("Page.navigate", self._session, url=document.url)
         while not navigation.settled:
-            event = self._browser.event(until if navigation.shown else math.inf)
+            event = self._browser.next_event(until if navigation.shown else math.inf)
             if event is None:
                 break
             for method, parameters in navigation.react(event):
@@ -164,31 +170,32 @@ class _Page:
             if navigation.failure:
                 raise self._explain(*navigation.failure)
         if not navigation.shown:
-            raise timed_out()
+            raise render_timeout()
         return navigation.settled
 
     def _call(self, method: str, **parameters: object) -> Any:
         return self._browser.call(method, self._session, **parameters)
 
     def _explain(self, url: str, status: int) -> DownloadError:
-        """Say why a document that the page itself went to is none."""
+        """Return why a document to which the page itself led could not be shown."""
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        where = authority(parts.hostname or "", port)
-        if where in self._passed.refused:
+        host_and_port = authority(parts.hostname or "", port)
+        if address := self._stats.refused.get(host_and_port):
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
-                f"The page leads to {where}, and {self._passed.refused[where]} is not a public "
-                "address: have the operator's configuration allow its range if it is wanted.",
+                f"The page leads to {host_and_port}, and {address} is not a public address: "
+                "have the operator's configuration allow its range if it is wanted.",
             )
         if status:
-            return of_status(status)
+            return http_status_error(status)
         return DownloadError(
             Reason.CONNECTION_FAILED, f"The browser could not open {url}, to which the page leads."
         )
 
     def _too_large(self, what: str) -> DownloadError:
-        advice = "raise verify.maxBytes" if self._max_bytes < MAX_CONVERTED else "write format html"
+        is_own_limit = self._max_bytes < MAX_CONVERTED_BYTES
+        advice = "raise verify.maxBytes" if is_own_limit else "write format html"
         return DownloadError(
             Reason.TOO_LARGE, f"{what} the {self._max_bytes} bytes accepted: {advice}."
         )

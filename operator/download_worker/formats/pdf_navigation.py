@@ -1,4 +1,4 @@
-"""How a page comes to be shown, as a pure machine: DevTools events in, orders out."""
+"""How a page comes to be shown, as a pure state machine: DevTools events in, commands out."""
 
 import base64
 from collections.abc import Iterator, Mapping
@@ -6,20 +6,21 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from download_worker.formats.html_page import Document
-from download_worker.http.redirects import STATUSES
+from download_worker.http.redirects import REDIRECT_STATUSES
 
-WEB: Final = frozenset({"http", "https"})
+WEB_SCHEMES: Final = frozenset({"http", "https"})
 
-Order = tuple[str, dict[str, Any]]
+Command = tuple[str, dict[str, Any]]
+"""Method and parameters."""
 
 
 class Navigation:
-    """The main frame's way from nothing to a page at rest.
+    """The way of the main frame from an empty page to a page at rest.
 
     Attributes:
         shown: whether there is a page.
-        settled: whether it is loaded and asks for nothing more.
-        failure: address and status (0: none came) of a document that could not be shown.
+        settled: whether the page is loaded and asks for nothing more.
+        failure: address and status (0: no response) of a document that could not be shown.
     """
 
     def __init__(self, document: Document, main_frame: str) -> None:
@@ -29,10 +30,12 @@ class Navigation:
         self._document = document
         self._main_frame = main_frame
         self._handed_over = False
+        """Whether the browser has got the document."""
         self._reached: set[str] = set()
+        """Events in the life of the current document."""
 
-    def preparations(self) -> Iterator[Order]:
-        """Yield what to order before the first navigation."""
+    def setup(self) -> Iterator[Command]:
+        """Yield the commands that come before the first navigation."""
         if self._document.user_agent is not None:
             yield "Emulation.setUserAgentOverride", {"userAgent": self._document.user_agent}
         yield "Page.enable", {}
@@ -40,20 +43,20 @@ class Navigation:
         stages = [{"resourceType": "Document", "requestStage": s} for s in ("Request", "Response")]
         yield "Fetch.enable", {"patterns": stages}
 
-    def react(self, event: Mapping[str, Any]) -> Iterator[Order]:
-        """Take an event and yield what to order in return."""
+    def react(self, event: Mapping[str, Any]) -> Iterator[Command]:
+        """Take an event, and yield the commands that follow from it."""
         match event:
             case {"method": "Fetch.requestPaused", "params": parameters}:
-                yield self._paused(parameters)
+                yield self._decide_request(parameters)
             case {"method": "Page.lifecycleEvent", "params": {"frameId": frame, "name": name}}:
                 if frame == self._main_frame:
-                    self._came_to(name)
+                    self._on_lifecycle_event(name)
             case {"result": {"errorText": _}} if not self._handed_over:
                 self.failure = self._document.url, 0
             case {"method": "Page.javascriptDialogOpening"}:
                 yield "Page.handleJavaScriptDialog", {"accept": True}
 
-    def _came_to(self, name: str) -> None:
+    def _on_lifecycle_event(self, name: str) -> None:
         if name == "init":
             self._reached.clear()
         elif self._handed_over:
@@ -61,23 +64,30 @@ class Navigation:
             self.shown = self.shown or name == "DOMContentLoaded"
             self.settled = {"load", "networkIdle"} <= self._reached
 
-    def _paused(self, parameters: Mapping[str, Any]) -> Order:
+    def _decide_request(self, parameters: Mapping[str, Any]) -> Command:
+        """Answer the first request with the document; let others go to the web only."""
         request = {"requestId": parameters["requestId"]}
-        is_main = parameters["frameId"] == self._main_frame
-        if is_main and not self._handed_over:
+        is_main_frame = parameters["frameId"] == self._main_frame
+        if is_main_frame and not self._handed_over:
             self._handed_over = True
-            return "Fetch.fulfillRequest", {**request, **_answer(self._document)}
+            return "Fetch.fulfillRequest", {**request, **_response(self._document)}
         url = parameters["request"]["url"]
-        if urlsplit(url).scheme not in WEB:
+        if urlsplit(url).scheme not in WEB_SCHEMES:
             return "Fetch.failRequest", {**request, "errorReason": "AccessDenied"}
-        status = parameters.get("responseStatusCode", 0)
-        came = "responseStatusCode" in parameters or "responseErrorReason" in parameters
-        if is_main and came and not (200 <= status < 300 or status in STATUSES):
-            self.failure = url, status
+        if is_main_frame and _has_failed(parameters):
+            self.failure = url, parameters.get("responseStatusCode", 0)
         return "Fetch.continueRequest", request
 
 
-def _answer(document: Document) -> dict[str, Any]:
+def _has_failed(parameters: Mapping[str, Any]) -> bool:
+    """Return whether a request has an error, or a response that is neither 2xx nor a redirect."""
+    if "responseStatusCode" not in parameters:
+        return "responseErrorReason" in parameters
+    status = parameters["responseStatusCode"]
+    return not (200 <= status < 300 or status in REDIRECT_STATUSES)
+
+
+def _response(document: Document) -> dict[str, Any]:
     return {
         "responseCode": 200,
         "responseHeaders": [{"name": n, "value": v} for n, v in document.headers],

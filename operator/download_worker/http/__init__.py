@@ -1,4 +1,4 @@
-"""One HTTP exchange: request, redirects, response, content coding, validators (RFC 9110).
+"""One HTTP exchange: request, response, redirects, content coding, validators (RFC 9110).
 
 May import `egress` and `errors`. Only `curl` knows libcurl.
 """

@@ -1,51 +1,41 @@
-"""One HTTP request by libcurl: the only module that knows pycurl."""
+"""One HTTP exchange through libcurl: the only module that knows pycurl."""
 
-import logging
 import math
-import os
 import re
 import socket
-import string
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import pycurl
 
+from download_schedule.attempt.task import (
+    DEFAULT_CONNECT_TIMEOUT_SECONDS,
+    DEFAULT_STALL_TIMEOUT_SECONDS,
+)
 from download_worker.egress.policy import Network, is_allowed
 from download_worker.errors import DownloadError, Reason, StoppedError
-from download_worker.http.messages import Response
-from download_worker.http.redirects import Request
+from download_worker.http.ca_certificates import find_ca_file, find_ca_folder
+from download_worker.http.head_parser import ResponseHeadParser
+from download_worker.http.messages import Request, Response
 
-log = logging.getLogger(__name__)
-
-CONNECT_SECONDS: Final = 10
-STALL_SECONDS: Final = 30.0
-BUFFER_BYTES: Final = 512 * 1024
+BUFFER_BYTES: Final = 128 * 1024
+"""Size of libcurl's receive buffer. libcurl fills it up to ten times before it lets us read."""
 USER_AGENT: Final = "download-operator"
 POLL_SECONDS: Final = 1.0
-"""Between two questions whether to stop, where nothing comes."""
-MAX_INTERIM: Final = 1000
-"""Answers before the one that counts (1xx): each says that the server is still at it."""
+"""Longest wait for the network before the stop flag and the stall timeout are looked at again."""
 
-_STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
-_WEB_ADDRESS: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
-"""libcurl takes more for one, such as a host alone, from which no redirect could be followed."""
-_AUTHORITIES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
-    "/etc/ssl/cert.pem",  # Alpine, BSD, macOS
-)
-_AUTHORITIES_FOLDER: Final = "/etc/ssl/certs"
-"""Of the system, beside a file of one's own."""
+_HTTP_URL: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+"""libcurl accepts more, such as a bare host, which no redirect could be resolved against."""
 _E_HTTP2_STREAM: Final = 92
-"""libcurl's number, which pycurl has no name for."""
+"""libcurl's CURLE_HTTP2_STREAM, which pycurl does not name."""
 _SUPPRESS_CONNECT_HEADERS: Final = 265
-"""Likewise: what a proxy says of the way to a server is no answer of that server."""
+"""libcurl's option of that name, which pycurl does not name either. A proxy's response to CONNECT
+is not a response of the server."""
 _REASONS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.HOST_NOT_FOUND,
     pycurl.E_COULDNT_RESOLVE_PROXY: Reason.HOST_NOT_FOUND,
@@ -69,242 +59,211 @@ _ADVICE: Final = {
     Reason.TOO_LARGE: ": ask for a smaller file",
 }
 
+Progress = Callable[[int, int], None]
+"""Called at least once a second with the bytes received and expected; 0: not known."""
+StopFlag = Callable[[], bool]
+"""Asked at least once a second whether to give up."""
+
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a transfer may do."""
+class ConnectionOptions:
+    """Where a connection may lead, and how long it may take."""
 
     allowed: tuple[Network, ...] = ()
-    """Address ranges open beyond public addresses."""
-    connect_seconds: int = CONNECT_SECONDS
-    stall_seconds: float = STALL_SECONDS
+    """Address ranges that are open beyond public addresses."""
+    connect_timeout_seconds: int = DEFAULT_CONNECT_TIMEOUT_SECONDS
+    stall_timeout_seconds: float = DEFAULT_STALL_TIMEOUT_SECONDS
+    """The server may be silent for this long."""
     proxy: str = ""
-    """``http://host:port`` through which everything goes, and which then judges the addresses."""
+    """Proxy (``http://host:port``) for every connection, which then judges the addresses."""
 
 
-Take = Callable[[Response, bytes], bool]
+@contextmanager
+def exchange(
+    request: Request, options: ConnectionOptions, *, progress: Progress, stopped: StopFlag
+) -> Iterator[tuple[Response, Iterator[bytes]]]:
+    """Send *request*; yield the response, once its body begins, and the chunks of the body.
 
-
-def transfer(
-    request: Request,
-    limits: Limits,
-    take: Take,
-    progress: Callable[[int, int], None],
-    stopped: Callable[[], bool],
-) -> Response:
-    """Send *request* and hand the body on as it comes.
-
-    Args:
-        request: what to ask for.
-        limits: what may be done.
-        take: called with the response and each piece of its body; false: that is enough.
-        progress: called about once a second with the bytes received and expected (0: unknown).
-        stopped: asked at least once a second whether to give up.
+    The connection is closed at the end of the body, or of the block if nobody reads that far.
 
     Raises:
-        DownloadError: nothing, or not all, came; or *take* raised it.
+        DownloadError: there is no response. Reading the body raises it too, where the body is not
+            complete.
     """
-    return _Transfer(request, limits, take, progress, stopped).perform()
+    if not _HTTP_URL.match(request.url):
+        advice = _ADVICE[Reason.INVALID_URL]
+        raise DownloadError(Reason.INVALID_URL, f"The url is not a web address{advice}.")
+    transfer = _Transfer(request, options, progress, stopped)
+    try:
+        yield transfer.receive_head(), transfer.receive_body()
+    finally:
+        transfer.close()
 
 
 class _Transfer:
+    """Drives libcurl step by step, which its own ``perform`` would do without a chance to stop."""
+
     def __init__(
         self,
         request: Request,
-        limits: Limits,
-        take: Take,
-        progress: Callable[[int, int], None],
-        stopped: Callable[[], bool],
+        options: ConnectionOptions,
+        progress: Progress,
+        stopped: StopFlag,
     ) -> None:
-        self._request = request
-        self._limits = limits
-        self._take = take
+        self._options = options
         self._progress = progress
         self._stopped = stopped
-        self._response = Response(request.url)
-        self._error: Exception | None = None
-        self._enough = False
-        self._opened = False
+        self._parser = ResponseHeadParser(request.url)
+        self._chunks: deque[bytes] = deque()
+        """Chunks of the body that nobody has read yet."""
+        self._received = 0
+        """Bytes of the body that have been read."""
+        self._last_activity = math.inf
+        """When the server was last heard. Before there is a connection, it cannot stall."""
         self._refused: list[str] = []
         self._sockets: list[socket.socket] = []
-        """pycurl works with duplicates of them."""
-        self._answers = 0
-        self._in_head = False
-        self._in_body = False
-        self._heard = math.inf
-        """Silence counts from the connection on; until then there is another time-out."""
+        """pycurl works with duplicates of these."""
+        self._error: DownloadError | None = None
+        """Raised in a callback, through which no exception can pass."""
+        self._running = True
+        self._closed = False
+        self._curl = pycurl.Curl()
+        self._configure(request)
+        self._multi = pycurl.CurlMulti()
+        self._multi.add_handle(self._curl)
 
-    def perform(self) -> Response:
-        if not _WEB_ADDRESS.match(self._request.url):
-            advice = _ADVICE[Reason.INVALID_URL]
-            raise DownloadError(Reason.INVALID_URL, f"The url is no web address{advice}.")
-        curl = pycurl.Curl()
+    def receive_head(self) -> Response:
+        """Wait until the body begins, or the response ends without one."""
+        while self._running and not self._chunks:
+            self._advance()
+        if not self._chunks:
+            self._check_result()
+        return self._parser.response
+
+    def receive_body(self) -> Iterator[bytes]:
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._received += len(chunk)
+                yield chunk
+                self._last_activity = time.monotonic()  # a slow reader is not a slow server
+            if not self._running:
+                self._check_result()
+                self.close()
+                return
+            self._advance()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._multi.remove_handle(self._curl)
+        if self._running:
+            # Closing waits for a name look-up that is still under way. Nobody else should.
+            threading.Thread(target=self._multi.close, daemon=True).start()
+        else:
+            self._multi.close()
+        self._curl.close()
+        for opened in self._sockets:
+            opened.close()
+
+    def _advance(self) -> None:
+        """Let libcurl do what it can; if nothing comes of it, wait for the network."""
         try:
-            self._configure(curl)
-            self._run(curl)
+            self._running = self._multi.perform()[1] > 0
         except pycurl.error as error:
-            if self._error or not self._enough:
-                raise self._explain(*error.args) from None
-        finally:
-            curl.close()
-            for each in self._sockets:
-                each.close()
-        return self._response
+            raise self._explain(*error.args) from None
+        if not self._running:
+            return
+        if self._stopped():
+            raise StoppedError
+        self._progress(self._received, self._parser.response.content_length or 0)
+        if self._chunks:
+            return
+        self._check_stall()
+        timeout = self._multi.timeout() / 1000  # negative: libcurl does not know
+        if not self._multi.select(timeout if 0 <= timeout < POLL_SECONDS else POLL_SECONDS):
+            time.sleep(0.001)  # without a socket to wait for, select returns at once
 
-    def _run(self, curl: Any) -> None:
-        """Do what ``curl.perform`` does, which asks nobody whether to stop while it connects."""
-        multi = pycurl.CurlMulti()
-        multi.add_handle(curl)
-        close = multi.close
-        try:
-            while multi.perform()[1]:
-                if self._stopped():
-                    raise StoppedError
-                soon = multi.timeout() / 1000  # negative: it does not know
-                if not multi.select(soon if 0 <= soon < POLL_SECONDS else POLL_SECONDS):
-                    time.sleep(0.001)  # there may have been nothing to wait for
-            for _, code, words in multi.info_read()[2]:
-                raise pycurl.error(code, words or pycurl.easy_strerror(code))
-        except BaseException:
-            # It waits for the end of a look-up that is given up, which nobody else should.
-            close = threading.Thread(target=multi.close, daemon=True).start
-            raise
-        finally:
-            multi.remove_handle(curl)
-            close()
+    def _check_stall(self) -> None:
+        seconds = self._options.stall_timeout_seconds
+        if time.monotonic() - self._last_activity > seconds:
+            raise DownloadError(
+                Reason.STALLED,
+                f"The server sent nothing for {seconds:g} seconds: another attempt may succeed.",
+            )
 
-    def _configure(self, curl: Any) -> None:
+    def _check_result(self) -> None:
+        for _, code, words in self._multi.info_read()[2]:
+            raise self._explain(code, words or pycurl.easy_strerror(code))
+
+    def _configure(self, request: Request) -> None:
         options = {
-            pycurl.URL: self._request.url,
+            pycurl.URL: request.url,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.FOLLOWLOCATION: False,
-            pycurl.PROXY: self._limits.proxy,
+            pycurl.PROXY: self._options.proxy,
             _SUPPRESS_CONNECT_HEADERS: True,
-            pycurl.NOPROXY: "" if self._limits.proxy else "*",
+            pycurl.NOPROXY: "" if self._options.proxy else "*",
             pycurl.NOSIGNAL: True,
-            pycurl.NOPROGRESS: False,
             pycurl.BUFFERSIZE: BUFFER_BYTES,
-            pycurl.CONNECTTIMEOUT: self._limits.connect_seconds,
+            pycurl.CONNECTTIMEOUT: self._options.connect_timeout_seconds,
             pycurl.USERAGENT: USER_AGENT,
-            pycurl.HTTPHEADER: [_line(name, value) for name, value in self._request.headers],
+            pycurl.HTTPHEADER: [_header_line(name, value) for name, value in request.headers],
             pycurl.OPENSOCKETFUNCTION: self._open_socket,
-            pycurl.PREREQFUNCTION: self._connected,
-            pycurl.HEADERFUNCTION: self._header,
-            pycurl.WRITEFUNCTION: self._write,
-            pycurl.XFERINFOFUNCTION: self._tick,
+            pycurl.PREREQFUNCTION: self._on_connected,
+            pycurl.HEADERFUNCTION: self._on_header,
+            pycurl.WRITEFUNCTION: self._chunks.append,
         }
-        if self._request.method == "POST":
-            options[pycurl.POSTFIELDS] = self._request.body
+        if request.method == "POST":
+            options[pycurl.POSTFIELDS] = request.body
+        if ca_file := find_ca_file():
+            options[pycurl.CAINFO] = ca_file
+        if ca_folder := find_ca_folder():
+            options[pycurl.CAPATH] = ca_folder
         for option, value in options.items():
-            curl.setopt(option, value)
-        if authorities := _authorities():
-            curl.setopt(pycurl.CAINFO, authorities)
-        if Path(_AUTHORITIES_FOLDER).is_dir():
-            curl.setopt(pycurl.CAPATH, _AUTHORITIES_FOLDER)
+            self._curl.setopt(option, value)
 
     def _open_socket(self, _purpose: int, address: Any) -> Any:
         family, kind, protocol, target = address
         if family in (socket.AF_INET, socket.AF_INET6):
             host = target[0].decode() if isinstance(target[0], bytes) else target[0]
-            if self._limits.proxy or is_allowed(host, self._limits.allowed):
-                self._opened = True
+            if self._options.proxy or is_allowed(host, self._options.allowed):
                 self._sockets.append(socket.socket(family, kind, protocol))
                 return self._sockets[-1]
             self._refused.append(host)
         return pycurl.SOCKET_BAD
 
-    def _connected(self, *_addresses: object) -> int:
-        self._heard = time.monotonic()
+    def _on_connected(self, *_addresses: object) -> int:
+        self._last_activity = time.monotonic()
         return int(pycurl.PREREQFUNC_OK)
 
-    def _header(self, line: bytes) -> int | None:
-        """Begin anew at each status line: headers of an interim response (1xx) do not count.
-
-        What comes after the head, and begins no other one, is a trailer: it does not count either,
-        and behind a body nothing begins, whatever it looks like.
-        """
-        self._heard = time.monotonic()
-        text = _decoded(line).strip()
-        if not text or self._in_body:
-            self._in_head = False
-        elif not self._in_head and (found := _STATUS_LINE.fullmatch(text)):
-            self._in_head = True
-            self._response.version, self._response.status = found[1], int(found[2])
-            self._response.headers = {}
-            self._answers += 1
-            if self._response.status < 200 and self._answers > MAX_INTERIM:
-                self._error = DownloadError(
-                    Reason.BAD_RESPONSE,
-                    f"The server sent more than {MAX_INTERIM} interim answers: "
-                    "another attempt may fare better.",
-                )
-                return -1
-        elif self._in_head and ":" in text:
-            name, _, value = text.partition(":")
-            # with a blank behind its name, libcurl does not take it for that field
-            self._response.headers.setdefault(name.lower(), value.strip())
-        elif not self._answers:
-            self._error = DownloadError(
-                Reason.BAD_RESPONSE, "What the server sent does not begin with a status of HTTP."
-            )
+    def _on_header(self, line: bytes) -> int | None:
+        self._last_activity = time.monotonic()
+        try:
+            self._parser.feed(line, body_begun=bool(self._received or self._chunks))
+        except DownloadError as error:
+            self._error = error
             return -1
         return None
 
-    def _write(self, chunk: bytes) -> int:
-        self._in_body = True
-        try:
-            self._enough = not self._take(self._response, chunk)
-        except Exception as error:
-            self._error = error
-            return -1
-        self._heard = time.monotonic()  # a slow volume is not a slow server
-        return -1 if self._enough else len(chunk)
-
-    def _tick(self, expected: float, received: float, _to_send: float, _sent: float) -> int:
-        try:
-            self._progress(int(received), int(expected))
-            if time.monotonic() - self._heard > self._limits.stall_seconds:
-                raise DownloadError(
-                    Reason.STALLED,
-                    f"The server sent nothing for {self._limits.stall_seconds:g} seconds: "
-                    "another attempt may fare better.",
-                )
-        except DownloadError as error:
-            self._error = error
-            return 1
-        return 0
-
-    def _explain(self, code: int, words: str) -> Exception:
+    def _explain(self, code: int, words: str) -> DownloadError:
         if self._error is not None:
             return self._error
-        if self._refused and not self._opened:
+        if self._refused and not self._sockets:
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
                 f"{self._refused[0]} is not a public address: have the operator's configuration "
                 "allow its range if downloads from there are wanted.",
             )
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
-        if reason is Reason.INVALID_URL and self._opened:
-            reason = Reason.BAD_RESPONSE  # libcurl's word for HTTP/0.9 is "unsupported protocol"
+        if reason is Reason.INVALID_URL and self._sockets:
+            reason = Reason.BAD_RESPONSE  # libcurl calls HTTP/0.9 an unsupported protocol
         advice = _ADVICE.get(reason, "")
-        return DownloadError(reason, f"{words.rstrip('.')}{advice}.", self._response.status or None)
+        status = self._parser.response.status or None
+        return DownloadError(reason, f"{words.rstrip('.')}{advice}.", status)
 
 
-def _decoded(line: bytes) -> str:
-    """Header text is UTF-8 in practice and ISO 8859-1 by the old rule (RFC 9110 section 5.5)."""
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        if line.lower().startswith(b"location:"):
-            return quote(line, safe=string.printable)  # a server knows its paths by their bytes
-        return line.decode("latin-1")
-
-
-def _line(name: str, value: str) -> str:
-    """As libcurl wants it: a header without a value, which blanks are none, ends in a semicolon."""
+def _header_line(name: str, value: str) -> str:
+    """Write a header as libcurl reads it: one without a value ends in a semicolon."""
     return f"{name}: {value}" if value.strip() else f"{name};"
-
-
-def _authorities() -> str | None:
-    own: Iterable[str | None] = (os.environ.get("SSL_CERT_FILE"), *_AUTHORITIES)
-    return next((path for path in own if path and Path(path).is_file()), None)

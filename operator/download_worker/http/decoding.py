@@ -1,6 +1,6 @@
-"""Unpack a body that comes compressed, and insist on its end.
+"""Decode a compressed body as it comes, and insist on its end.
 
-libcurl could unpack it too, but takes a body that is cut inside of its packing for a whole one.
+libcurl could decode it too, but it accepts a body that is cut inside its content coding.
 """
 
 import sys
@@ -11,70 +11,74 @@ from typing import Any, Final, Protocol
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Response
 
-ACCEPTED: Final = "gzip, br, zstd"
-"""What to ask for, as in Accept-Encoding."""
+ACCEPTED_CODINGS: Final = "gzip, br, zstd"
+"""Content codings to ask for, as in Accept-Encoding."""
 PIECE_BYTES: Final = 256 * 1024
-"""About what comes out at a time, however much a bomb holds."""
+"""Approximate size of a decoded piece, however much a compression bomb holds."""
 
-_REPEATED: Final = frozenset({"gzip", "zstd"})
-"""Packings of which several that follow each other are one body (RFC 1952, RFC 8878)."""
-_GZIP: Final = 16 + zlib.MAX_WBITS
-_WINDOW_LOG: Final = 23
-"""Of zstd on the web (RFC 9659): 8 MiB of memory."""
+_CONCATENABLE: Final = frozenset({"gzip", "zstd"})
+"""Codings in which several streams in a row are one body (RFC 1952, RFC 8878)."""
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+"""Window size that makes zlib read a gzip header."""
+_ZSTD_WINDOW_LOG: Final = 23
+"""Largest window of zstd on the web, 8 MiB of memory (RFC 9659)."""
 
 
 class Decoder:
-    """Unpacks one body."""
+    """Decodes one body.
+
+    Args:
+        coding: one of :data:`ACCEPTED_CODINGS`.
+    """
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
-        self._new = _DECOMPRESSORS[coding]
-        self._current: _Decompressor | None = None
+        self._stream: _Decompressor | None = None
 
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what *chunk*, the next bytes of the body, unpacks to.
+    def decode(self, chunk: bytes) -> Iterator[bytes]:
+        """Decode the next bytes of the body, piece by piece.
 
         Raises:
-            DownloadError: that is no such packing.
+            DownloadError: the body is not in this coding.
         """
-        left = bytes(chunk)
+        rest = bytes(chunk)
         while True:
-            if self._current is None or self._current.eof:
-                if not left:
+            if self._stream is None or self._stream.eof:
+                if not rest:
                     return
-                if self._current is None or self._coding in _REPEATED:
-                    self._current = self._new()
+                if self._stream is None or self._coding in _CONCATENABLE:
+                    self._stream = _DECOMPRESSORS[self._coding]()
             try:
-                piece = self._current.decompress(left, PIECE_BYTES)
+                piece = self._stream.decompress(rest, PIECE_BYTES)
             except Exception as error:  # each library has errors of its own
                 raise DownloadError(
                     Reason.BAD_RESPONSE,
-                    f"The body is not the {self._coding} that the server says it is ({error}): "
+                    f"The body is not {self._coding}, as the server says it is ({error}): "
                     "write request.compressed: false, and format raw or json.",
                 ) from error
-            left = self._current.unused_data if self._current.eof else b""
+            rest = self._stream.unused_data if self._stream.eof else b""
             if piece:
                 yield piece
-            if not left and (self._current.eof or self._current.needs_input):
+            if not rest and (self._stream.eof or self._stream.needs_input):
                 return
 
     def finish(self) -> None:
-        """Insist on the end of what was begun.
+        """Check that the last stream is complete.
 
         Raises:
-            DownloadError: the body ended before.
+            DownloadError: it is not.
         """
-        if self._current and not self._current.eof:
+        if self._stream and not self._stream.eof:
             raise DownloadError(
-                Reason.INCOMPLETE_BODY, f"The body ended before its {self._coding} packing did."
+                Reason.INCOMPLETE_BODY, f"The body ended in the middle of its {self._coding} data."
             )
 
 
-def decoder_of(response: Response) -> Decoder | None:
-    """Return what unpacks the body; None: it is not packed.
+def decoder_for(response: Response) -> Decoder | None:
+    """Return a decoder for the body; None if the body is not compressed.
 
     Raises:
-        DownloadError: it is packed in a way that was not asked for.
+        DownloadError: the body has a content coding that was not asked for.
     """
     coding = response.headers.get("content-encoding", "").strip().lower()
     coding = {"x-gzip": "gzip", "identity": ""}.get(coding, coding)
@@ -83,7 +87,7 @@ def decoder_of(response: Response) -> Decoder | None:
     if coding not in _DECOMPRESSORS:
         raise DownloadError(
             Reason.BAD_RESPONSE,
-            f"The body is packed as {coding}, and not as {ACCEPTED}: "
+            f"The body's content encoding is {coding}, and not one of {ACCEPTED_CODINGS}: "
             "write request.compressed: false, and format raw or json.",
             response.status,
         )
@@ -91,7 +95,7 @@ def decoder_of(response: Response) -> Decoder | None:
 
 
 class _Decompressor(Protocol):
-    """As in Python's own ``bz2``, ``lzma`` and, from 3.14 on, ``compression.zstd``."""
+    """The interface of Python's own ``bz2``, ``lzma`` and, from 3.14 on, ``compression.zstd``."""
 
     @property
     def eof(self) -> bool: ...
@@ -104,7 +108,7 @@ class _Decompressor(Protocol):
 
 class _Gzip:
     def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(_GZIP)
+        self._zlib = zlib.decompressobj(_GZIP_WINDOW)
         self.needs_input = True
 
     @property
@@ -145,7 +149,8 @@ def _zstd() -> _Decompressor:
         from compression import zstd
     else:
         from backports import zstd
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    return zstd.ZstdDecompressor(options=options)
 
 
 _DECOMPRESSORS: Final[dict[str, Callable[[], _Decompressor]]] = {

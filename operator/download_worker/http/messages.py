@@ -1,37 +1,64 @@
-"""The head of an answer."""
+"""The request and the response of an HTTP exchange (RFC 9110)."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
-MAX_DIGITS: Final = 20
-"""Of a length: what is longer is too large, however large it is."""
+MAX_LENGTH_DIGITS: Final = 20
+"""Digits of a Content-Length that are read; a longer number is larger than any limit anyway."""
+
+PARTIAL_CONTENT: Final = 206
+NOT_MODIFIED: Final = 304
+RANGE_NOT_SATISFIABLE: Final = 416
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GET, or a POST with its body."""
+
+    url: str
+    headers: tuple[Header, ...] = ()
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(slots=True)
 class Response:
-    """What came before the body."""
+    """What a server sends before the body."""
 
     url: str
     version: str = ""
-    """Of HTTP, such as ``1.1``."""
+    """HTTP version, such as ``1.1``."""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    """The first value of each, by its name in lower case."""
+    """The first value of each header, by its name in lower case."""
 
     @property
-    def announced(self) -> int | None:
-        """Bytes of the body as sent, where the head tells; chunks overrule it (RFC 9112)."""
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def media_type(self) -> str:
+        """Content-Type in lower case without parameters; empty if there is none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def content_length(self) -> int | None:
+        """Bytes of the body as sent, if the server says; chunks overrule it (RFC 9112, 6.3)."""
         length = self.headers.get("content-length", "")
-        told = length.isascii() and length.isdigit() and not self._is_chunked
-        return int(length.lstrip("0")[:MAX_DIGITS] or 0) if told else None
+        if not length.isascii() or not length.isdigit() or self._is_chunked:
+            return None
+        return int(length.lstrip("0")[:MAX_LENGTH_DIGITS] or 0)
 
     @property
     def ends_with_connection(self) -> bool:
-        """Whether the body ends where the connection does, so that a cut cannot be told."""
-        framed = "content-length" in self.headers or self._is_chunked
-        return self.version.startswith("1") and not framed
+        """Whether the body ends where the connection does, so that a cut goes unnoticed."""
+        is_framed = "content-length" in self.headers or self._is_chunked
+        return self.version.startswith("1") and not is_framed
 
     @property
     def _is_chunked(self) -> bool:
-        """Any other coding is refused, but for ``identity``, which frames nothing."""
+        """Whether chunks frame the body. libcurl refuses any coding but chunked and identity."""
         return "chunked" in self.headers.get("transfer-encoding", "").lower()

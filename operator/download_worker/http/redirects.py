@@ -1,14 +1,16 @@
-"""Follow redirects by rules of our own: what a server says is a proposal, not an order."""
+"""Follow redirects by our own rules: where they may lead, and which headers go along."""
 
 import string
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from download_worker.errors import DownloadError, Reason
+from download_worker.http.messages import Request, Response
 
-STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-SAME_METHOD: Final = frozenset({307, 308})
+REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+SAME_METHOD_STATUSES: Final = frozenset({307, 308})
+"""Redirects that repeat the method and the body."""
 
 HARMLESS_HEADERS: Final = frozenset(
     {
@@ -24,31 +26,24 @@ HARMLESS_HEADERS: Final = frozenset(
 )
 """Headers that another origin may see; any other could be a credential."""
 
-_REPLACED: Final = frozenset("ßẞς\u200c\u200d")
-"""Of a host's name: what the codec (RFC 3490) writes as other letters, and browsers as it is."""
-_PORTS: Final = {"http": 80, "https": 443}
-
-Header = tuple[str, str]
+_REPLACED_BY_IDNA: Final = frozenset("ßẞς\u200c\u200d")
+"""Characters that Python's IDNA codec (RFC 3490) replaces in a host name, and browsers do not."""
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One GET, or one POST with its body."""
-
-    url: str
-    headers: tuple[Header, ...] = ()
-    method: str = "GET"
-    body: bytes = b""
+def redirect_location(response: Response) -> str | None:
+    """Return where *response* redirects to; None if it does not."""
+    return response.headers.get("location") if response.status in REDIRECT_STATUSES else None
 
 
-def encoded(url: str) -> str:
-    """Return *url* in plain ASCII: percent-encoded, and the host's name in its IDNA form.
+def ascii_url(url: str) -> str:
+    """Return *url* in plain ASCII: percent-encoded, with the host name in its IDNA form.
 
     Raises:
-        ValueError: the host's name is none, or would become that of another host.
+        ValueError: the host name is invalid, or its IDNA form would be another host.
     """
     parts = urlsplit(url)
-    if _REPLACED & set(parts.netloc):
+    if _REPLACED_BY_IDNA & set(parts.netloc):
         raise ValueError("write the host's name as browsers do, with xn--")
     if not parts.netloc.isascii():
         host, colon, port = parts.netloc.partition(":")
@@ -56,57 +51,65 @@ def encoded(url: str) -> str:
     return quote(parts.geturl(), safe=string.punctuation)
 
 
-def follow(request: Request, location: str, status: int) -> Request:
+def follow_redirect(request: Request, location: str, status: int) -> Request:
     """Return the request that a redirect of *request* to *location* asks for.
 
-    Headers that may carry credentials stay behind when the origin changes, and a POST becomes a
-    GET where the status does not ask for the same method, without what its headers say of the body
-    (RFC 9110 section 15.4).
+    When the origin changes, headers that may carry credentials stay behind. A POST becomes a GET
+    unless the status asks for the same method, and then loses its body and the headers that
+    describe it (RFC 9110, 15.4).
 
     Raises:
-        DownloadError: the redirect leads to no web address, or from https to http.
+        DownloadError: the redirect does not lead to a web address, or leads from https to http.
     """
     try:
-        url = encoded(urldefrag(urljoin(request.url, _from_root(request.url, location))).url)
+        url = ascii_url(urldefrag(urljoin(request.url, _from_root(request.url, location))).url)
         target, source = urlsplit(url), urlsplit(request.url)
-        origins = _origin(url), _origin(request.url)
+        same_origin = _origin(url) == _origin(request.url)
     except ValueError:
-        raise _bad("a broken address", status) from None
-    if target.scheme not in _PORTS or not target.hostname:
-        raise _bad("something that is not http or https", status)
+        raise _bad_redirect("an invalid address", status) from None
+    if target.scheme not in _DEFAULT_PORTS or not target.hostname:
+        raise _bad_redirect("an address that is not http or https", status)
     if target.username is not None:
-        raise _bad("an address with a user name", status)
+        raise _bad_redirect("an address with a user name", status)
     if source.scheme == "https" and target.scheme == "http":
-        raise _bad("http after https", status)
-    same = replace(request, url=url)
-    if request.method == "POST" and status not in SAME_METHOD:
-        others = tuple(each for each in same.headers if not each[0].lower().startswith("content-"))
-        same = replace(same, method="GET", body=b"", headers=others)
-    if origins[0] == origins[1]:
-        return same
-    if same.body:
-        raise _bad("another origin, which must not see the body", status)
-    harmless = tuple(header for header in same.headers if header[0].lower() in HARMLESS_HEADERS)
-    return replace(same, headers=harmless)
+        raise _bad_redirect("http from https", status)
+    redirected = replace(request, url=url)
+    if request.method == "POST" and status not in SAME_METHOD_STATUSES:
+        redirected = _as_get(redirected)
+    if same_origin:
+        return redirected
+    if redirected.body:
+        raise _bad_redirect("another origin, which must not see the body", status)
+    headers = ((name, value) for name, value in redirected.headers if _is_harmless(name))
+    return replace(redirected, headers=tuple(headers))
+
+
+def _as_get(request: Request) -> Request:
+    headers = (header for header in request.headers if not header[0].lower().startswith("content-"))
+    return replace(request, method="GET", body=b"", headers=tuple(headers))
+
+
+def _is_harmless(name: str) -> bool:
+    return name.lower() in HARMLESS_HEADERS
 
 
 def _from_root(url: str, reference: str) -> str:
-    """Write a relative path as one from the root: of others urljoin leaves out empty parts."""
-    to = urlsplit(reference)
-    if to.scheme or to.netloc or not to.path or to.path.startswith("/"):
+    """Return a relative path as an absolute one, because urljoin drops empty segments of others."""
+    parts = urlsplit(reference)
+    if parts.scheme or parts.netloc or not parts.path or parts.path.startswith("/"):
         return reference
     folder = urlsplit(url).path.rpartition("/")[0]
-    return f"/.{folder}/{reference}"  # the dot keeps what begins with // from being a host
+    return f"/.{folder}/{reference}"  # the dot keeps a path that begins with // from being a host
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def _bad(what: str, status: int) -> DownloadError:
+def _bad_redirect(target: str, status: int) -> DownloadError:
     return DownloadError(
         Reason.BAD_REDIRECT,
-        f"The server redirects to {what}: use the file's final address as url.",
+        f"The server redirects to {target}: use the file's final address as url.",
         status,
     )

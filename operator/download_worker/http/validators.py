@@ -1,4 +1,4 @@
-"""What a server says by which two answers can be known to be the same file (RFC 9110)."""
+"""Tell from a response whether two of them carry the same file (RFC 9110, 8.8)."""
 
 import re
 from collections.abc import Mapping
@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from download_worker.http.messages import Response
-from download_worker.http.redirects import Header, Request
+from download_worker.http.messages import Header, Request, Response
 
-_RANGE: Final = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE)
-_STRONG: Final = timedelta(seconds=1)
-"""Age from which on a date tells two versions of a file apart (RFC 9110 section 8.8.2.2)."""
+_CONTENT_RANGE: Final = re.compile(
+    r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE
+)
+_STRONG_AGE: Final = timedelta(seconds=1)
+"""Age from which a modification date tells two versions apart (RFC 9110, 8.8.2.2)."""
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A file that was fetched before."""
+class PreviousFile:
+    """The file that was saved last, and what its server said about it."""
 
     sha256: str
     etag: str | None
     last_modified: str | None
+    location: str | None
+    """Where it is, as in the result document."""
 
-    def headers(self) -> tuple[Header, ...]:
-        """Return the headers by which a server sends nothing if nothing is new."""
+    def conditional_headers(self) -> tuple[Header, ...]:
+        """Return the headers that ask for 304 if the file is still the same."""
         if self.etag and self.etag.isascii():
             return (("If-None-Match", self.etag),)
         if self.last_modified and self.last_modified.isascii():
@@ -33,71 +36,74 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A file on a server of which a part may be fetched later on."""
+class RemoteVersion:
+    """One version of a file on a server, of which a later request can ask for the rest."""
 
     url: str
-    """As asked for; redirects may lead elsewhere the next time."""
+    """Address of the first request; redirects may lead elsewhere the next time."""
     validator: str
-    """Strong ETag, or date of the last modification: as in If-Range."""
+    """Strong ETag or modification date, as in If-Range."""
     length: int | None
 
-    def headers(self, offset: int) -> tuple[Header, ...]:
-        """Return the headers that ask for what comes from *offset* on, if it is still that file."""
+    def range_headers(self, offset: int) -> tuple[Header, ...]:
+        """Return the headers that ask for the bytes from *offset* on, if it is still this version.
+
+        If it is not, a server sends the whole of the new version.
+        """
         return ("Range", f"bytes={offset}-"), ("If-Range", self.validator)
 
-    def continued(self, response: Response, offset: int) -> int | None:
-        """Return the length of the whole file, if *response* (206) brings all the rest of it.
+    def total_length(self, response: Response, offset: int) -> int | None:
+        """Return the length of the file whose bytes from *offset* on are in *response* (206).
 
-        None: it is something else, or does not say what it is.
+        Return None unless the response shows that it has all of them and is of this version.
         """
         headers = response.headers
-        found = _RANGE.fullmatch(headers.get("content-range", ""))
-        if not found or int(found[1]) != offset or _is_encoded(headers):
+        match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+        if not match or int(match[1]) != offset or _has_content_encoding(headers):
             return None
-        total = self.length if found[3] == "*" else int(found[3])
-        if total is None or int(found[2]) != total - 1 or self.length not in (None, total):
+        total = self.length if match[3] == "*" else int(match[3])
+        if total is None or int(match[2]) != total - 1 or self.length not in (None, total):
             return None
-        of_same_file = self.validator in (headers.get("etag"), headers.get("last-modified"))
-        return total if of_same_file else None
+        is_same = self.validator in (headers.get("etag"), headers.get("last-modified"))
+        return total if is_same else None
 
 
-def origin_of(request: Request, response: Response) -> Origin | None:
-    """Return what a later attempt needs in order to go on; None: it has to begin anew.
+def remote_version(request: Request, response: Response) -> RemoteVersion | None:
+    """Return what a later attempt needs to resume; None if it has to start from the first byte.
 
     Args:
         request: the first one, before any redirect.
         response: the last one.
     """
     headers = response.headers
-    validator = _validator(headers)
-    refuses = headers.get("accept-ranges", "").lower() == "none"
-    if response.status != 200 or _is_encoded(headers) or refuses or not validator:
+    validator = _if_range_validator(headers)
+    refuses_ranges = headers.get("accept-ranges", "").lower() == "none"
+    if response.status != 200 or _has_content_encoding(headers) or refuses_ranges or not validator:
         return None
-    return Origin(request.url, validator, response.announced)
+    return RemoteVersion(request.url, validator, response.content_length)
 
 
-def _is_encoded(headers: Mapping[str, str]) -> bool:
+def is_weak_date(headers: Mapping[str, str]) -> bool:
+    """Return whether Last-Modified is too recent to be a strong validator (RFC 9110, 8.8.2.2)."""
+    age = _age(headers)
+    return age is not None and age < _STRONG_AGE
+
+
+def _has_content_encoding(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity").lower() != "identity"
 
 
-def _validator(headers: Mapping[str, str]) -> str | None:
-    """Return what If-Range may hold: a date only where it is strong."""
+def _if_range_validator(headers: Mapping[str, str]) -> str | None:
+    """Return a strong ETag; without any ETag, a modification date that is strong."""
     etag = headers.get("etag", "")
     if etag:
         return etag if etag.startswith('"') and _ETAG.fullmatch(etag) else None
     age = _age(headers)
-    return headers["last-modified"] if age is not None and age >= _STRONG else None
-
-
-def is_fresh(headers: Mapping[str, str]) -> bool:
-    """Tell whether a file may have changed since under the same date of its last modification."""
-    age = _age(headers)
-    return age is not None and age < _STRONG
+    return headers["last-modified"] if age is not None and age >= _STRONG_AGE else None
 
 
 def _age(headers: Mapping[str, str]) -> timedelta | None:
-    """Return how old the file is by its server's clock; None: it does not say."""
+    """Return the file's age by its server's clock; None if the server does not give both dates."""
     from email.utils import parsedate_to_datetime
 
     date, modified = headers.get("date"), headers.get("last-modified")

@@ -1,4 +1,4 @@
-"""Objects in a bucket.
+"""Objects in a bucket of an S3 service.
 
-May import `sink`, `egress` and `errors`. Loaded by the attempts that upload, and by no others.
+May import `sink`, `http`, `egress` and `errors`. Only attempts that write to a bucket load it.
 """

@@ -1,4 +1,4 @@
-"""Keep a file in a bucket of an S3 service."""
+"""Save a file as an object in a bucket of an S3 service."""
 
 import queue
 import threading
@@ -7,174 +7,173 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from download_worker.s3.client import Bucket, Service, object_exists
+from download_worker.s3.client import Bucket, S3Client, object_exists
+from download_worker.sink import Chunk, Sink
 
 if TYPE_CHECKING:
     from obstore import PutMode
 
 PART_BYTES: Final = 8 * 1024**2
+"""Smallest part of a multipart upload."""
 MAX_PARTS: Final = 9_000
-"""Amazon's limit is 10,000 parts to an object."""
-UPLOADS: Final = 2
-"""Parts under way at the same time: what an upload costs in memory."""
-MAX_WAITING: Final = 2
-"""Pieces of the body that the upload has not taken yet."""
+"""Parts of an object that we plan for; Amazon's limit is 10,000."""
+MAX_CONCURRENT_PARTS: Final = 2
+"""Parts that are sent at the same time, which is the memory that an upload costs."""
+MAX_WAITING_CHUNKS: Final = 2
+"""Chunks of the body that the upload has not taken yet."""
 POLL_SECONDS: Final = 0.2
-"""Between two looks whether the upload has ended, where it takes nothing."""
+"""Time between two looks at whether the upload has ended, while it takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Object:
-    """What is to be put into a bucket."""
+class S3Object:
+    """The object to write."""
 
     key: str
     content_type: str | None
-    """What the server said that it is."""
     length: int = 0
     """Bytes that are expected; 0: not known."""
     sha256: str | None = None
-    """Digest without which it is not kept, if that is known before the first byte."""
+    """Digest, if it is known before the first byte."""
     run: str | None = None
-    """The one run that may put an object of this key; None: any is replaced."""
+    """The only run that may write an object of this key; None: any object is replaced."""
 
 
-class Upload:
-    """An object on its way to its key; nobody sees it before it is complete.
+class Upload(Sink):
+    """Writes an object, which nobody sees before it is complete.
 
     Args:
-        bucket: where to.
-        wanted: what.
+        bucket: where the object goes.
+        target: the object.
 
     Raises:
-        DownloadError: the service must not be connected to, does not answer, or has an object of
-            that key which another run put there.
+        DownloadError: the service's address is refused, the service does not respond, or another
+            run wrote an object of that key.
     """
 
-    def __init__(self, bucket: Bucket, wanted: Object) -> None:
+    def __init__(self, bucket: Bucket, target: S3Object) -> None:
         self._bucket = bucket
-        self._object = wanted
-        self._part_bytes = max(PART_BYTES, wanted.length // MAX_PARTS)
-        self._first = bytearray()
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(MAX_WAITING)
+        self._target = target
+        self._part_bytes = max(PART_BYTES, target.length // MAX_PARTS)
+        self._first_part = bytearray()
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(MAX_WAITING_CHUNKS)
         self._thread: threading.Thread | None = None
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._aborted = False
         self._error: BaseException | None = None
-        self._service = Service(bucket)
+        self._client = S3Client(bucket)
         try:
-            self._mode = self._allowed_mode()
+            self._mode = self._choose_mode()
         except BaseException:
-            self._service.close()
+            self._client.close()
             raise
 
-    def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes; small objects go out in one request with the commit."""
-        if self._thread is None:
-            self._first += chunk
-            if len(self._first) > self._part_bytes:
-                self._thread = threading.Thread(target=self._send_parts, daemon=True)
-                self._thread.start()
-                self._hand_over(bytes(self._first))
-                self._first.clear()
-        else:
-            self._hand_over(bytes(chunk))
-
-    def checkpoint(self, sha256: str) -> None:
-        """Do nothing: a later attempt begins anew."""
-
-    def commit(self, sha256: str) -> None:
-        """Complete the object."""
+    def write(self, chunk: Chunk) -> None:
+        """Take the next bytes; a small object goes out in one request with the commit."""
         if self._thread:
-            self._allowed_mode()  # anew: the client puts parts without any condition
-            self._hand_over(None)
+            self._pass_on(bytes(chunk))
+            return
+        self._first_part += chunk
+        if len(self._first_part) > self._part_bytes:
+            self._thread = threading.Thread(target=self._put_parts, daemon=True)
+            self._thread.start()
+            self._pass_on(bytes(self._first_part))
+            self._first_part.clear()
+
+    def commit(self, sha256: str) -> str:
+        """Complete the object; return its ``s3://`` address."""
+        if self._thread:
+            self._choose_mode()  # once more, because parts are put without a condition
+            self._pass_on(None)
             self._thread.join()
         else:
-            self._send_whole(sha256)
-        if self._error and not self._is_ours(self._error):
-            raise self._service.explained(self._error)
+            self._put_whole(sha256)
+        if self._error and not self._is_own_object(self._error):
+            raise self._client.explain(self._error)
+        return f"s3://{self._bucket.name}/{self._target.key}"
 
-    def abandon(self, resumable: bool) -> None:
-        """Take back what was sent, but for a complete object."""
-        del resumable
+    def discard(self) -> None:
+        """Abort an upload that is not complete, and close the connections."""
         try:
             if self._thread and self._thread.is_alive():
                 self._aborted = True
-                self._hand_over(None)
+                self._pass_on(None)
                 self._thread.join()
         finally:
-            self._service.close()
+            self._client.close()
 
-    def _allowed_mode(self) -> "PutMode":
-        """Leave others' objects alone; what an earlier attempt put and could not report is ours."""
-        if self._object.run is None:
+    def _choose_mode(self) -> "PutMode":
+        """Refuse to replace others' objects; replace one of an earlier attempt of this run."""
+        if self._target.run is None:
             return "overwrite"
-        found = self._service.metadata(self._object.key)
-        if found is None:
+        attributes = self._client.attributes(self._target.key)
+        if attributes is None:
             return "create"
-        if found.get("run") != self._object.run:
+        if attributes.get("run") != self._target.run:
             raise object_exists(self._bucket)
         return "overwrite"
 
-    def _is_ours(self, error: BaseException) -> bool:
-        """Whether a request that was repeated came upon what it had itself put there."""
+    def _is_own_object(self, error: BaseException) -> bool:
+        """Return whether a repeated request found the object that it had written itself."""
         from obstore.exceptions import AlreadyExistsError
 
         if not isinstance(error, AlreadyExistsError):
             return False
-        found = self._service.metadata(self._object.key) or {}
-        return found.get("run") == self._object.run
+        attributes = self._client.attributes(self._target.key) or {}
+        return attributes.get("run") == self._target.run
 
     def _attributes(self, sha256: str | None) -> dict[str, str]:
-        wanted = self._object
-        told = {"Content-Type": wanted.content_type, "sha256": sha256, "run": wanted.run}
+        target = self._target
+        values = {"Content-Type": target.content_type, "sha256": sha256, "run": target.run}
         return {
             name: value
-            for name, value in told.items()
-            if value and value.isascii() and value.isprintable()  # a server may say anything
+            for name, value in values.items()
+            if value and value.isascii() and value.isprintable()  # a server may send anything
         }
 
-    def _send_whole(self, sha256: str) -> None:
+    def _put_whole(self, sha256: str) -> None:
         import obstore
 
         try:
             obstore.put(
-                self._service.store,
-                self._object.key,
-                bytes(self._first),
+                self._client.store,
+                self._target.key,
+                bytes(self._first_part),
                 attributes=self._attributes(sha256),
                 mode=self._mode,
                 use_multipart=False,
             )
-        except BaseException as error:  # obstore's panics are no Exception
+        except BaseException as error:  # a panic of obstore is not an Exception
             self._error = error
 
-    def _send_parts(self) -> None:
+    def _put_parts(self) -> None:
         import obstore
 
         try:
             obstore.put(
-                self._service.store,
-                self._object.key,
+                self._client.store,
+                self._target.key,
                 self._chunks(),
-                attributes=self._attributes(self._object.sha256),
+                attributes=self._attributes(self._target.sha256),
                 chunk_size=self._part_bytes,
-                max_concurrency=UPLOADS,
+                max_concurrency=MAX_CONCURRENT_PARTS,
             )
-        except BaseException as error:  # obstore's panics are no Exception
+        except BaseException as error:  # a panic of obstore is not an Exception
             self._error = error
         finally:
-            self._over.set()
+            self._ended.set()
 
     def _chunks(self) -> Iterator[bytes]:
         while (chunk := self._waiting.get()) is not None:
             yield chunk
         if self._aborted:
-            raise InterruptedError("abandoned")
+            raise InterruptedError("the upload was aborted")
 
-    def _hand_over(self, chunk: bytes | None) -> None:
-        while not self._over.is_set():
+    def _pass_on(self, chunk: bytes | None) -> None:
+        """Give the upload a chunk, or None for the end; raise what ended it before that."""
+        while not self._ended.is_set():
             with suppress(queue.Full):
                 self._waiting.put(chunk, timeout=POLL_SECONDS)
                 return
         if self._error and chunk is not None:
-            raise self._service.explained(self._error)
+            raise self._client.explain(self._error)

@@ -1,8 +1,8 @@
-"""What is known of a file that is not complete yet: JSON lines, each true of its beginning.
+"""The checksum log of a partial file: JSON lines that say which prefixes of it are right.
 
-The first line says what the file is on its server; every other holds a number of bytes and their
-sha256. Lines are only added, so that one that was cut short by a crash costs no other. None of them
-is believed that the bytes themselves do not confirm.
+The first line describes the file on its server; every other line has a number of bytes and their
+SHA-256. Lines are only appended, so a line that a crash cut short harms no other. None is believed
+until the bytes themselves confirm it.
 """
 
 import json
@@ -12,79 +12,80 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
-from download_worker.http.validators import Origin
+from download_worker.http.validators import RemoteVersion
 from download_worker.volume.safe_paths import NEW_FILE, write_all
 
 SUFFIX: Final = ".jsonl"
-MAX_LINE: Final = 16_384
+"""Appended to the partial file's name."""
+MAX_LINE_BYTES: Final = 16_384
 
-Entry = tuple[int, str]
-"""Bytes, and their sha256."""
+Prefix = tuple[int, str]
+"""Number of bytes from the start of the file, and their SHA-256."""
 
 
-class Journal:
-    """The journal of one part, open.
+class ChecksumLog:
+    """The open log of one partial file.
 
     Attributes:
-        origin: what the server said of the whole file.
+        version: version of the file on its server.
     """
 
-    def __init__(self, file: int, origin: Origin) -> None:
+    def __init__(self, file: int, version: RemoteVersion) -> None:
         self._file = file
-        self.origin = origin
+        self.version = version
 
     @classmethod
-    def create(cls, folder: int, part: str, origin: Origin) -> "Journal":
-        """Begin the journal of a new part.
+    def create(cls, folder: int, partial_name: str, version: RemoteVersion) -> "ChecksumLog":
+        """Start the log of a new partial file.
 
         Raises:
             OSError: the file system refuses.
         """
-        file = os.open(part + SUFFIX, NEW_FILE | os.O_APPEND, 0o644, dir_fd=folder)
-        journal = cls(file, origin)
-        journal._add(asdict(origin))
-        return journal
+        file = os.open(partial_name + SUFFIX, NEW_FILE | os.O_APPEND, 0o644, dir_fd=folder)
+        log = cls(file, version)
+        log._append(asdict(version))
+        return log
 
     @classmethod
-    def open(cls, folder: int, part: str) -> "Journal | None":
-        """Return the journal of a part; None where there is none that can be read."""
+    def open(cls, folder: int, partial_name: str) -> "ChecksumLog | None":
+        """Open the log of a partial file; return None if it is missing or unreadable."""
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         with suppress(OSError):
-            file = os.open(part + SUFFIX, flags, dir_fd=folder)
+            file = os.open(partial_name + SUFFIX, flags, dir_fd=folder)
             line = next(_lines(file), b"")
             with suppress(AttributeError, RecursionError, TypeError, ValueError):
-                return cls(file, _origin(json.loads(line)))
+                return cls(file, _parse_version(json.loads(line)))
             os.close(file)
         return None
 
-    def note(self, size: int, sha256: str) -> None:
-        """Say that the part's first *size* bytes have this digest.
+    def append(self, size: int, sha256: str) -> None:
+        """Log that the file's first *size* bytes have this digest.
 
         Raises:
             OSError: the file system refuses.
         """
-        self._add({"bytes": size, "sha256": sha256})
+        self._append({"bytes": size, "sha256": sha256})
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield what was noted, up to the first line that is none."""
-        return (entry for entry, _ in self._entries())
+    def prefixes(self) -> Iterator[Prefix]:
+        """Yield what was logged, up to the first line that is damaged."""
+        return (prefix for prefix, _ in self._entries())
 
     def rewind(self, size: int, sha256: str) -> None:
-        """Forget what was noted of more than *size* bytes, which have this digest.
+        """Drop what was logged about more than *size* bytes, which have this digest.
 
         Raises:
             OSError: the file system refuses.
         """
         end = len(next(_lines(self._file), b""))
-        for (noted, _), behind in self._entries():
-            if noted >= size:
+        for (logged_size, _), line_end in self._entries():
+            if logged_size >= size:
                 break
-            end = behind
+            end = line_end
         os.ftruncate(self._file, end)
-        self.note(size, sha256)
+        self.append(size, sha256)
 
     def sync(self) -> None:
-        """Bring it to the disk.
+        """Bring the log to the disk.
 
         Raises:
             OSError: the file system refuses.
@@ -95,11 +96,11 @@ class Journal:
         """Close the file."""
         os.close(self._file)
 
-    def _add(self, document: Any) -> None:
+    def _append(self, document: Any) -> None:
         write_all(self._file, json.dumps(document).encode() + b"\n")
 
-    def _entries(self) -> Iterator[tuple[Entry, int]]:
-        """Yield each entry with the offset behind its line."""
+    def _entries(self) -> Iterator[tuple[Prefix, int]]:
+        """Yield each prefix with the offset at which its line ends."""
         offset = 0
         for number, line in enumerate(_lines(self._file)):
             offset += len(line)
@@ -116,24 +117,24 @@ class Journal:
 
 
 def _lines(file: int) -> Iterator[bytes]:
-    """Yield the lines from the first on; one that has no end is none."""
+    """Yield the lines from the first on; what has no line feed at its end is not a line."""
     with os.fdopen(os.dup(file), "rb") as reader:
         reader.seek(0)
-        while (line := reader.readline(MAX_LINE)).endswith(b"\n"):
+        while (line := reader.readline(MAX_LINE_BYTES)).endswith(b"\n"):
             yield line
 
 
-def _origin(document: Any) -> Origin:
-    """Return what a first line says; its texts go into headers.
+def _parse_version(document: Any) -> RemoteVersion:
+    """Read the first line, whose texts go into headers.
 
     Raises:
-        TypeError, ValueError: it is not one.
+        TypeError, ValueError: it does not describe a version.
     """
-    origin = Origin(**document)
-    for text in (origin.url, origin.validator):
+    version = RemoteVersion(**document)
+    for text in (version.url, version.validator):
         if not (isinstance(text, str) and text.isascii() and text.isprintable()):
             raise TypeError(text)
-    length = origin.length
+    length = version.length
     if length is not None and not (isinstance(length, int) and length >= 0):
         raise TypeError(length)
-    return origin
+    return version

@@ -1,8 +1,8 @@
-"""What a schedule remembers on its volume: the files that it wrote, and what the last one was.
+"""The manifest of a schedule: which files on the volume it saved, and what the last one was.
 
-One small file for each schedule, ``.download-operator/{namespace}.{name}.json``, written after a
-file is committed. Whoever may write to the volume may write it too: it is read as any input is, and
-a file is only ever removed where it is still the very one that was written.
+There is one small file for each schedule, ``.download-operator/{namespace}.{name}.json``, written
+after a commit. Everybody who can write to the volume can write it too. So it is read like any other
+input, and a file is only removed while it is still the very file that the schedule saved.
 """
 
 import errno
@@ -12,97 +12,68 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from download_schedule.attempt.task import MAX_KEEP_LAST
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.validators import is_fresh
-from download_worker.volume.safe_paths import inside, locked, replace_file
+from download_worker.http.validators import is_weak_date
+from download_worker.volume.safe_paths import folder_lock, parent_folder, replace_file
 
 log = logging.getLogger(__name__)
 
 FOLDER: Final = ".download-operator"
-MAX_FILES: Final = 10_000
-"""Files remembered, oldest forgotten first; also the most that ``keepLast`` can be."""
+"""Folder on the volume with manifests and partial files."""
+MAX_FILES: Final = MAX_KEEP_LAST
+"""Files in a manifest; the oldest are forgotten first."""
 MAX_BYTES: Final = 16 * 1024**2
+"""Bytes of a manifest that are read."""
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Without waiting for somebody to write, if a pipe is in the file's place."""
+"""Flags that do not wait for a writer if the file is a named pipe."""
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_NUMBERS: Final = frozenset({"inode", "modified"})
+_OPTIONAL: Final = frozenset({"etag", "last_modified"})
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file that this schedule wrote."""
+class SavedFile:
+    """A file that the schedule saved."""
 
     path: str
     inode: int
     modified: int
     """Nanoseconds since 1970, as the file system has it."""
     source: str
+    """What the file was made from: its URL, and its format if that is not raw."""
     sha256: str
     etag: str | None = None
     last_modified: str | None = None
 
 
-_SHA256: Final = re.compile("[0-9a-f]{64}")
-_NUMBERS: Final = frozenset({"inode", "modified"})
-_OPTIONAL: Final = frozenset({"etag", "last_modified"})
-
-
-def _checked(item: Any) -> Written:
-    """Return a remembered file; its texts go into paths and headers.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
-    for name, value in item.items():
-        if value is None and name in _OPTIONAL:
-            continue
-        if not isinstance(value, int if name in _NUMBERS else str):
-            raise TypeError(name)
-        if isinstance(value, str) and not value.isprintable():
-            raise ValueError(name)
-    written = Written(**item)
-    if not _SHA256.fullmatch(written.sha256):
-        raise ValueError("sha256")
-    return written
-
-
-def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return ETag and Last-Modified where :func:`_checked` takes them, and they say something."""
-    told = headers.get("etag"), headers.get("last-modified")
-    etag, modified = (text if text and text.isprintable() else None for text in told)
-    return etag, None if modified and not etag and is_fresh(headers) else modified
-
-
-def _reduced(written: Written) -> Written:
-    """Forget what only matters of the last file: thousands of them have to fit into the memory."""
-    return replace(written, source="", etag=None, last_modified=None)
-
-
-@dataclass(slots=True)
-class Memory:
-    """The files that one schedule wrote, oldest first.
+class VolumeManifest:
+    """The files that one schedule saved, oldest first.
 
     Args:
         root: where the volume is mounted.
         owner: namespace and name of the schedule, with a dot between.
     """
 
-    root: Path
-    owner: str
-    files: list[Written] = field(default_factory=list)
+    def __init__(self, root: Path, owner: str) -> None:
+        self._root = root
+        self._owner = owner
+        self.files: list[SavedFile] = []
 
     @classmethod
-    def read(cls, root: Path, owner: str) -> "Memory":
-        """Read it; what is missing or unreadable is as if nothing had been written."""
-        memory = cls(root, owner)
+    def load(cls, root: Path, owner: str) -> "VolumeManifest":
+        """Read the manifest; one that is missing or unreadable is empty."""
+        manifest = cls(root, owner)
         try:
-            with inside(root, memory.path) as (folder, name):
+            with parent_folder(root, manifest.path) as (folder, name):
                 handle = os.open(name, _READ, dir_fd=folder)
             with os.fdopen(handle, "rb") as file:
-                memory.files = [_checked(item) for item in json.loads(file.read(MAX_BYTES))]
+                manifest.files = [_parse_file(item) for item in json.loads(file.read(MAX_BYTES))]
         except FileNotFoundError:
             pass
         except (
@@ -113,130 +84,172 @@ class Memory:
             TypeError,
             ValueError,
         ) as error:
-            log.warning("%s is not readable (%s): beginning anew", memory.path, error)
-        return memory
+            log.warning("%s cannot be read (%s): starting a new one", manifest.path, error)
+        return manifest
 
     @property
     def path(self) -> str:
-        """Where it is, below the root."""
-        return f"{FOLDER}/{self.owner}.json"
+        """Path of the manifest below the root."""
+        return f"{FOLDER}/{self._owner}.json"
 
-    def latest(self, source: str) -> Written | None:
-        """Return the last file, if it was made from *source* and is still there as it was."""
+    def last_file(self, source: str) -> SavedFile | None:
+        """Return the last file if it was made from *source* and is still there unchanged."""
         last = self.files[-1] if self.files else None
-        return last if last and last.source == source and self._is_there(last) else None
+        return last if last and last.source == source and self._is_intact(last) else None
 
-    def add(self, written: Written, keep_last: int | None) -> None:
-        """Remember *written*, and remove the oldest files beyond *keep_last* (None: none).
+    def record(self, saved: SavedFile, keep_last: int | None) -> None:
+        """Add *saved*, and remove the oldest files beyond *keep_last* (None: remove none).
 
-        Trouble is logged and no more: the file itself is safe.
+        Errors are logged and not raised, because the file itself is safe.
         """
         try:
-            with locked(self.root, self.path):
-                if not self._is_there(written):
-                    return  # another run was faster, and remembers its own
-                self.files = Memory.read(self.root, self.owner).files  # another run may have ended
-                self._add(written, keep_last)
+            with folder_lock(self._root, self.path):
+                if not self._is_intact(saved):
+                    return  # another run replaced it, and records its own
+                # Another run may have recorded a file since this one loaded the manifest.
+                self.files = VolumeManifest.load(self._root, self._owner).files
+                self._record(saved, keep_last)
         except (OSError, DownloadError) as error:
-            log.warning("what was written is not remembered, or not tidied up: %s", error)
+            log.warning("the file is not recorded, or older ones are not removed: %s", error)
 
-    def renew(
-        self, last: Written, headers: Mapping[str, str] | None, keep_last: int | None
+    def record_unchanged(
+        self, last: SavedFile, headers: Mapping[str, str] | None, keep_last: int | None
     ) -> None:
-        """Remember what its server says now of the *last* file, which is still the same.
+        """Record what the server says now about the *last* file, which is still the same.
 
         Args:
-            last: as it was remembered.
-            headers: of the answer that brought it again; None: it was not sent.
-            keep_last: as for :meth:`add`.
+            last: as it was recorded before.
+            headers: of the response that sent it again; None: the server did not send it.
+            keep_last: as for :meth:`record`.
         """
-        if headers is None:
-            return self.add(last, keep_last)
-        etag, modified = _validators(headers)
-        return self.add(replace(last, etag=etag, last_modified=modified), keep_last)
+        if headers is not None:
+            etag, modified = _validators(headers)
+            last = replace(last, etag=etag, last_modified=modified)
+        self.record(last, keep_last)
 
-    def _add(self, written: Written, keep_last: int | None) -> None:
-        this = written.path, written.inode, written.modified
-        if any((each.path, each.inode, each.modified) == this for each in self.files[:-1]):
-            return  # it is not new, and another run wrote a later one
-        old = [_reduced(each) for each in self.files if each.path != written.path]
-        excess = max(len(old) + 1 - (keep_last or MAX_FILES), 0)
-        if not excess and self.files[-1:] == [written]:
-            return
-        stuck = [each for each in old[:excess] if keep_last and not self._remove(each)]
-        self.files = [*stuck, *old[excess:], written][-MAX_FILES:]
-        document = json.dumps([asdict(each) for each in self.files])
-        replace_file(self.root, self.path, document.encode())
-
-    def check_free(self, path: str) -> None:
-        """Insist that no other schedule keeps a file, or its memory, at *path*.
+    def check_path(self, path: str) -> None:
+        """Check that *path* is free, or names a file of this schedule.
 
         Raises:
-            DownloadError: one does.
+            DownloadError: another schedule saved the file, or the path is reserved.
             OSError: the file system refuses.
         """
         if path.partition("/")[0].casefold() == FOLDER:
             raise DownloadError(
                 Reason.INVALID_PATH,
-                f"The path leads into {FOLDER}, where schedules keep their own: choose another.",
+                f"The path leads into {FOLDER}, which is reserved: choose another path.",
             )
         try:
-            found = self.stat(path)
+            inode_and_time = self._stat(path)
         except FileNotFoundError:
             return
-        if any(own.path == path and (own.inode, own.modified) == found for own in self.files):
+        if _has_file(self.files, path, inode_and_time):
             return
-        for owner in self._others():
-            for kept in Memory.read(self.root, owner).files:
-                if kept.path == path and (kept.inode, kept.modified) == found:
-                    raise DownloadError(
-                        Reason.UNSAFE_PATH,
-                        f"{path} is a file of the schedule {owner}: choose another path, "
-                        "for example with {namespace} and {name} in it.",
-                    )
+        for owner in self._other_owners():
+            if _has_file(VolumeManifest.load(self._root, owner).files, path, inode_and_time):
+                raise DownloadError(
+                    Reason.UNSAFE_PATH,
+                    f"{path} is a file of the schedule {owner}: choose another path, "
+                    "for example with {namespace} and {name} in it.",
+                )
 
-    def _others(self) -> list[str]:
-        with inside(self.root, self.path) as (folder, own), os.scandir(folder) as found:
-            names = [entry.name for entry in found if entry.name != own]
+    def describe(
+        self, path: str, inode: int, source: str, sha256: str, headers: Mapping[str, str]
+    ) -> SavedFile:
+        """Return the entry for a file that has just been committed.
+
+        Raises:
+            OSError: another run has replaced or removed the file already.
+        """
+        current_inode, modified = self._stat(path)
+        if current_inode != inode:
+            raise FileNotFoundError(errno.ENOENT, "another run has replaced it", path)
+        return SavedFile(path, inode, modified, source, sha256, *_validators(headers))
+
+    def _record(self, saved: SavedFile, keep_last: int | None) -> None:
+        if _has_file(self.files[:-1], saved.path, (saved.inode, saved.modified)):
+            return  # the file is not new, and another run has saved a later one
+        older = [_without_details(file) for file in self.files if file.path != saved.path]
+        excess = max(len(older) + 1 - (keep_last or MAX_FILES), 0)
+        is_recorded = bool(self.files) and self.files[-1] == saved
+        if is_recorded and not excess:
+            return
+        not_removed = [file for file in older[:excess] if keep_last and not self._remove(file)]
+        self.files = [*not_removed, *older[excess:], saved][-MAX_FILES:]
+        document = json.dumps([asdict(file) for file in self.files])
+        replace_file(self._root, self.path, document.encode())
+
+    def _other_owners(self) -> list[str]:
+        with parent_folder(self._root, self.path) as (folder, own), os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name != own]
         return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
-    def note(
-        self, path: str, inode: int, source: str, sha256: str, headers: Mapping[str, str]
-    ) -> Written:
-        """Return what to remember of a file just committed.
+    def _stat(self, path: str) -> tuple[int, int]:
+        """Return inode and time of modification, which together tell one file from another.
 
         Raises:
-            OSError: it is gone already; what is there may be another run's.
+            OSError: the file is not there.
         """
-        found, modified = self.stat(path)
-        if found != inode:
-            raise FileNotFoundError(errno.ENOENT, "another file is there", path)
-        return Written(path, inode, modified, source, sha256, *_validators(headers))
+        with parent_folder(self._root, path, create=False) as (folder, name):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return status.st_ino, status.st_mtime_ns
 
-    def stat(self, path: str) -> tuple[int, int]:
-        """Return inode and time of modification of a file.
-
-        Raises:
-            OSError: it is not there.
-        """
-        with inside(self.root, path, make=False) as (folder, name):
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return found.st_ino, found.st_mtime_ns
-
-    def _is_there(self, written: Written) -> bool:
+    def _is_intact(self, saved: SavedFile) -> bool:
+        """Return whether the file is still the one that was saved."""
         with suppress(OSError, DownloadError):
-            return self.stat(written.path) == (written.inode, written.modified)
+            return self._stat(saved.path) == (saved.inode, saved.modified)
         return False
 
-    def _remove(self, old: Written) -> bool:
-        """Tell whether it is gone."""
-        if not self._is_there(old):
+    def _remove(self, saved: SavedFile) -> bool:
+        """Remove a file beyond keepLast; return whether it is gone."""
+        if not self._is_intact(saved):
             return True
         try:
-            with inside(self.root, old.path, make=False) as (folder, name):
+            with parent_folder(self._root, saved.path, create=False) as (folder, name):
                 os.unlink(name, dir_fd=folder)
         except OSError as error:
-            log.warning("%s, beyond keepLast, cannot be removed: %s", old.path, error)
+            log.warning("%s, beyond keepLast, cannot be removed: %s", saved.path, error)
             return False
-        log.info("removed %s, beyond keepLast", old.path)
+        log.info("removed %s, beyond keepLast", saved.path)
         return True
+
+
+def _has_file(files: list[SavedFile], path: str, inode_and_time: tuple[int, int]) -> bool:
+    return any(
+        file.path == path and (file.inode, file.modified) == inode_and_time for file in files
+    )
+
+
+def _without_details(saved: SavedFile) -> SavedFile:
+    """Drop what only matters for the last file, so that thousands fit into the manifest."""
+    return replace(saved, source="", etag=None, last_modified=None)
+
+
+def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return ETag and Last-Modified, each only if it can be read back and is of use."""
+    etag = _printable(headers.get("etag"))
+    modified = _printable(headers.get("last-modified"))
+    return etag, None if modified and not etag and is_weak_date(headers) else modified
+
+
+def _printable(text: str | None) -> str | None:
+    return text if text and text.isprintable() else None
+
+
+def _parse_file(item: Any) -> SavedFile:
+    """Read an entry, whose texts go into paths and headers.
+
+    Raises:
+        AttributeError, TypeError, ValueError: it does not describe a file.
+    """
+    for name, value in item.items():
+        if value is None and name in _OPTIONAL:
+            continue
+        if not isinstance(value, int if name in _NUMBERS else str):
+            raise TypeError(name)
+        if isinstance(value, str) and not value.isprintable():
+            raise ValueError(name)
+    saved = SavedFile(**item)
+    if not _SHA256.fullmatch(saved.sha256):
+        raise ValueError("sha256")
+    return saved

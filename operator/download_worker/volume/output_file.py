@@ -1,161 +1,178 @@
-"""One file on its way to its name: noted as it grows, on the disk before it is seen."""
+"""The file of one attempt: its bytes are on the disk before it gets its name."""
 
 import errno
 import logging
 import os
 import stat
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from download_worker.http.validators import Origin
-from download_worker.volume.checksum_log import SUFFIX, Journal
-from download_worker.volume.partial_files import Part
+from download_worker.http.validators import RemoteVersion
+from download_worker.sink import Chunk, Sink
+from download_worker.volume.checksum_log import SUFFIX, ChecksumLog
+from download_worker.volume.partial_files import PartialFile
 from download_worker.volume.safe_paths import (
-    Chunk,
-    open_folder,
+    open_parent_folder,
     remove,
     write_all,
     write_past_cache,
 )
+from download_worker.writer import BLOCK_BYTES
 
 log = logging.getLogger(__name__)
 
 SYNC_SECONDS: Final = 5.0
-"""What a crash of the whole machine may cost."""
-NOTE_BYTES: Final = 1024 * 1024
-"""What the death of the process may cost."""
+"""Seconds of work that a crash of the machine may cost."""
+LOG_BYTES: Final = BLOCK_BYTES
+"""Bytes that the death of the process may cost."""
 
 
-class File:
-    """A file on its way to its name.
+class OutputFile(Sink):
+    """Writes to a partial file, which a commit gives its name.
 
     Args:
-        part: is the file's as long as it has no name; released if this raises.
+        partial: takes the bytes, after those that are verified. The output file owns it from here
+            on, and releases it if this raises.
         root: folder that exists.
-        path: what the file will be called, below it.
-        origin: what the server said of the whole file; None: a later attempt cannot go on.
-        size: bytes of the part that stay.
-        sha256: of those.
-        check: asked just before the file gets its name; raises if it must not have it. None: it
-            may replace anything.
+        path: of the file, below the root.
+        version: version of the file on its server; None: a later attempt cannot resume.
+        log_bytes: bytes between two lines of the checksum log.
+        sync_seconds: seconds between two moments at which everything is brought to the disk.
 
     Attributes:
-        inode: of the file; where there is another at its path, another run was faster.
+        path: as given.
+        inode: of the file. If the path has another one after the commit, another run was faster.
 
     Raises:
-        DownloadError: the path is not one below *root*.
+        DownloadError: the path does not name a file below *root*.
         OSError: the file system refuses.
     """
 
     def __init__(
         self,
-        part: Part,
+        partial: PartialFile,
         root: Path,
         path: str,
-        origin: Origin | None = None,
-        size: int = 0,
-        sha256: str = "",
-        check: Callable[[], None] | None = None,
+        version: RemoteVersion | None = None,
+        *,
+        log_bytes: int = LOG_BYTES,
+        sync_seconds: float = SYNC_SECONDS,
     ) -> None:
         try:
-            self._target, self._name = open_folder(root, path)
+            self._folder, self._name = open_parent_folder(root, path)
         except BaseException:
-            part.release(resumable=False)
+            partial.release(resumable=False)
             raise
-        self._part = part
-        self._origin = origin
-        self._check = check
-        self.inode = os.fstat(part.file).st_ino
-        self._size = self._noted = size
-        self._reached = (size, sha256)
+        self.path = path
+        self.inode = os.fstat(partial.file).st_ino
+        self._partial = partial
+        self._version = version
+        self._log_bytes = log_bytes
+        self._sync_seconds = sync_seconds
+        self._size = self._logged = partial.size
+        self._checkpoint = (partial.size, partial.digest.hexdigest())
         self._synced_at = time.monotonic()
-        self._open = True
+        self._is_open = True
         try:
-            _check_target(self._target, self._name)
-            os.ftruncate(part.file, size)
-            os.lseek(part.file, size, os.SEEK_SET)
-            if part.journal:
-                part.journal.rewind(size, sha256)
+            _check_replaceable(self._folder, self._name)
+            os.ftruncate(partial.file, partial.size)
+            os.lseek(partial.file, partial.size, os.SEEK_SET)
+            if partial.log:
+                partial.log.rewind(*self._checkpoint)
         except OSError:
-            self.abandon(resumable=False)
+            self.discard()
             raise
 
     def write(self, chunk: Chunk) -> None:
         """Append *chunk*."""
-        whole = len(chunk) == NOTE_BYTES and self._size % NOTE_BYTES == 0
-        (write_past_cache if whole else write_all)(self._part.file, chunk)
+        if len(chunk) == BLOCK_BYTES and self._size % BLOCK_BYTES == 0:
+            write_past_cache(self._partial.file, chunk)
+        else:
+            write_all(self._partial.file, chunk)
         self._size += len(chunk)
 
     def checkpoint(self, sha256: str) -> None:
-        """Note how far it is, at every mebibyte; bring it to the disk if it is time."""
-        self._reached = (self._size, sha256)
-        if self._origin is None:
+        """Log the digest once there is a mebibyte more, and sync every few seconds."""
+        self._checkpoint = (self._size, sha256)
+        if self._version is None:
             return
-        if time.monotonic() - self._synced_at >= SYNC_SECONDS:
-            self._sync(self._origin)
-        elif self._size - self._noted >= NOTE_BYTES:
-            self._note(self._origin)
+        if time.monotonic() - self._synced_at >= self._sync_seconds:
+            self._sync(self._version)
+        elif self._size - self._logged >= self._log_bytes:
+            self._log(self._version)
 
-    def commit(self, sha256: str) -> None:
-        """Bring the bytes to the disk, then the name: after a crash there is all or nothing."""
-        del sha256
-        part = self._part
+    def commit(self, sha256: str) -> str | None:  # noqa: ARG002 - a subclass records it
+        """Bring the bytes to the disk, then the name: a crash leaves the whole file or none.
+
+        Return the path.
+        """
+        partial = self._partial
         self._flush()
-        if self._check:
-            self._check()
-        os.rename(part.name, self._name, src_dir_fd=part.folder, dst_dir_fd=self._target)
-        os.fsync(self._target)
-        remove(part.folder, part.name + SUFFIX)
-        self._open = False
-        part.close()
-        os.close(self._target)
+        self.check_path()
+        os.rename(partial.name, self._name, src_dir_fd=partial.folder, dst_dir_fd=self._folder)
+        os.fsync(self._folder)
+        remove(partial.folder, partial.name + SUFFIX)
+        self._is_open = False
+        partial.close()
+        os.close(self._folder)
+        return self.path
 
-    def abandon(self, resumable: bool) -> None:
-        """Leave the part for a later attempt, if that can go on with it; else remove it."""
-        if not self._open:
+    def check_path(self) -> None:
+        """Raise DownloadError if the file must not have its path. Asked just before it gets it."""
+
+    def discard(self) -> None:
+        """Remove the partial file."""
+        self._release(resumable=False)
+
+    def suspend(self) -> None:
+        """Leave the partial file to a later attempt, if that can resume with it."""
+        self._release(resumable=self._version is not None)
+
+    def _release(self, resumable: bool) -> None:
+        if not self._is_open:
             return
-        self._open = False
-        os.close(self._target)
+        self._is_open = False
+        os.close(self._folder)
         try:
-            if resumable and self._origin and self._reached[0]:
-                self._sync(self._origin)
+            size, _ = self._checkpoint
+            if resumable and self._version and size:
+                self._sync(self._version)
         except OSError as error:
-            log.warning("what was fetched is not all on the disk: %s", error)
+            log.warning("not every byte fetched is on the disk: %s", error)
         finally:
-            self._part.release(resumable and self._origin is not None)
+            self._partial.release(resumable and self._version is not None)
 
-    def _sync(self, origin: Origin) -> None:
+    def _sync(self, version: RemoteVersion) -> None:
         self._flush()
-        journal = self._note(origin)
-        journal.sync()
-        os.fsync(self._part.folder)
+        checksum_log = self._log(version)
+        checksum_log.sync()
+        os.fsync(self._partial.folder)
         self._synced_at = time.monotonic()
 
     def _flush(self) -> None:
-        """Bring the bytes to the disk. What failed here once may seem well the next time."""
+        """Bring the bytes to the disk. The kernel reports lost bytes only once."""
         try:
-            os.fsync(self._part.file)
+            os.fsync(self._partial.file)
         except OSError:
-            self._origin = None
+            self._version = None  # nobody may resume with this file
             raise
 
-    def _note(self, origin: Origin) -> Journal:
-        part = self._part
-        if part.journal is None:
-            part.journal = Journal.create(part.folder, part.name, origin)
-        part.journal.note(*self._reached)
-        self._noted = self._reached[0]
-        return part.journal
+    def _log(self, version: RemoteVersion) -> ChecksumLog:
+        partial = self._partial
+        if partial.log is None:
+            partial.log = ChecksumLog.create(partial.folder, partial.name, version)
+        partial.log.append(*self._checkpoint)
+        self._logged, _ = self._checkpoint
+        return partial.log
 
 
-def _check_target(folder: int, name: str) -> None:
-    """Insist on nothing, a file or a link where the file is to be: those can be replaced.
+def _check_replaceable(folder: int, name: str) -> None:
+    """Check that the name is free, or names a file or a link, which a rename replaces.
 
     Raises:
-        OSError: it is something else.
+        OSError: it names something else.
     """
     with suppress(FileNotFoundError):
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode

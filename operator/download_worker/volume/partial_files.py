@@ -1,9 +1,6 @@
-"""Files that are not complete yet: a later attempt goes on where an earlier one ended.
+"""Partial files: an attempt writes one, and a later attempt resumes with what is right in it.
 
-A part lies beside its journal. Whoever writes to a part holds its lock, which the kernel takes back
-when the process dies: what can be locked is a leftover. Of a leftover counts the longest beginning
-of which the journal has the digest, whatever became of it: killed attempts, crashed machines and
-other hands on the volume cost bytes, and never bring a wrong one.
+See the package's docstring for their layout and life.
 """
 
 import fcntl
@@ -14,164 +11,197 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from download_schedule.attempt.folders import open_folder
 from download_worker.errors import StoppedError
-from download_worker.http.validators import Origin
-from download_worker.volume.checksum_log import SUFFIX, Journal
-from download_worker.volume.safe_paths import NEW_FILE, open_folder, remove
+from download_worker.http.validators import RemoteVersion
+from download_worker.volume.checksum_log import SUFFIX, ChecksumLog
+from download_worker.volume.safe_paths import NEW_FILE, remove
 
 ABANDONED_SECONDS: Final = 8 * 24 * 3600
-"""After which nobody is at a part any more: a run may take seven days, clocks differ."""
+"""Age at which nobody can be writing to a partial file any more: a run takes at most seven days,
+and clocks differ."""
 
-_PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
-_BLOCK: Final = 1024 * 1024
+_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What follows the prefix in the name of a partial file."""
+_BLOCK_BYTES: Final = 1024 * 1024
 
 
-class Part:
-    """An incomplete file, open and locked."""
+class PartialFile:
+    """An incomplete file, open and locked. Once it is verified, it is a resume point.
 
-    def __init__(self, folder: int, name: str, file: int, journal: Journal | None = None) -> None:
+    Attributes:
+        folder: descriptor of its folder.
+        name: in that folder.
+        file: descriptor of the file itself.
+        log: its checksum log; None until there is something to log.
+        size: bytes that are verified.
+        digest: ``hashlib`` object that has hashed those.
+    """
+
+    def __init__(self, folder: int, name: str, file: int, log: ChecksumLog | None = None) -> None:
         self.folder = folder
         self.name = name
         self.file = file
-        self.journal = journal
+        self.log = log
+        self.size = 0
+        self.digest: Any = hashlib.sha256()
 
-    def read(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from *start* to before *end* in blocks."""
-        while block := os.pread(self.file, min(_BLOCK, end - start), start):
-            start += len(block)
-            yield block
+    @property
+    def version(self) -> RemoteVersion:
+        """The version of the file on its server. Only a file with a log has one."""
+        if self.log is None:
+            raise ValueError(f"{self.name} has no checksum log")
+        return self.log.version
 
-    def length(self) -> int:
-        """Return how many bytes it has."""
-        return os.fstat(self.file).st_size
+    def verify(self, stopped: Callable[[], bool]) -> None:
+        """Find the longest prefix that the log confirms, and hash all of it but its last byte.
+
+        Without that byte there is always something left to ask the server for.
+
+        Raises:
+            StoppedError: *stopped* returned true between two blocks.
+        """
+        if self.log is None:
+            return
+        longest = min(os.fstat(self.file).st_size, self.log.version.length or sys.maxsize)
+        digest, position = hashlib.sha256(), 0
+        with suppress(OSError):  # bytes that cannot be read any more are fetched again
+            for size, sha256 in self.log.prefixes():
+                if not position < size <= longest:
+                    return
+                if stopped():
+                    raise StoppedError
+                self._hash(digest, position, size - 1)
+                without_last = digest.copy()
+                self._hash(digest, size - 1, size)
+                if digest.hexdigest() != sha256:
+                    return
+                position = size
+                self.size, self.digest = size - 1, without_last
 
     def release(self, resumable: bool) -> None:
-        """Leave it for a later attempt, if that can go on with it; else remove it."""
+        """Leave the file to a later attempt if it can resume with it; otherwise remove it."""
         try:
-            if not (resumable and self.journal):
+            if not (resumable and self.log):
                 remove(self.folder, self.name)
                 remove(self.folder, self.name + SUFFIX)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Give up the lock."""
-        if self.journal:
-            self.journal.close()
+        """Close the file, which gives up the lock."""
+        if self.log:
+            self.log.close()
         os.close(self.file)
         os.close(self.folder)
 
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A part that may be gone on with."""
-
-    part: Part
-    origin: Origin
-    size: int
-    """Bytes that are known to be right; the server has at least one more."""
-    digest: Any
-    """``hashlib`` object that has taken those."""
+    def _hash(self, digest: Any, start: int, end: int) -> None:
+        """Hash the bytes from *start* to before *end*."""
+        while block := os.pread(self.file, min(_BLOCK_BYTES, end - start), start):
+            start += len(block)
+            digest.update(block)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of one owner, in one folder.
+class PartialFiles:
+    """The partial files of one schedule, in one folder.
 
     Args:
         root: folder that exists.
         folder: below it; empty: the root itself.
-        owner: whose they are; at most 200 bytes, so that the names fit.
+        prefix: of their names, at most 200 bytes.
     """
 
-    root: Path
-    folder: str
-    owner: str
+    def __init__(self, root: Path, folder: str, prefix: str) -> None:
+        self._root = root
+        self._folder = folder
+        self._prefix = prefix
 
-    def new(self) -> Part:
-        """Return an empty part.
+    def create(self) -> PartialFile:
+        """Create an empty one.
 
         Raises:
             OSError: the file system refuses.
         """
-        folder = self._open()
+        folder = self._open_folder()
         try:
             while True:
-                name = f".{self.owner}.{os.urandom(8).hex()}.part"
+                name = f".{self._prefix}.{os.urandom(8).hex()}.part"
                 file = os.open(name, NEW_FILE, 0o644, dir_fd=folder)
-                if _is_ours(file):
-                    return Part(folder, name, file)
+                if _lock_new(file):
+                    return PartialFile(folder, name, file)
                 os.close(file)
         except OSError:
             os.close(folder)
             raise
 
-    def leftover(self, url: str, stopped: Callable[[], bool]) -> Leftover | None:
-        """Return the newest leftover of *url* that can be used, locked; remove all others.
+    def find_resume_point(self, url: str, stopped: Callable[[], bool]) -> PartialFile | None:
+        """Return the newest one for *url* that a download can resume with; remove all others.
 
         Args:
-            url: as it was asked for.
-            stopped: asked between two mebibytes, all of which are hashed, whether to give up.
+            url: address of the first request.
+            stopped: asked between two blocks, all of which are hashed, whether to give up.
 
         Raises:
             OSError: the file system refuses.
-            StoppedError: it was to give up; what was not looked at is still there.
+            StoppedError: *stopped* returned true; what was not looked at yet stays.
         """
-        found: Leftover | None = None
-        for part in self._unlocked():
-            try:
-                usable = None if found else _usable(part, url, stopped)
-            except StoppedError:
-                part.release(resumable=True)
-                raise
-            if usable:
-                found = usable
+        chosen: PartialFile | None = None
+        for partial in self._unlocked():
+            if chosen is None and partial.log and partial.log.version.url == url:
+                try:
+                    partial.verify(stopped)
+                except StoppedError:
+                    partial.release(resumable=True)
+                    raise
+            if chosen is None and partial.size:
+                chosen = partial
             else:
-                part.release(resumable=False)
-        return found
+                partial.release(resumable=False)
+        return chosen
 
-    def _unlocked(self) -> Iterator[Part]:
-        folder = self._open()
+    def _unlocked(self) -> Iterator[PartialFile]:
+        """Yield those that nobody is writing to, newest first."""
+        folder = self._open_folder()
         try:
-            for name in _by_age(folder, self.owner):
-                if file := _locked(folder, name):
-                    yield Part(os.dup(folder), name, file, Journal.open(folder, name))
+            for name in _newest_first(folder, self._prefix):
+                if file := _lock(folder, name):
+                    yield PartialFile(os.dup(folder), name, file, ChecksumLog.open(folder, name))
         finally:
             os.close(folder)
 
-    def _open(self) -> int:
-        return open_folder(self.root, f"{self.folder}/part" if self.folder else "part")[0]
+    def _open_folder(self) -> int:
+        return open_folder(self._root, [self._folder] if self._folder else [], create=True)
 
 
-def _by_age(folder: int, owner: str) -> list[str]:
-    """Return the parts of *owner*, newest first; remove journals whose part is gone."""
-    names = {name for name in os.listdir(folder) if name.startswith(f".{owner}.")}
+def _newest_first(folder: int, prefix: str) -> list[str]:
+    """Return the names of partial files; remove logs whose partial file is gone."""
+    names = {name for name in os.listdir(folder) if name.startswith(f".{prefix}.")}
     for name in names:
-        part = name.removesuffix(SUFFIX)
-        if part != name and _is_part(part, owner) and part not in names:
+        partial_name = name.removesuffix(SUFFIX)
+        is_log = partial_name != name and _is_partial(partial_name, prefix)
+        if is_log and partial_name not in names:
             remove(folder, name)
-    ages: dict[str, int] = {}
+    modified: dict[str, int] = {}
     for name in names:
-        if not _is_part(name, owner):
-            continue
-        with suppress(FileNotFoundError):
-            ages[name] = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
-    return sorted(ages, key=ages.__getitem__, reverse=True)
+        if _is_partial(name, prefix):
+            with suppress(FileNotFoundError):
+                modified[name] = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
+    return sorted(modified, key=modified.__getitem__, reverse=True)
 
 
-def _is_part(name: str, owner: str) -> bool:
-    """Whether it is *owner*'s, and not of somebody whose name begins with that."""
-    return bool(_PART.fullmatch(name.removeprefix(f".{owner}")))
+def _is_partial(name: str, prefix: str) -> bool:
+    """Return whether it has exactly this prefix, and not a longer one that starts like it."""
+    return bool(_NAME.fullmatch(name.removeprefix(f".{prefix}")))
 
 
-def _locked(folder: int, name: str) -> int | None:
-    """Return the open file if nobody else is at it, and it still has that name.
+def _lock(folder: int, name: str) -> int | None:
+    """Return the open file if nobody else is using it and it still has that name.
 
-    Where the file system has no locks, nobody is ever known not to be: it only goes once it is old.
+    Without lock support we cannot tell whether the file is in use, so it is only deleted once it is
+    older than :data:`ABANDONED_SECONDS`.
     """
     try:
         file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -179,8 +209,8 @@ def _locked(folder: int, name: str) -> int | None:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        same = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if os.path.samestat(os.fstat(file), same) and same.st_nlink == 1:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(os.fstat(file), status) and status.st_nlink == 1:
             return file
     except BlockingIOError:
         pass
@@ -192,39 +222,12 @@ def _locked(folder: int, name: str) -> int | None:
     return None
 
 
-def _is_ours(file: int) -> bool:
-    """Lock a new part; false if another run took it for a leftover before that."""
+def _lock_new(file: int) -> bool:
+    """Lock a new file; return False if another run took it for an abandoned one before that."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # no locks here: nobody will take it
+        return True  # without locks nobody takes it
     return os.fstat(file).st_nlink == 1
-
-
-def _usable(part: Part, url: str, stopped: Callable[[], bool]) -> Leftover | None:
-    journal = part.journal
-    if journal is None or journal.origin.url != url:
-        return None
-    longest = min(part.length(), journal.origin.length or sys.maxsize)
-    digest, read, found = hashlib.sha256(), 0, None
-    with suppress(OSError):  # what cannot be read any more is fetched again
-        for size, sha256 in journal.entries():
-            if not read < size <= longest:
-                break
-            if stopped():
-                raise StoppedError
-            _update(digest, part, read, size - 1)
-            # Without the last byte, so that there is always something to ask for.
-            before = digest.copy()
-            _update(digest, part, size - 1, size)
-            if digest.hexdigest() != sha256:
-                break
-            read, found = size, Leftover(part, journal.origin, size - 1, before)
-    return found if found and found.size else None
-
-
-def _update(digest: Any, part: Part, start: int, end: int) -> None:
-    for block in part.read(start, end):
-        digest.update(block)

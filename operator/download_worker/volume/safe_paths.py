@@ -1,8 +1,4 @@
-"""Folders and files below a root.
-
-No part of a path is followed where it is a symbolic link, so that nothing that lies on a shared
-volume leads out of it.
-"""
+"""Files below the root of a volume, which nothing that lies there can lead out of."""
 
 import errno
 import fcntl
@@ -10,56 +6,23 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from download_schedule.attempt.folders import open_folder
 from download_worker.errors import DownloadError, Reason
+from download_worker.sink import Chunk
 
-MAX_PART: Final = 255
-"""Bytes of one part of a path, by the usual file systems."""
+MAX_PART_BYTES: Final = 255
+"""Longest name of a file or folder on the usual file systems."""
 NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags that create a file, and fail where anything is already."""
 
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
-"""Linux has it."""
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-Chunk = bytes | bytearray | memoryview
-
-
-class Sink(Protocol):
-    """Takes the bytes of one attempt."""
-
-    def write(self, chunk: Chunk) -> None:
-        """Take the next bytes."""
-
-    def checkpoint(self, sha256: str) -> None:
-        """Make what was written so far, of that digest, survive this process."""
-
-    def commit(self, sha256: str) -> None:
-        """Keep what was written, of that digest."""
-
-    def abandon(self, resumable: bool) -> None:
-        """Do not keep it, but for a later attempt if *resumable*; nothing happens after
-        :meth:`commit`."""
-
-
-class Nowhere:
-    """Keeps nothing."""
-
-    def write(self, chunk: Chunk) -> None:
-        """Take the next bytes."""
-
-    def checkpoint(self, sha256: str) -> None:
-        """Keep nothing."""
-
-    def commit(self, sha256: str) -> None:
-        """Keep nothing."""
-
-    def abandon(self, resumable: bool) -> None:
-        """Keep nothing."""
+"""Flag for writing past the page cache; only Linux has it."""
 
 
 def write_all(file: int, data: Chunk) -> None:
-    """Write *data*, all of it: one write may take less than it is given.
+    """Write all of *data*; a single write may take less than it is given.
 
     Raises:
         OSError: the file system refuses.
@@ -70,10 +33,10 @@ def write_all(file: int, data: Chunk) -> None:
 
 
 def write_past_cache(file: int, data: Chunk) -> None:
-    """Write *data* straight to the disk, or as :func:`write_all` does where that cannot be.
+    """Write *data* straight to the disk, or like :func:`write_all` where that is not possible.
 
-    It can be where memory, length and offset are whole pages, on most file systems. It saves one
-    copy of all bytes, the room for it, and the wait for the disk at the end.
+    On most file systems it is possible where memory, length and offset are whole pages. It saves a
+    copy of every byte, the memory for that copy, and the wait for the disk at the end.
 
     Raises:
         OSError: the file system refuses.
@@ -91,34 +54,90 @@ def write_past_cache(file: int, data: Chunk) -> None:
 
 
 def replace_file(root: Path, path: str, data: bytes) -> None:
-    """Write a small file below *root*: after a crash there is the old one or the new one.
+    """Replace a small file below *root*. A crash leaves the old file or the new one.
 
     Raises:
-        DownloadError: the path is not one below *root*.
+        DownloadError: the path does not name a file below *root*.
         OSError: the file system refuses.
     """
-    with inside(root, path) as (folder, name):
+    with parent_folder(root, path) as (folder, name):
         _replace(folder, name, data)
         os.fsync(folder)
 
 
 @contextmanager
-def locked(root: Path, path: str) -> Iterator[None]:
-    """Keep others that do the same out of the folder of *path*, where the file system has locks.
+def folder_lock(root: Path, path: str) -> Iterator[None]:
+    """Lock the folder of *path* against others that do the same, if the file system has locks.
 
     Raises:
-        DownloadError: the path is not one below *root*.
+        DownloadError: the path does not name a file below *root*.
         OSError: the file system refuses.
     """
-    with inside(root, path) as (folder, _):
+    with parent_folder(root, path) as (folder, _):
         with suppress(OSError):
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
 
 
+def remove(folder: int, name: str) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+@contextmanager
+def parent_folder(root: Path, path: str, *, create: bool = True) -> Iterator[tuple[int, str]]:
+    """Open the folder of the file *path*; yield its descriptor and the file's name.
+
+    Args:
+        root: folder that exists.
+        path: below it.
+        create: whether to create the folders that are missing; otherwise that is an OSError.
+
+    Raises:
+        DownloadError: the path does not name a file below *root*.
+        OSError: the file system refuses.
+    """
+    folder, name = open_parent_folder(root, path, create=create)
+    try:
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
+def open_parent_folder(root: Path, path: str, *, create: bool = True) -> tuple[int, str]:
+    """Do as :func:`parent_folder` does, for a caller that closes the descriptor itself.
+
+    Raises:
+        DownloadError: the path does not name a file below *root*.
+        OSError: the file system refuses.
+    """
+    *folders, name = _split(path)
+    return open_folder(root, folders, create=create), name
+
+
+def _split(path: str) -> list[str]:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise DownloadError(
+            Reason.INVALID_PATH,
+            "The path must name a file below the volume's root: leave out empty, . and .. parts.",
+        )
+    if any(len(os.fsencode(part)) > MAX_PART_BYTES for part in parts):
+        raise DownloadError(
+            Reason.INVALID_PATH,
+            f"A part of the path is longer than {MAX_PART_BYTES} bytes: shorten it.",
+        )
+    return parts
+
+
 def _replace(folder: int, name: str, data: bytes) -> None:
     temporary = f".{name}.new"
-    remove(folder, temporary)  # of a process that was killed
+    remove(folder, temporary)  # a process that was killed may have left one
     file = os.open(temporary, NEW_FILE, 0o644, dir_fd=folder)
     try:
         write_all(file, data)
@@ -129,81 +148,3 @@ def _replace(folder: int, name: str, data: bytes) -> None:
         raise
     finally:
         os.close(file)
-
-
-def remove(folder: int, name: str) -> None:
-    """Remove a file if it is there.
-
-    Raises:
-        OSError: the file system refuses.
-    """
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
-
-
-@contextmanager
-def inside(root: Path, path: str, *, make: bool = True) -> Iterator[tuple[int, str]]:
-    """Open the folder of *path* below *root* and yield it, with the file's name.
-
-    Args:
-        root: folder that exists.
-        path: below it.
-        make: whether to make what is missing of the folder; else that is an OSError.
-
-    Raises:
-        DownloadError: the path is not one below *root*.
-        OSError: the file system refuses.
-    """
-    folder, name = open_folder(root, path, make=make)
-    try:
-        yield folder, name
-    finally:
-        os.close(folder)
-
-
-def open_folder(root: Path, path: str, *, make: bool = True) -> tuple[int, str]:
-    """Open the folder of *path* as :func:`inside` does; return it and the file's name.
-
-    Raises:
-        DownloadError: the path is not one below *root*.
-        OSError: the file system refuses.
-    """
-    *folders, name = _parts(path)
-    return _descend(root, folders, make), name
-
-
-def _parts(path: str) -> list[str]:
-    parts = path.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise DownloadError(
-            Reason.INVALID_PATH,
-            "The path must lead to a file below the volume's root: leave out . and .. in it.",
-        )
-    if any(len(os.fsencode(part)) > MAX_PART for part in parts):
-        raise DownloadError(
-            Reason.INVALID_PATH, f"A part of the path is longer than {MAX_PART} bytes: shorten it."
-        )
-    return parts
-
-
-def _descend(root: Path, folders: list[str], make: bool) -> int:
-    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in folders:
-        try:
-            below = _enter(here, name, make)
-        finally:
-            os.close(here)
-        here = below
-    return here
-
-
-def _enter(folder: int, name: str, make: bool) -> int:
-    try:
-        return os.open(name, _FOLDER, dir_fd=folder)
-    except FileNotFoundError:
-        if not make:
-            raise
-    with suppress(FileExistsError):  # another run of the same moment was faster
-        os.mkdir(name, 0o755, dir_fd=folder)
-        os.fsync(folder)
-    return os.open(name, _FOLDER, dir_fd=folder)

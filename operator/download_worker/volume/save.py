@@ -1,113 +1,155 @@
-"""Keep a file on a file system, and remember it there."""
+"""Download to a volume: resume, ask only for what is new, save, record."""
 
-import dataclasses
 import hashlib
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from download_schedule.attempt.result import Result
-from download_worker.download import Order, Surroundings, download
-from download_worker.http.messages import Response
-from download_worker.http.validators import Known, origin_of
-from download_worker.volume.manifest import FOLDER, Memory
-from download_worker.volume.output_file import File
-from download_worker.volume.partial_files import Leftover, Parts
-from download_worker.volume.safe_paths import Sink
+from download_worker.download import Convert, DownloadRequest, download
+from download_worker.http.curl import Progress, StopFlag
+from download_worker.http.messages import NOT_MODIFIED, Response
+from download_worker.http.validators import PreviousFile, RemoteVersion, remote_version
+from download_worker.sink import Sink
+from download_worker.volume.manifest import FOLDER, SavedFile, VolumeManifest
+from download_worker.volume.output_file import OutputFile
+from download_worker.volume.partial_files import PartialFile, PartialFiles
 
 log = logging.getLogger(__name__)
 
-MAX_OWNER: Final = 200
+MAX_PREFIX_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file goes, and what is remembered of it."""
+class VolumeTarget:
+    """Where on a volume the file goes, and what is recorded about it."""
 
     root: Path
     """Folder that exists."""
-    owner: str
-    """Whose parts and memory these are; see :func:`owner_name`."""
+    file_prefix: str
+    """Names the manifest and the partial files; see :func:`file_prefix`."""
     path: Callable[[Response], str]
-    """Says what the file will be called, below the root."""
+    """Returns the file's path below the root."""
+    location: Callable[[str], str]
+    """Returns what the result calls that path."""
     source: str
-    """What the file is made from; another source is another file."""
-    hidden: str = FOLDER
-    """Folder of the parts; empty: the root itself."""
+    """What the file is made from; a file from another source is another file."""
+    hidden_folder: str = FOLDER
+    """Folder for partial files; empty: the root itself."""
+    has_manifest: bool = True
     only_if_changed: bool = False
-    remember: bool = True
     keep_last: int | None = None
 
 
-def owner_name(whole: str) -> str:
-    """Return a name for somebody's own files, of at most 200 bytes, that starts as *whole* does."""
-    encoded = os.fsencode(whole)
-    if len(encoded) <= MAX_OWNER:
-        return whole
+def file_prefix(name: str) -> str:
+    """Return *name*, shortened to 200 bytes with a hash if it is longer."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= MAX_PREFIX_BYTES:
+        return name
     return f"{encoded[:160].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:32]}"
 
 
-def keep(order: Order, place: Place, around: Surroundings) -> tuple[Result, str]:
-    """Download to *place*; return the result and where in it the file is.
-
-    Args:
-        order: what to fetch.
-        place: where to.
-        around: everything else; its sink and leftover are chosen here.
+def save_to_volume(
+    request: DownloadRequest,
+    target: VolumeTarget,
+    *,
+    progress: Progress,
+    stopped: StopFlag,
+    convert: Convert | None = None,
+) -> Result:
+    """Download a file to *target*; the arguments are those of :func:`download`.
 
     Raises:
         DownloadError: the attempt failed.
         OSError: the file system refuses.
     """
-    memory = Memory.read(place.root, place.owner) if place.remember else None
-    last = memory.latest(place.source) if memory and place.only_if_changed else None
-    if last and around.convert is None and order.sha256 not in (None, last.sha256):
-        last = None  # another file is wanted now
-    known = Known(last.sha256, last.etag, last.last_modified) if last else None
-    plain = around.convert is None and not order.compressed
-    resumable = plain and order.request.method == "GET"
-    parts = Parts(place.root, place.hidden, place.owner)
-    opened: list[tuple[File, str, Response]] = []
+    manifest = VolumeManifest.load(target.root, target.file_prefix) if target.has_manifest else None
+    last = _last_file(manifest, target, request, convert) if manifest else None
+    partial_files = PartialFiles(target.root, target.hidden_folder, target.file_prefix)
+    can_resume = not convert and not request.compressed and request.http.method == "GET"
+    resume_point = partial_files.find_resume_point(request.http.url if can_resume else "", stopped)
 
-    def open_sink(response: Response, leftover: Leftover | None) -> Sink:
-        path = place.path(response)
-        check = partial(memory.check_free, path) if memory else None
-        if check:
-            check()
-        if leftover:
-            log.info("going on after %s bytes", leftover.size)
-            known = leftover.origin, leftover.size, leftover.digest.hexdigest()
-            file = File(leftover.part, place.root, path, *known, check=check)
+    def open_sink(response: Response, resuming: bool) -> Sink:
+        path = target.path(response)
+        if manifest:
+            manifest.check_path(path)
+        if resuming and resume_point:
+            log.info("resuming after %s bytes", resume_point.size)
+            partial = resume_point
+            version: RemoteVersion | None = resume_point.version
         else:
-            origin = origin_of(order.request, response) if resumable else None
-            file = File(parts.new(), place.root, path, origin, check=check)
-        opened.append((file, path, response))
-        return file
+            partial = partial_files.create()
+            version = remote_version(request.http, response) if can_resume else None
+        return _TargetFile(partial, target, path, version, manifest, response)
 
-    leftover = parts.leftover(order.request.url if resumable else "", around.stopped)
-    result = download(
-        dataclasses.replace(order, known=known),
-        dataclasses.replace(around, open_sink=open_sink, leftover=leftover),
+    result, response = download(
+        request,
+        open_sink,
+        progress=progress,
+        stopped=stopped,
+        convert=convert,
+        previous=_previous_file(last, target) if last else None,
+        resume_point=resume_point,
     )
-    if memory and last and result.unchanged:
-        memory.renew(last, opened[-1][2].headers if opened else None, place.keep_last)
-        return result, last.path
-    file, path, response = opened[-1]
-    if memory:
-        _remember(memory, place, file, path, result.sha256 or "", response)
-    return result, path
+    if manifest and last and result.unchanged:
+        headers = None if response.status == NOT_MODIFIED else response.headers
+        manifest.record_unchanged(last, headers, target.keep_last)
+    return result
 
 
-def _remember(
-    memory: Memory, place: Place, file: File, path: str, sha256: str, response: Response
-) -> None:
-    try:
-        written = memory.note(path, file.inode, place.source, sha256, response.headers)
-    except OSError as error:
-        log.warning("%s is gone already: %s", path, error)
-    else:
-        memory.add(written, place.keep_last)
+def _last_file(
+    manifest: VolumeManifest,
+    target: VolumeTarget,
+    request: DownloadRequest,
+    convert: Convert | None,
+) -> SavedFile | None:
+    """Return the last file, if it is enough for the server to say that nothing has changed."""
+    last = manifest.last_file(target.source) if target.only_if_changed else None
+    if last and convert is None and request.sha256 not in (None, last.sha256):
+        return None  # verify.sha256 asks for another file now
+    return last
+
+
+def _previous_file(last: SavedFile, target: VolumeTarget) -> PreviousFile:
+    location = target.location(last.path)
+    return PreviousFile(last.sha256, last.etag, last.last_modified, location)
+
+
+class _TargetFile(OutputFile):
+    """An output file that the schedule's manifest watches over and records."""
+
+    def __init__(
+        self,
+        partial: PartialFile,
+        target: VolumeTarget,
+        path: str,
+        version: RemoteVersion | None,
+        manifest: VolumeManifest | None,
+        response: Response,
+    ) -> None:
+        super().__init__(partial, target.root, path, version)
+        self._target = target
+        self._manifest = manifest
+        self._response = response
+
+    def check_path(self) -> None:
+        if self._manifest:
+            self._manifest.check_path(self.path)
+
+    def commit(self, sha256: str) -> str:
+        super().commit(sha256)
+        if self._manifest:
+            self._record(self._manifest, sha256)
+        return self._target.location(self.path)
+
+    def _record(self, manifest: VolumeManifest, sha256: str) -> None:
+        headers = self._response.headers
+        try:
+            saved = manifest.describe(self.path, self.inode, self._target.source, sha256, headers)
+        except OSError as error:
+            log.warning("%s is gone already: %s", self.path, error)
+        else:
+            manifest.record(saved, self._target.keep_last)

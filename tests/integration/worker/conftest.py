@@ -1,4 +1,4 @@
-"""A server with faults and a Pod's surroundings."""
+"""A server with faults, and what a Pod gives an attempt."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.cluster.host import MissingError, require_program
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _browser() -> None:
+def _require_browser() -> None:
     try:
         require_program(PROGRAM, PROGRAM)
     except MissingError as error:
@@ -21,13 +21,13 @@ def _browser() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--storm-rounds", type=int, help="attempts under fire (300)")
-    parser.addoption("--storm-seed", type=int, help="of what happens to them")
+    parser.addoption("--fault-rounds", type=int, help="attempts in test_random_faults (300)")
+    parser.addoption("--fault-seed", type=int, help="seed of the faults in test_random_faults")
 
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with http_faults.running() as running:
+    with http_faults.run_server() as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""HTTP/2 by a real server: nginx over TLS, in front of the one that misbehaves."""
+"""HTTP/2 from a real server: nginx over TLS, in front of the server that misbehaves."""
 
 import hashlib
 import random
@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
-from tests.support.attempts import Ended, Pod
-from tests.support.http_faults import Behaviour, Exchange, FaultServer, answer, head
-from tests.support.http_ranges import ETAG, ranged, ranges
+from tests.support.attempts import FinishedAttempt, Pod
+from tests.support.http_faults import Behaviour, Exchange, FaultServer, respond, response_head
+from tests.support.http_ranges import ETAG, ranged, requested_ranges
 from tests.support.kubectl import wait_for
 from tests.support.ports import free_ports
 from tools.cluster.certificates import Authority
@@ -34,7 +34,7 @@ http {{
     listen 127.0.0.1:{port} ssl http2;
     ssl_certificate {folder}/server.crt; ssl_certificate_key {folder}/server.key;
     location / {{
-      proxy_pass {origin}; proxy_buffering off; proxy_set_header X-Came-By $server_protocol;
+      proxy_pass {origin}; proxy_buffering off; proxy_set_header X-Protocol $server_protocol;
     }}
   }}
 }}
@@ -43,21 +43,21 @@ http {{
 
 @dataclass
 class Nginx:
-    """One that is running."""
+    """A running nginx."""
 
     folder: Path
     port: int
     process: subprocess.Popen[bytes]
 
-    def run(self, pod: Pod, url: str) -> Ended:
-        return pod.end(self.start(pod, url))
+    def run(self, pod: Pod, url: str) -> FinishedAttempt:
+        return pod.finish(self.start(pod, url))
 
     def start(self, pod: Pod, url: str) -> subprocess.Popen[str]:
         secure = f"https://127.0.0.1:{self.port}/{url.partition('://')[2].partition('/')[2]}"
         return pod.start(secure, SSL_CERT_FILE=str(self.folder / "ca.crt"))
 
 
-def begin(folder: Path) -> "subprocess.Popen[bytes]":
+def start_nginx(folder: Path) -> "subprocess.Popen[bytes]":
     program = require_program("nginx", "nginx-light")
     process = subprocess.Popen([program, "-c", folder / "conf"], stderr=subprocess.DEVNULL)
     wait_for("nginx", (folder / "pid").exists)
@@ -72,98 +72,94 @@ def nginx(tmp_path: Path, server: FaultServer) -> Iterator[Nginx]:
     (port,) = free_ports(1)
     config = CONFIG.format(folder=folder, port=port, origin=server.origin)
     (folder / "conf").write_text(config)
-    running = Nginx(folder, port, begin(folder))
+    running = Nginx(folder, port, start_nginx(folder))
     yield running
     with suppress(ProcessLookupError):
         running.process.terminate()
     running.process.wait()
 
 
-def halfway(reached: threading.Event, go_on: threading.Event) -> Behaviour:
-    """Send half of the body, and the rest when told to."""
+def pause_halfway(reached: threading.Event, resumed: threading.Event) -> Behaviour:
+    """Send half of the body, and the rest once *resumed* is set."""
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(head("200 OK", ETAG, f"Content-Length: {len(BODY)}") + BODY[: len(BODY) // 2])
+        exchange.send(
+            response_head("200 OK", ETAG, f"Content-Length: {len(BODY)}") + BODY[: len(BODY) // 2]
+        )
         reached.set()
-        go_on.wait(60)
+        resumed.wait(60)
         exchange.send(BODY[len(BODY) // 2 :])
 
     return behave
 
 
-def test_a_file_comes_by_http_2(pod: Pod, server: FaultServer, nginx: Nginx) -> None:
-    ended = nginx.run(pod, server.on("/x", ranged(BODY)))
-    assert ended.code == EXIT_DONE, ended.out
-    assert ended.result.sha256 == hashlib.sha256(BODY).hexdigest()
-    assert "X-Came-By: HTTP/2.0" in server.heads[0]
+def test_http_2_is_used(pod: Pod, server: FaultServer, nginx: Nginx) -> None:
+    attempt = nginx.run(pod, server.on("/x", ranged(BODY)))
+    assert attempt.code == EXIT_DONE, attempt.out
+    assert attempt.result.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert "X-Protocol: HTTP/2.0" in server.requests[0]
 
 
-def test_a_body_that_ends_with_its_stream_is_not_marked(
+def test_body_that_ends_with_its_stream_is_verified(
     pod: Pod, server: FaultServer, nginx: Nginx
 ) -> None:
-    """Frames say where a body ends, also where no length is told."""
-    open_ended = head("200 OK") + b"hello"
-    ended = nginx.run(pod, server.on("/x", lambda exchange: exchange.send(open_ended)))
-    assert (ended.code, ended.result.lengthUnverified) == (EXIT_DONE, None), ended.out
+    """Frames show where a body ends, even without a Content-Length."""
+    without_length = response_head("200 OK") + b"hello"
+    attempt = nginx.run(pod, server.on("/x", lambda exchange: exchange.send(without_length)))
+    assert (attempt.code, attempt.result.lengthUnverified) == (EXIT_DONE, None), attempt.out
     assert list(pod.files().values()) == [b"hello"]
 
 
-def test_a_stream_that_is_reset_is_gone_on_with(
-    pod: Pod, server: FaultServer, nginx: Nginx
-) -> None:
+def test_reset_stream_is_resumed(pod: Pod, server: FaultServer, nginx: Nginx) -> None:
     url = server.on("/x", ranged(BODY, cut_after=5_000_000), ranged(BODY))
-    ended = nginx.run(pod, url)
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "ConnectionLost"), ended.out
+    attempt = nginx.run(pod, url)
+    assert attempt.outcome == (EXIT_RETRY, "ConnectionLost"), attempt.out
     assert [name for name in pod.files() if ".part" not in name] == []
     assert nginx.run(pod, url).code == EXIT_DONE
     assert list(pod.files().values()) == [BODY]
-    (_, start) = ranges(server)
+    (_, start) = requested_ranges(server)
     assert start
     assert start > 1_000_000
 
 
-def test_a_server_that_says_goodbye_may_finish_its_streams(
-    pod: Pod, server: FaultServer, nginx: Nginx
-) -> None:
-    """Told to quit, nginx sends GOAWAY and serves what was begun."""
-    reached, go_on = threading.Event(), threading.Event()
-    process = nginx.start(pod, server.on("/x", halfway(reached, go_on)))
+def test_stream_is_finished_after_goaway(pod: Pod, server: FaultServer, nginx: Nginx) -> None:
+    """On SIGQUIT, nginx sends GOAWAY and finishes its streams."""
+    reached, resumed = threading.Event(), threading.Event()
+    process = nginx.start(pod, server.on("/x", pause_halfway(reached, resumed)))
     assert reached.wait(30)
     nginx.process.send_signal(signal.SIGQUIT)
-    wait_for("no new connections", lambda: not_listening(nginx.port))
-    go_on.set()
-    ended = pod.end(process)
-    assert ended.code == EXIT_DONE, ended.out
+    wait_for("no new connections", lambda: is_closed(nginx.port))
+    resumed.set()
+    attempt = pod.finish(process)
+    assert attempt.code == EXIT_DONE, attempt.out
     assert list(pod.files().values()) == [BODY]
 
 
-def test_a_server_that_is_gone_is_gone_on_with_when_it_is_back(
+def test_download_is_resumed_when_the_server_is_back(
     pod: Pod, server: FaultServer, nginx: Nginx
 ) -> None:
-    reached, go_on = threading.Event(), threading.Event()
-    url = server.on("/x", halfway(reached, go_on), ranged(BODY))
+    reached, resumed = threading.Event(), threading.Event()
+    url = server.on("/x", pause_halfway(reached, resumed), ranged(BODY))
     process = nginx.start(pod, url)
     assert reached.wait(30)
-    wait_for("bytes", lambda: sum(path.stat().st_size for path in pod.parts()) > 2_000_000)
+    wait_for("bytes", lambda: sum(path.stat().st_size for path in pod.partial_files()) > 2_000_000)
     nginx.process.terminate()
     nginx.process.wait()
-    go_on.set()
-    ended = pod.end(process)
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "ConnectionLost"), ended.out
-    nginx.process = begin(nginx.folder)
+    resumed.set()
+    attempt = pod.finish(process)
+    assert attempt.outcome == (EXIT_RETRY, "ConnectionLost"), attempt.out
+    nginx.process = start_nginx(nginx.folder)
     assert nginx.run(pod, url).code == EXIT_DONE
     assert list(pod.files().values()) == [BODY]
-    assert ranges(server)[-1]
+    assert requested_ranges(server)[-1]
 
 
-def test_headers_and_statuses_are_read_the_same(
-    pod: Pod, server: FaultServer, nginx: Nginx
-) -> None:
-    ended = nginx.run(pod, server.on("/x", answer(404, b"no")))
-    assert (ended.result.reason, ended.result.httpStatus) == ("HTTPStatus", 404)
+def test_status_is_read(pod: Pod, server: FaultServer, nginx: Nginx) -> None:
+    attempt = nginx.run(pod, server.on("/x", respond(404, b"no")))
+    assert (attempt.result.reason, attempt.result.httpStatus) == ("HTTPStatus", 404)
 
 
-def not_listening(port: int) -> bool:
+def is_closed(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""Servers that are within the letter of HTTP, or nearly, and do what few others do."""
+"""Servers that keep to the letter of HTTP, or nearly, and do what few others do."""
 
 import gzip
 import hashlib
@@ -10,17 +10,17 @@ import brotli
 import pytest
 
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY
-from download_worker.http.curl import MAX_INTERIM
-from tests.support.attempts import Ended, Pod
+from download_worker.http.head_parser import MAX_INTERIM
+from tests.support.attempts import FinishedAttempt, Pod
 from tests.support.http_faults import (
     BODY,
     Behaviour,
     Exchange,
     FaultServer,
-    answer,
     chunked,
-    head,
-    raw,
+    respond,
+    response_head,
+    send,
 )
 
 if sys.version_info >= (3, 14):
@@ -29,28 +29,29 @@ else:
     from backports import zstd
 
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
-PACKED = {
+COMPRESSED = {
     "gzip": gzip.compress(BODY),
     "br": brotli.compress(BODY),
     "zstd": zstd.compress(BODY, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
-CODINGS = pytest.mark.parametrize("coding", list(PACKED))
-UNPACKED = {"compressed": True}
+COMPRESSORS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}
+CODINGS = pytest.mark.parametrize("coding", list(COMPRESSED))
+DECODED = {"compressed": True}
 
 
 def not_modified(validator: str, body: bytes = BODY) -> Behaviour:
-    """Answer 304 to whoever asks on a condition, whatever it is."""
+    """Respond 304 to every conditional request."""
 
     def behave(exchange: Exchange) -> None:
-        if "If-None-Match" in exchange.head or "If-Modified-Since" in exchange.head:
-            exchange.send(head("304 Not Modified", validator))
+        if "If-None-Match" in exchange.request or "If-Modified-Since" in exchange.request:
+            exchange.send(response_head("304 Not Modified", validator))
         else:
-            answer(200, body, validator, "Content-Type: text/html")(exchange)
+            respond(200, body, validator, "Content-Type: text/html")(exchange)
 
     return behave
 
 
-def interim_for_ever(pause: float) -> Behaviour:
+def endless_interim_responses(pause: float) -> Behaviour:
     def behave(exchange: Exchange) -> None:
         while not exchange.closing.wait(pause):
             exchange.send(INTERIM)
@@ -59,88 +60,82 @@ def interim_for_ever(pause: float) -> Behaviour:
 
 
 @pytest.mark.parametrize("pause", [0, 0.005])
-def test_interim_answers_for_ever_end_the_attempt(
+def test_endless_interim_responses_end_the_attempt(
     pod: Pod, server: FaultServer, pause: float
 ) -> None:
-    ended = pod.run(server.on("/x", interim_for_ever(pause)))
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "BadResponse"), ended.out
-    assert "interim answers" in (ended.result.message or "")
+    attempt = pod.run(server.on("/x", endless_interim_responses(pause)))
+    assert attempt.outcome == (EXIT_RETRY, "BadResponse"), attempt.out
+    assert "interim responses" in (attempt.result.message or "")
     assert pod.files() == {}
 
 
-def test_as_many_interim_answers_as_the_guide_says_are_waited_for(
-    pod: Pod, server: FaultServer
-) -> None:
+def test_interim_responses_up_to_the_limit_are_accepted(pod: Pod, server: FaultServer) -> None:
     def behave(exchange: Exchange) -> None:
         exchange.send(INTERIM * MAX_INTERIM)
-        answer(200, b"hello")(exchange)
+        respond(200, b"hello")(exchange)
 
     assert pod.run(server.on("/x", behave)).code == EXIT_DONE
 
 
-def test_a_server_that_takes_its_time_and_says_so_is_waited_for(
-    pod: Pod, server: FaultServer
-) -> None:
+def test_interim_responses_reset_the_stall_timeout(pod: Pod, server: FaultServer) -> None:
     def slow(exchange: Exchange) -> None:
         for _ in range(8):
             exchange.send(INTERIM)
             exchange.closing.wait(0.5)
-        answer(200)(exchange)
+        respond(200)(exchange)
 
     pod.stall_seconds = 3
     assert pod.run(server.on("/x", slow)).code == EXIT_DONE
 
 
-def packed_as(coding: str, body: bytes) -> Behaviour:
-    return answer(200, body, f"Content-Encoding: {coding}")
+def respond_in(coding: str, body: bytes) -> Behaviour:
+    return respond(200, body, f"Content-Encoding: {coding}")
 
 
 @CODINGS
-@pytest.mark.parametrize("kept", [1.0, 0.5, 0.0], ids=["no end", "half", "begun"])
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0], ids=["no end", "half", "begun"])
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_a_packed_body_cut_inside_its_framing_is_not_kept(
-    pod: Pod, server: FaultServer, coding: str, kept: float, framing: str
+def test_compressed_body_cut_before_its_framing_is_not_saved(
+    pod: Pod, server: FaultServer, coding: str, share: float, framing: str
 ) -> None:
-    """What carries it is complete: only the packing itself tells."""
-    packed = PACKED[coding][: max(int(len(PACKED[coding]) * kept) - 1, 10)]
-    cut = packed_as(coding, packed)
+    """The framing is complete, and only the coding itself shows the cut."""
+    content = COMPRESSED[coding][: max(int(len(COMPRESSED[coding]) * share) - 1, 10)]
+    cut = respond_in(coding, content)
     if framing == "chunks":
-        framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
-        told = f"Content-Encoding: {coding}", "Transfer-Encoding: chunked"
-        cut = raw(head("200 OK", *told) + framed)
-    url = server.on("/x", cut, packed_as(coding, PACKED[coding]))
-    ended = pod.run(url, request=UNPACKED)
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "IncompleteBody"), ended.out
+        framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content)
+        headers = f"Content-Encoding: {coding}", "Transfer-Encoding: chunked"
+        cut = send(response_head("200 OK", *headers) + framed)
+    url = server.on("/x", cut, respond_in(coding, COMPRESSED[coding]))
+    attempt = pod.run(url, request=DECODED)
+    assert attempt.outcome == (EXIT_RETRY, "IncompleteBody"), attempt.out
     assert pod.files() == {}
-    assert pod.run(url, request=UNPACKED).code == EXIT_DONE
+    assert pod.run(url, request=DECODED).code == EXIT_DONE
     assert list(pod.files().values()) == [BODY]
 
 
 @CODINGS
-def test_a_packed_body_of_any_size_comes_whole(pod: Pod, server: FaultServer, coding: str) -> None:
+def test_compressed_body_is_saved_decoded(pod: Pod, server: FaultServer, coding: str) -> None:
     body = random.Random(3).randbytes(3_000_000) + bytes(3_000_000)
-    pack = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}[coding]
-    assert pod.run(server.on("/x", packed_as(coding, pack(body))), request=UNPACKED).code == 0
+    compress = COMPRESSORS[coding]
+    assert pod.run(server.on("/x", respond_in(coding, compress(body))), request=DECODED).code == 0
     assert list(pod.files().values()) == [body]
-    assert "Accept-Encoding: gzip, br, zstd\r\n" in server.heads[0]
+    assert "Accept-Encoding: gzip, br, zstd\r\n" in server.requests[0]
 
 
 @CODINGS
-def test_a_packed_bomb_stops_at_max_bytes(pod: Pod, server: FaultServer, coding: str) -> None:
-    pack = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}[coding]
-    url = server.on("/x", packed_as(coding, pack(bytes(60_000_000))))
+def test_compression_bomb_stops_at_max_bytes(pod: Pod, server: FaultServer, coding: str) -> None:
+    compress = COMPRESSORS[coding]
+    url = server.on("/x", respond_in(coding, compress(bytes(60_000_000))))
     limits = {"maxBytes": 50_000_000}
-    ended = pod.run(url, request=UNPACKED, verify=limits, path=None)
-    assert (ended.code, ended.result.reason) == (EXIT_PERMANENT, "TooLarge"), ended.out
+    attempt = pod.run(url, request=DECODED, verify=limits, path=None)
+    assert attempt.outcome == (EXIT_PERMANENT, "TooLarge"), attempt.out
     assert pod.files() == {}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-def test_packings_that_follow_each_other_are_one_body(
-    pod: Pod, server: FaultServer, coding: str
-) -> None:
-    url = server.on("/x", packed_as(coding, PACKED[coding] * 2))
-    assert pod.run(url, request=UNPACKED).code == EXIT_DONE
+def test_concatenated_streams_are_one_body(pod: Pod, server: FaultServer, coding: str) -> None:
+    url = server.on("/x", respond_in(coding, COMPRESSED[coding] * 2))
+    assert pod.run(url, request=DECODED).code == EXIT_DONE
     assert list(pod.files().values()) == [BODY * 2]
 
 
@@ -148,80 +143,82 @@ def test_packings_that_follow_each_other_are_one_body(
     ("coding", "body"),
     [("gzip", BODY), ("br", b"\xff" * 100), ("zstd", BODY), ("compress", BODY), ("gzip, br", BODY)],
 )
-def test_what_is_not_packed_as_told_is_not_kept(
+def test_body_in_another_coding_than_announced_is_not_saved(
     pod: Pod, server: FaultServer, coding: str, body: bytes
 ) -> None:
-    ended = pod.run(server.on("/x", packed_as(coding, body)), request=UNPACKED)
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "BadResponse"), ended.out
-    assert "write request.compressed: false" in (ended.result.message or "")
+    attempt = pod.run(server.on("/x", respond_in(coding, body)), request=DECODED)
+    assert attempt.outcome == (EXIT_RETRY, "BadResponse"), attempt.out
+    assert "write request.compressed: false" in (attempt.result.message or "")
     assert pod.files() == {}
 
 
-@pytest.mark.parametrize("field", ["Content-Encoding", "Content-Type"])
-def test_nothing_of_a_server_reaches_a_terminal_as_an_order(
-    pod: Pod, server: FaultServer, field: str
+@pytest.mark.parametrize("header", ["Content-Encoding", "Content-Type"])
+def test_control_characters_of_a_server_do_not_reach_the_log(
+    pod: Pod, server: FaultServer, header: str
 ) -> None:
-    url = server.on("/x", answer(200, BODY, f"{field}: \x1b]0\x07\x9b31m"))
-    ended = pod.run(url, request=UNPACKED, verify={"contentTypes": ["text/csv"]})
-    assert ended.code != EXIT_DONE
-    assert ended.out.replace("\n", "").isprintable(), repr(ended.out)
+    url = server.on("/x", respond(200, BODY, f"{header}: \x1b]0\x07\x9b31m"))
+    attempt = pod.run(url, request=DECODED, verify={"contentTypes": ["text/csv"]})
+    assert attempt.code != EXIT_DONE
+    assert attempt.out.replace("\n", "").isprintable(), repr(attempt.out)
 
 
-def test_nothing_at_all_needs_no_packing(pod: Pod, server: FaultServer) -> None:
-    assert pod.run(server.on("/x", packed_as("gzip", b"")), request=UNPACKED).code == EXIT_DONE
+def test_empty_body_may_claim_to_be_compressed(pod: Pod, server: FaultServer) -> None:
+    assert pod.run(server.on("/x", respond_in("gzip", b"")), request=DECODED).code == EXIT_DONE
     assert list(pod.files().values()) == [b""]
 
 
-def test_a_wish_of_ones_own_is_not_doubled(pod: Pod, server: FaultServer) -> None:
-    url = server.on("/x", packed_as("gzip", PACKED["gzip"]))
-    wish = {"headers": [{"name": "accept-encoding", "value": "gzip"}], "compressed": True}
-    assert pod.run(url, request=wish).code == EXIT_DONE
+def test_accept_encoding_of_the_schedule_is_sent_once(pod: Pod, server: FaultServer) -> None:
+    url = server.on("/x", respond_in("gzip", COMPRESSED["gzip"]))
+    request = {"headers": [{"name": "accept-encoding", "value": "gzip"}], "compressed": True}
+    assert pod.run(url, request=request).code == EXIT_DONE
     assert list(pod.files().values()) == [BODY]
-    assert server.heads[0].lower().count("accept-encoding") == 1
+    assert server.requests[0].lower().count("accept-encoding") == 1
 
 
 @pytest.mark.parametrize("etag", ['"caf\xe9"', '"\u65e5\u672c"', 'W/"\xfc"'])
-def test_an_etag_outside_ascii_is_reported_and_not_sent_back(
+def test_etag_outside_ascii_is_reported_and_not_sent_back(
     pod: Pod, server: FaultServer, etag: str
 ) -> None:
     encoded = etag.encode("utf-8").decode("latin-1")
     url = server.on("/x", not_modified(f"ETag: {encoded}"))
-    ended = [pod.run(url, only_if_changed=True) for _ in range(2)]
-    assert [each.code for each in ended] == [EXIT_DONE, EXIT_DONE]
-    assert (ended[0].result.etag, ended[1].result.unchanged) == (etag, True)
-    assert not any("If-None-Match" in text for text in server.heads)
+    attempts = [pod.run(url, only_if_changed=True) for _ in range(2)]
+    assert [attempt.code for attempt in attempts] == [EXIT_DONE, EXIT_DONE]
+    assert (attempts[0].result.etag, attempts[1].result.unchanged) == (etag, True)
+    assert not any("If-None-Match" in text for text in server.requests)
 
 
-def test_a_post_is_not_asked_on_a_condition(pod: Pod, server: FaultServer) -> None:
+def test_post_is_not_conditional(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x", not_modified('ETag: "one"'))
     form = {"method": "POST", "body": "a=1"}
-    ended = [pod.run(url, request=form, only_if_changed=True) for _ in range(2)]
-    assert [each.code for each in ended] == [EXIT_DONE, EXIT_DONE]
-    assert ended[1].result.unchanged
-    assert not any("If-" in text for text in server.heads)
+    attempts = [pod.run(url, request=form, only_if_changed=True) for _ in range(2)]
+    assert [attempt.code for attempt in attempts] == [EXIT_DONE, EXIT_DONE]
+    assert attempts[1].result.unchanged
+    assert not any("If-" in text for text in server.requests)
 
 
-def with_digest(pod: Pod, url: str, body: bytes, **more: Any) -> Ended:
-    wanted = {"sha256": hashlib.sha256(body).hexdigest()}
-    return pod.run(url, verify=wanted, only_if_changed=True, **more)
+def run_with_digest(pod: Pod, url: str, body: bytes, **more: Any) -> FinishedAttempt:
+    verify = {"sha256": hashlib.sha256(body).hexdigest()}
+    return pod.run(url, verify=verify, only_if_changed=True, **more)
 
 
-@pytest.mark.parametrize("form", ["raw", "html"])
-def test_not_modified_does_not_stand_in_for_another_digest(
-    pod: Pod, server: FaultServer, form: str
+@pytest.mark.parametrize("file_format", ["raw", "html"])
+def test_file_with_another_digest_than_expected_is_fetched_again(
+    pod: Pod, server: FaultServer, file_format: str
 ) -> None:
-    """The file kept is not the one that is wanted now: it is asked for without condition."""
+    """The saved file is not the expected one, so the request is not conditional."""
     url = server.on("/x", not_modified('ETag: "one"', b"<html>1"))
-    assert with_digest(pod, url, b"<html>1", form=form).code == EXIT_DONE
-    assert with_digest(pod, url, b"<html>1", form=form).result.unchanged
-    ended = with_digest(pod, url, b"<html>2", form=form)
-    assert (ended.code, ended.result.reason) == (EXIT_PERMANENT, "ChecksumMismatch"), ended.out
-    assert "If-None-Match" not in server.heads[-1]
+    assert run_with_digest(pod, url, b"<html>1", file_format=file_format).code == EXIT_DONE
+    assert run_with_digest(pod, url, b"<html>1", file_format=file_format).result.unchanged
+    attempt = run_with_digest(pod, url, b"<html>2", file_format=file_format)
+    assert attempt.outcome == (EXIT_PERMANENT, "ChecksumMismatch"), attempt.out
+    assert "If-None-Match" not in server.requests[-1]
 
 
-def test_not_modified_that_nobody_asked_for_is_no_file(pod: Pod, server: FaultServer) -> None:
-    ended = pod.run(server.on("/x", raw(head("304 Not Modified"))), only_if_changed=True)
-    assert (ended.code, ended.result.reason) == (EXIT_PERMANENT, "HTTPStatus"), ended.out
+def test_unsolicited_304_is_an_error(pod: Pod, server: FaultServer) -> None:
+    attempt = pod.run(
+        server.on("/x", send(response_head("304 Not Modified"))), only_if_changed=True
+    )
+    assert attempt.outcome == (EXIT_PERMANENT, "HTTPStatus"), attempt.out
     assert pod.files() == {}
 
 
@@ -229,27 +226,27 @@ def test_not_modified_that_nobody_asked_for_is_no_file(pod: Pod, server: FaultSe
     ("validator", "request_"),
     [("X-No: validator", {}), ('ETag: "one"', {"method": "POST", "body": "a=1"})],
 )
-def test_not_modified_without_a_condition_is_no_answer(
+def test_304_to_an_unconditional_request_is_an_error(
     pod: Pod, server: FaultServer, validator: str, request_: dict[str, str]
 ) -> None:
-    url = server.on("/x", answer(200, BODY, validator), raw(head("304 Not Modified")))
-    ended = [pod.run(url, only_if_changed=True, request=request_) for _ in range(2)]
-    assert [each.code for each in ended] == [EXIT_DONE, EXIT_PERMANENT], ended[1].out
-    assert not any("If-" in text for text in server.heads)
+    url = server.on("/x", respond(200, BODY, validator), send(response_head("304 Not Modified")))
+    attempts = [pod.run(url, only_if_changed=True, request=request_) for _ in range(2)]
+    assert [attempt.code for attempt in attempts] == [EXIT_DONE, EXIT_PERMANENT], attempts[1].out
+    assert not any("If-" in text for text in server.requests)
 
 
-def test_chunks_of_no_end_are_incomplete(pod: Pod, server: FaultServer) -> None:
-    ended = pod.run(server.on("/x", chunked(BODY, end=b"")))
-    assert (ended.code, ended.result.reason) == (EXIT_RETRY, "IncompleteBody"), ended.out
+def test_chunks_without_an_end_are_incomplete(pod: Pod, server: FaultServer) -> None:
+    attempt = pod.run(server.on("/x", chunked(BODY, end=b"")))
+    assert attempt.outcome == (EXIT_RETRY, "IncompleteBody"), attempt.out
 
 
 @pytest.mark.parametrize(
     ("length", "code", "reason"),
     [("9" * 5000, EXIT_PERMANENT, "TooLarge"), ("0" * 5000 + str(len(BODY)), EXIT_DONE, None)],
 )
-def test_a_length_of_any_number_of_digits_is_read(
+def test_content_length_with_any_number_of_digits_is_read(
     pod: Pod, server: FaultServer, length: str, code: int, reason: str | None
 ) -> None:
-    told = raw(head("200 OK", f"Content-Length: {length}") + BODY)
-    ended = pod.run(server.on("/x", told))
-    assert (ended.code, ended.result.reason) == (code, reason), ended.out
+    behaviour = send(response_head("200 OK", f"Content-Length: {length}") + BODY)
+    attempt = pod.run(server.on("/x", behaviour))
+    assert attempt.outcome == (code, reason), attempt.out

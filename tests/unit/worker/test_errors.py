@@ -1,4 +1,4 @@
-"""Which failures another attempt can mend."""
+"""Which failures are retried, and what their messages say."""
 
 import errno
 import os
@@ -8,39 +8,47 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import MAX_CHARACTERS
-from download_worker.errors import PERMANENT, DownloadError, Reason, of_file_system, of_status
+from download_worker.errors import (
+    PERMANENT,
+    DownloadError,
+    Reason,
+    file_system_error,
+    http_status_error,
+)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_these_statuses_are_retried(status: int) -> None:
-    assert not of_status(status).permanent
+def test_temporary_statuses_are_retried(status: int) -> None:
+    assert not http_status_error(status).permanent
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 401, 403, 404, 410, 416, 451, 499])
-def test_other_statuses_are_not(status: int) -> None:
-    assert of_status(status).permanent
+def test_other_statuses_are_permanent(status: int) -> None:
+    assert http_status_error(status).permanent
 
 
-def test_the_sentence_names_the_status_and_what_to_do() -> None:
-    assert str(of_status(404)) == "The server answered 404 Not Found: correct the url."
-    assert str(of_status(599)) == "The server answered 599: another attempt may fare better."
-    assert of_status(404).status == 404
+def test_message_names_status_and_advice() -> None:
+    assert str(http_status_error(404)) == "The server answered 404 Not Found: correct the url."
+    assert str(http_status_error(599)) == "The server answered 599: another attempt may succeed."
+    assert http_status_error(404).status == 404
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.HTTP_STATUS}))
-def test_the_table_decides_for_every_other_reason(reason: Reason) -> None:
+def test_table_decides_for_every_other_reason(reason: Reason) -> None:
     assert DownloadError(reason, "").permanent == (reason in PERMANENT)
     assert len(reason) <= MAX_CHARACTERS["reason"]
 
 
-def test_the_guide_says_of_every_reason_what_the_code_does() -> None:
+def test_guide_agrees_with_code_on_every_reason() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "runs.md").read_text()
     section = guide.partition("## Which failures are retried")[2].partition("\n## ")[0]
-    said = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
-    statuses = said.pop(Reason.HTTP_STATUS)
-    assert statuses == "408, 425, 429, 5xx"
+    documented = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
+
+    assert documented.pop(Reason.HTTP_STATUS) == "408, 425, 429, 5xx"
     others = set(Reason) - {Reason.HTTP_STATUS}
-    assert said == {r.value: "no" if DownloadError(r, "").permanent else "yes" for r in others}
+    assert documented == {
+        reason.value: "no" if DownloadError(reason, "").permanent else "yes" for reason in others
+    }
 
 
 @pytest.mark.parametrize(
@@ -57,5 +65,9 @@ def test_the_guide_says_of_every_reason_what_the_code_does() -> None:
         (errno.EACCES, Reason.WRITE_FAILED),
     ],
 )
-def test_what_a_file_system_refuses(number: int, reason: Reason) -> None:
-    assert of_file_system(OSError(number, os.strerror(number))).reason is reason
+def test_file_system_errors_have_a_reason(number: int, reason: Reason) -> None:
+    assert file_system_error(OSError(number, os.strerror(number))).reason is reason
+
+
+def test_message_has_no_control_characters() -> None:
+    assert str(DownloadError(Reason.BAD_RESPONSE, "a\x1b[31mb\u202ec\n")) == "a [31mb c "

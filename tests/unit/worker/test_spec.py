@@ -1,136 +1,153 @@
 """The environment of a container, as the operator writes it."""
 
-import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from download_schedule.attempt.task import Volume
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.redirects import Request
-from download_worker.spec import Volume, read
+from download_worker.http.messages import Request
+from download_worker.spec import S3Target, read_spec
+from tests.support.attempts import REQUEST, VERIFY, pod_environment
 
 NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)
-REQUEST = {
-    "method": "GET",
-    "headers": [],
-    "compressed": False,
-    "connectTimeoutSeconds": 10,
-    "stallTimeoutSeconds": 30,
-    "maxRedirects": 5,
-}
-VERIFY = {"minBytes": 0, "maxBytes": 100, "contentTypes": []}
-VOLUME = {"volume": {"claimName": "data", "path": "{namespace}/{name}/{scheduled}-{filename}"}}
+PATH = "{namespace}/{name}/{scheduled}-{filename}"
+ON_VOLUME = {"volume": {"claimName": "data", "path": PATH}}
+SECRET_HEADER = {"name": "Authorization", "variable": "DOWNLOAD_HEADER_0"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
 
 
-def environment(**changes: object) -> dict[str, str]:
+def in_bucket(key: str = "k") -> dict[str, Any]:
+    secret = {"name": "keys"}
+    return {"s3": {"bucket": "b", "region": "r", "credentialsSecretRef": secret, "key": key}}
+
+
+def assert_refused(variables: dict[str, str]) -> None:
+    with pytest.raises(DownloadError, match="image of the operator's own version") as caught:
+        read_spec(variables)
+    assert caught.value.reason is Reason.INVALID_SPEC
+    assert caught.value.permanent
+
+
+def test_request_and_destination_are_read() -> None:
     headers = [{"name": "B", "value": "1"}, {"name": "A", "value": ""}]
-    spec = {
-        "namespace": "team",
-        "name": "nightly",
-        "url": "https://example.com/x",
-        "format": "raw",
-        "request": {**REQUEST, "headers": headers},
-        "verify": VERIFY,
-        "onlyIfChanged": False,
-        "keepLast": None,
-    }
-    return {
-        "DOWNLOAD_SPEC": json.dumps({**spec, "destination": VOLUME, **changes}),
-        "DOWNLOAD_JOB": "nightly-29923320",
-        "DOWNLOAD_RUN": "5b1c9b1e",
-    }
+    variables = pod_environment(
+        url="https://example.com/x",
+        request={**REQUEST, "headers": headers},
+        destination=ON_VOLUME,
+    )
+
+    spec = read_spec({**variables, "DOWNLOAD_WORKER_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8"})
+
+    assert spec.request.http == Request("https://example.com/x", (("B", "1"), ("A", "")))
+    assert spec.destination == Volume("data", PATH)
+    assert [str(net) for net in spec.request.connection.allowed] == ["10.0.0.0/8", "fd00::/8"]
 
 
-def test_all_of_it_is_read() -> None:
-    spec = read({**environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8"})
-    assert spec.order.request == Request("https://example.com/x", (("B", "1"), ("A", "")))
-    assert spec.volume == Volume("data", VOLUME["volume"]["path"])
-    assert [str(net) for net in spec.order.limits.allowed] == ["10.0.0.0/8", "fd00::/8"]
+def test_discarding_needs_no_destination() -> None:
+    variables = pod_environment(destination={"discard": {}})
+    spec = read_spec({**variables, "DOWNLOAD_WORKER_ALLOW_CIDRS": ""})
+    assert spec.destination is None
+    assert spec.request.connection.allowed == ()
 
 
-def test_discarding_needs_no_volume() -> None:
-    spec = read({**environment(destination={"discard": {}}), "DOWNLOAD_WORKER_ALLOW_CIDRS": ""})
-    assert spec.volume is None
-    assert spec.order.limits.allowed == ()
-
-
-def test_what_to_ask_and_what_to_insist_on_is_read() -> None:
+def test_options_of_request_and_verify_are_read() -> None:
     request = {
         **REQUEST,
         "method": "POST",
         "body": "é",
-        "headers": [{"name": "Authorization", "variable": "DOWNLOAD_HEADER_0"}],
+        "headers": [SECRET_HEADER],
         "compressed": True,
         "connectTimeoutSeconds": 3,
         "stallTimeoutSeconds": 4,
         "maxRedirects": 0,
     }
     verify = {"sha256": "a" * 64, "minBytes": 1, "maxBytes": 2, "contentTypes": ["text/*"]}
-    variables = environment(request=request, verify=verify)
-    order = read({**variables, "DOWNLOAD_HEADER_0": "Bearer x\n"}).order
+    variables = pod_environment(request=request, verify=verify)
+
+    download = read_spec({**variables, "DOWNLOAD_HEADER_0": "Bearer x\n"}).request
+
     headers = (("Authorization", "Bearer x"),)
-    assert order.request == Request("https://example.com/x", headers, "POST", "é".encode())
-    assert (order.limits.connect_seconds, order.limits.stall_seconds) == (3, 4)
-    assert order.compressed
-    assert (order.max_redirects, order.min_bytes, order.max_bytes) == (0, 1, 2)
-    assert (order.sha256, order.content_types) == ("a" * 64, ("text/*",))
+    assert download.http == Request("http://127.0.0.1/", headers, "POST", "é".encode())
+    assert download.connection.connect_timeout_seconds == 3
+    assert download.connection.stall_timeout_seconds == 4
+    assert download.compressed
+    assert (download.max_redirects, download.min_bytes, download.max_bytes) == (0, 1, 2)
+    assert (download.sha256, download.content_types) == ("a" * 64, ("text/*",))
 
 
 @pytest.mark.parametrize(
-    ("form", "compressed"),
+    ("file_format", "compressed"),
     [
         ("raw", False),
         ("json", False),
-        *((form, True) for form in ("html", "text", "markdown", "pdf")),
+        *((name, True) for name in ("html", "text", "markdown", "pdf")),
     ],
 )
-def test_pages_are_asked_for_in_any_encoding(form: str, compressed: bool) -> None:
-    assert read(environment(format=form)).order.compressed == compressed
+def test_pages_are_always_asked_for_compressed(file_format: str, compressed: bool) -> None:
+    assert read_spec(pod_environment(format=file_format)).request.compressed == compressed
 
 
 @pytest.mark.parametrize("value", ["a\nb", "ü"])
-def test_a_secret_that_is_no_header_is_refused_and_not_told(value: str) -> None:
-    header = {"name": "Authorization", "variable": "DOWNLOAD_HEADER_0"}
-    variables = environment(request={**REQUEST, "headers": [header]})
+def test_secret_that_is_not_a_header_value_is_refused_and_not_quoted(value: str) -> None:
+    variables = pod_environment(request={**REQUEST, "headers": [SECRET_HEADER]})
     with pytest.raises(DownloadError, match="Authorization is not printable ASCII") as caught:
-        read({**variables, "DOWNLOAD_HEADER_0": value})
+        read_spec({**variables, "DOWNLOAD_HEADER_0": value})
     assert value not in str(caught.value)
 
 
+@pytest.mark.parametrize(("key", "run"), [("latest", None), ("{scheduled}-{filename}", "5b1c9b1e")])
+def test_object_belongs_to_one_run_if_its_key_has_the_tick(key: str, run: str | None) -> None:
+    spec = read_spec({**pod_environment(destination=in_bucket(key)), **CREDENTIALS})
+    assert isinstance(spec.destination, S3Target)
+    assert (spec.destination.key, spec.destination.run) == (key, run)
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("credentials", "expected"),
     [
-        {"destination": {"s3": {"bucket": "b"}}},
-        {"destination": {}},
-        {"destination": []},
+        (CREDENTIALS, CREDENTIALS),
+        ({**CREDENTIALS, "AWS_SESSION_TOKEN": " t\n"}, {**CREDENTIALS, "AWS_SESSION_TOKEN": "t"}),
+    ],
+)
+def test_credentials_are_read(credentials: dict[str, str], expected: dict[str, str]) -> None:
+    spec = read_spec({**pod_environment(destination=in_bucket()), **credentials})
+    assert isinstance(spec.destination, S3Target)
+    assert spec.destination.bucket.credentials == expected
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"destination": {"gcs": {}}},
         {"destination": {"volume": {"claimName": "data"}}},
         {"format": "docx"},
         {"request": {**REQUEST, "headers": ["Accept"]}},
-        {"request": {**REQUEST, "headers": 3}},
+        {"verify": {**VERIFY, "maxBytes": "many"}},
     ],
 )
-def test_what_a_later_operator_may_ask_is_refused_rather_than_done_by_half(
-    changes: dict[str, object],
-) -> None:
-    refused(environment(**changes))
+def test_task_of_a_later_operator_is_refused(members: dict[str, object]) -> None:
+    assert_refused(pod_environment(**members))
 
 
-@pytest.mark.parametrize("variable", environment())
-def test_every_variable_is_needed(variable: str) -> None:
-    bucket = {"bucket": "b", "region": "r", "credentialsSecretRef": {"name": "s"}, "key": "k"}
-    whole = environment(destination={"s3": bucket})
-    assert read(whole)
-    refused({name: value for name, value in whole.items() if name != variable})
+@pytest.mark.parametrize(
+    "variable", ["DOWNLOAD_SPEC", "DOWNLOAD_JOB", "DOWNLOAD_RUN", *CREDENTIALS]
+)
+def test_missing_variable_is_refused(variable: str) -> None:
+    variables = {**pod_environment(destination=in_bucket()), **CREDENTIALS}
+    assert read_spec(variables)
+    assert_refused({name: value for name, value in variables.items() if name != variable})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '"x"', "{", "null"])
-def test_what_is_no_document_is_refused(text: str) -> None:
-    refused({**environment(), "DOWNLOAD_SPEC": text})
+def test_invalid_document_is_refused(text: str) -> None:
+    assert_refused({**pod_environment(), "DOWNLOAD_SPEC": text})
 
 
 @pytest.mark.parametrize("ranges", ["10.0.0.1/8", "all"])
-def test_bad_ranges_are_refused(ranges: str) -> None:
-    refused({**environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": ranges})
+def test_invalid_ranges_are_refused(ranges: str) -> None:
+    assert_refused({**pod_environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": ranges})
 
 
 @pytest.mark.parametrize(
@@ -147,18 +164,10 @@ def test_bad_ranges_are_refused(ranges: str) -> None:
     ],
 )
 def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
-    spec = read({**environment(), "DOWNLOAD_JOB": job})
-    assert spec.volume
-    assert spec.path(spec.volume.path, "x.csv", NOW) == f"team/nightly/{scheduled}-x.csv"
+    spec = read_spec({**pod_environment(), "DOWNLOAD_JOB": job})
+    assert spec.fill_template(PATH, "x.csv", NOW) == f"team/nightly/{scheduled}-x.csv"
 
 
-def test_placeholders_in_a_file_name_are_not_filled_in() -> None:
-    spec = read(environment())
-    assert spec.path("{filename}", "{name}", NOW) == "{name}"
-
-
-def refused(variables: dict[str, str]) -> None:
-    with pytest.raises(DownloadError, match="image of the operator's own version") as caught:
-        read(variables)
-    assert caught.value.reason is Reason.INVALID_SPEC
-    assert caught.value.permanent
+def test_placeholder_in_a_filename_is_not_filled_in() -> None:
+    spec = read_spec(pod_environment())
+    assert spec.fill_template("{filename}", "{name}", NOW) == "{name}"

@@ -9,13 +9,13 @@ from download_worker.formats import chromium
 
 
 @pytest.mark.parametrize("sandboxed", [True, False])
-def test_the_sandbox_is_left_out_only_where_it_cannot_be(sandboxed: bool) -> None:
-    command = chromium.arguments("/bin/c", Path("/p"), 3128, sandboxed)
+def test_sandbox_is_left_out_only_where_it_cannot_run(sandboxed: bool) -> None:
+    command = chromium.command_line("/bin/c", Path("/p"), 3128, sandboxed)
     assert ("--no-sandbox" in command) is not sandboxed
 
 
-def test_the_gate_is_the_only_way_out() -> None:
-    command = chromium.arguments("/bin/c", Path("/p"), 3128, sandboxed=True)
+def test_proxy_is_the_only_way_out() -> None:
+    command = chromium.command_line("/bin/c", Path("/p"), 3128, sandboxed=True)
     assert {
         "--proxy-server=http://127.0.0.1:3128",
         "--proxy-bypass-list=<-loopback>",
@@ -24,8 +24,8 @@ def test_the_gate_is_the_only_way_out() -> None:
     } < set(command)
 
 
-def test_a_missing_browser_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_browser_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DownloadError, match="chromium-headless-shell") as caught:
-        chromium.program()
+        chromium.find_program()
     assert caught.value.permanent

@@ -1,9 +1,9 @@
-"""What a browser is handed of what a server sent."""
+"""What a browser gets of what a server sent."""
 
 import pytest
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.formats.html_page import MAX_DOCUMENT_BYTES, document_of
+from download_worker.formats.html_page import MAX_DOCUMENT_BYTES, document_from
 from download_worker.http.messages import Response
 
 
@@ -12,22 +12,22 @@ def response(**headers: str) -> Response:
     return Response("http://x/", status=200, headers=named)
 
 
-@pytest.mark.parametrize("given", ["application/pdf", "text/plain; charset=utf-8", ""])
-def test_what_is_no_page_is_refused(given: str) -> None:
+@pytest.mark.parametrize("content_type", ["application/pdf", "text/plain; charset=utf-8", ""])
+def test_body_that_is_not_a_page_is_refused(content_type: str) -> None:
     with pytest.raises(DownloadError, match="format raw") as caught:
-        document_of(response(content_type=given), b"<p>x")
+        document_from(response(content_type=content_type), b"<p>x")
     assert (caught.value.reason, caught.value.permanent) == (Reason.NOT_A_PAGE, True)
 
 
 @pytest.mark.parametrize("headers", [{}, {"content_type": ""}])
-def test_a_page_whose_type_is_not_told_is_known_by_its_beginning(headers: dict[str, str]) -> None:
+def test_page_without_a_type_is_recognised_by_its_start(headers: dict[str, str]) -> None:
     for start in (b" ", b"\xef\xbb\xbf"):
-        document = document_of(response(**headers), start + b"<!DOCTYPE html><p>x")
+        document = document_from(response(**headers), start + b"<!DOCTYPE html><p>x")
         assert dict(document.headers) == {"content-type": "text/html"}
 
 
-def test_the_browser_learns_how_to_show_a_page_and_not_how_it_was_sent() -> None:
-    document = document_of(
+def test_browser_gets_headers_about_showing_and_not_about_sending() -> None:
+    document = document_from(
         response(
             content_type="Text/HTML; charset=utf-8",
             content_encoding="gzip",
@@ -44,9 +44,9 @@ def test_the_browser_learns_how_to_show_a_page_and_not_how_it_was_sent() -> None
     }
 
 
-def test_a_document_is_no_larger_than_the_browser_takes() -> None:
+def test_document_is_no_larger_than_the_browser_takes() -> None:
     largest = b"x" * MAX_DOCUMENT_BYTES
-    assert document_of(response(content_type="text/html"), largest).body == largest
+    assert document_from(response(content_type="text/html"), largest).body == largest
     with pytest.raises(DownloadError) as caught:
-        document_of(response(content_type="text/html"), largest + b"x")
+        document_from(response(content_type="text/html"), largest + b"x")
     assert caught.value.reason is Reason.TOO_LARGE

@@ -1,4 +1,4 @@
-"""Bodies that come packed, in pieces of any size."""
+"""Compressed bodies, in chunks of any size."""
 
 import gzip
 import random
@@ -9,7 +9,7 @@ import brotli
 import pytest
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.decoding import PIECE_BYTES, Decoder, decoder_of
+from download_worker.http.decoding import PIECE_BYTES, Decoder, decoder_for
 from download_worker.http.messages import Response
 
 if sys.version_info >= (3, 14):
@@ -17,67 +17,71 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-Pack = Callable[[bytes], bytes]
-PACKS: dict[str, Pack] = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}
+Compress = Callable[[bytes], bytes]
+COMPRESSORS: dict[str, Compress] = {
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+}
 BODY = random.Random(1).randbytes(700) + b"again and " * 300
-CODINGS = pytest.mark.parametrize("coding", list(PACKS))
+CODINGS = pytest.mark.parametrize("coding", list(COMPRESSORS))
 
 
-def unpacked(coding: str, packed: bytes, step: int) -> bytes:
+def decode(coding: str, compressed: bytes, step: int) -> bytes:
     decoder = Decoder(coding)
-    chunks = (packed[start : start + step] for start in range(0, len(packed), step))
-    body = b"".join(piece for chunk in chunks for piece in decoder.pieces(chunk))
+    chunks = (compressed[start : start + step] for start in range(0, len(compressed), step))
+    body = b"".join(piece for chunk in chunks for piece in decoder.decode(chunk))
     decoder.finish()
     return body
 
 
 @CODINGS
 @pytest.mark.parametrize("step", [1, 7, 100_000])
-def test_the_size_of_chunks_makes_no_difference(coding: str, step: int) -> None:
-    assert unpacked(coding, PACKS[coding](BODY), step) == BODY
+def test_size_of_chunks_makes_no_difference(coding: str, step: int) -> None:
+    assert decode(coding, COMPRESSORS[coding](BODY), step) == BODY
 
 
 @CODINGS
-def test_a_cut_at_any_byte_is_told(coding: str) -> None:
-    packed = PACKS[coding](BODY)
-    for end in range(1, len(packed)):
+def test_cut_at_any_byte_is_noticed(coding: str) -> None:
+    compressed = COMPRESSORS[coding](BODY)
+    for end in range(1, len(compressed)):
         with pytest.raises(DownloadError) as caught:
-            unpacked(coding, packed[:end], 100_000)
+            decode(coding, compressed[:end], 100_000)
         assert caught.value.reason is Reason.INCOMPLETE_BODY
 
 
 @CODINGS
 @pytest.mark.parametrize("step", [1, 7, 100_000])
-@pytest.mark.parametrize("more", ["again", "rubbish"])
-def test_what_follows_is_the_same_in_chunks_of_any_size(coding: str, step: int, more: str) -> None:
-    packed = PACKS[coding](BODY)
-    whole = packed + (packed if more == "again" else b"rubbish")
-    if more == "again" and coding != "br":
-        assert unpacked(coding, whole, step) == BODY * 2
+@pytest.mark.parametrize("suffix", ["again", "rubbish"])
+def test_bytes_after_the_end_are_decoded_or_refused(coding: str, step: int, suffix: str) -> None:
+    compressed = COMPRESSORS[coding](BODY)
+    whole = compressed + (compressed if suffix == "again" else b"rubbish")
+    if suffix == "again" and coding != "br":
+        assert decode(coding, whole, step) == BODY * 2
     else:
         with pytest.raises(DownloadError, match=r"request\.compressed: false, and format raw"):
-            unpacked(coding, whole, step)
+            decode(coding, whole, step)
 
 
 @CODINGS
-def test_a_bomb_comes_in_small_pieces(coding: str) -> None:
-    packed = PACKS[coding](bytes(50_000_000))
-    sizes = [len(piece) for piece in Decoder(coding).pieces(packed)]
+def test_compression_bomb_comes_in_small_pieces(coding: str) -> None:
+    compressed = COMPRESSORS[coding](bytes(50_000_000))
+    sizes = [len(piece) for piece in Decoder(coding).decode(compressed)]
     assert sum(sizes) == 50_000_000
     assert max(sizes) <= 2 * PIECE_BYTES
 
 
-def test_a_window_of_more_than_the_web_allows_is_refused() -> None:
+def test_larger_window_than_the_web_allows_is_refused() -> None:
     wide: dict[int, int] = {zstd.CompressionParameter.window_log: 27}
-    packed = zstd.compress(random.Random(2).randbytes(20_000_000), options=wide)
+    compressed = zstd.compress(random.Random(2).randbytes(20_000_000), options=wide)
     with pytest.raises(DownloadError, match=r"request\.compressed: false, and format raw"):
-        unpacked("zstd", packed, 100_000)
+        decode("zstd", compressed, 100_000)
 
 
 @pytest.mark.parametrize(
-    ("coding", "packed"),
+    ("coding", "compressed"),
     [("", False), ("identity", False), ("GZIP", True), (" x-gzip ", True), ("br", True)],
 )
-def test_the_head_says_how_it_is_packed(coding: str, packed: bool) -> None:
+def test_header_says_whether_the_body_is_compressed(coding: str, compressed: bool) -> None:
     response = Response("http://x/", headers={"content-encoding": coding})
-    assert (decoder_of(response) is not None) == packed
+    assert (decoder_for(response) is not None) == compressed

@@ -1,10 +1,10 @@
-"""The name of a file: what the server means where it is harmless, and never a way out."""
+"""The name of a file: what the server means where that is harmless, and never a way out."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from download_worker.http.filenames import DEFAULT, MAX_BYTES, filename
+from download_worker.http.filenames import DEFAULT_NAME, MAX_NAME_BYTES, choose_filename
 
 URL = "https://example.com/reports/daily.csv?x=1#y"
 
@@ -56,29 +56,29 @@ DISPOSITIONS = {
 
 
 @pytest.mark.parametrize(("disposition", "name"), DISPOSITIONS.items())
-def test_content_disposition(disposition: str | None, name: str) -> None:
-    assert filename(URL, disposition) == name
+def test_content_disposition_names_the_file(disposition: str | None, name: str) -> None:
+    assert choose_filename(URL, disposition) == name
 
 
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("https://example.com", DEFAULT),
-        ("https://example.com/", DEFAULT),
+        ("https://example.com", DEFAULT_NAME),
+        ("https://example.com/", DEFAULT_NAME),
         ("https://example.com/a/b/", "b"),
         ("https://example.com/a%20b.txt", "a b.txt"),
-        ("https://example.com/%2e%2e", DEFAULT),
+        ("https://example.com/%2e%2e", DEFAULT_NAME),
         ("https://example.com/..%2f..%2fx", "x"),
         ("https://example.com/%ff", "\N{REPLACEMENT CHARACTER}"),
     ],
 )
-def test_last_part_of_the_url(url: str, name: str) -> None:
-    assert filename(url, None) == name
+def test_url_names_the_file_otherwise(url: str, name: str) -> None:
+    assert choose_filename(url, None) == name
 
 
-def test_a_long_name_is_cut_between_characters() -> None:
-    name = filename(URL, "attachment; filename*=utf-8''" + "%e2%82%ac" * 100)
-    assert name == "€" * (MAX_BYTES // 3)
+def test_long_name_is_cut_between_characters() -> None:
+    name = choose_filename(URL, "attachment; filename*=utf-8''" + "%e2%82%ac" * 100)
+    assert name == "€" * (MAX_NAME_BYTES // 3)
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_a_long_name_is_cut_between_characters() -> None:
         ("a." + "x" * 300, ""),
     ],
 )
-def test_a_long_name_keeps_its_extension(stem: str, extension: str) -> None:
-    name = filename(URL, f'attachment; filename="{stem}{extension}"')
-    assert MAX_BYTES - 4 <= len(name.encode()) <= MAX_BYTES
+def test_long_name_keeps_its_extension(stem: str, extension: str) -> None:
+    name = choose_filename(URL, f'attachment; filename="{stem}{extension}"')
+    assert MAX_NAME_BYTES - 4 <= len(name.encode()) <= MAX_NAME_BYTES
     assert name.endswith(extension)
     assert stem.startswith(name.removesuffix(extension))
 
 
-def test_a_long_name_that_is_cut_is_no_device() -> None:
-    name = filename(URL, f'attachment; filename="con{" " * 300}x.csv"')
+def test_long_name_is_not_cut_to_a_device_name() -> None:
+    name = choose_filename(URL, f'attachment; filename="con{" " * 300}x.csv"')
     assert name == "_con.csv"
-    assert len(filename(URL, f'attachment; filename="con.{"x" * 300}"')) == MAX_BYTES
+    assert len(choose_filename(URL, f'attachment; filename="con.{"x" * 300}"')) == MAX_NAME_BYTES
 
 
 @given(st.text(), st.text())
@@ -112,8 +112,8 @@ def test_a_long_name_that_is_cut_is_no_device() -> None:
 @example("", "a" + " ." * 300 + "a")
 def test_any_name_is_one_safe_part_of_a_path(path: str, disposition: str) -> None:
     for header in (disposition, f'a; filename="{disposition}"', f"a; filename*=utf-8''{path}"):
-        name = filename("https://example.com/" + path, header)
-        assert 0 < len(name.encode()) <= MAX_BYTES
+        name = choose_filename("https://example.com/" + path, header)
+        assert 0 < len(name.encode()) <= MAX_NAME_BYTES
         assert name not in {".", ".."}
         assert not name.startswith((".", "-", " "))
         assert not set(name) & set('/\\:*?"<>|')

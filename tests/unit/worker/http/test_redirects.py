@@ -1,11 +1,12 @@
-"""Redirects: where they may lead, and what goes along."""
+"""Redirects: where they may lead, and which headers go along."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.redirects import Request, encoded, follow
+from download_worker.http.messages import Request, Response
+from download_worker.http.redirects import ascii_url, follow_redirect, redirect_location
 
 SECRETS = (
     ("Authorization", "Bearer s"),
@@ -14,6 +15,21 @@ SECRETS = (
     ("X-Anything", "s"),
 )
 REQUEST = Request("https://example.com/a/b?c=d", (("Accept", "text/csv"), *SECRETS))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "location"),
+    [
+        (301, {"location": "/x"}, "/x"),
+        (302, {}, None),
+        (200, {"location": "/x"}, None),
+        (304, {"location": "/x"}, None),
+    ],
+)
+def test_redirect_needs_a_status_and_a_location(
+    status: int, headers: dict[str, str], location: str | None
+) -> None:
+    assert redirect_location(Response(REQUEST.url, "1.1", status, headers)) == location
 
 
 @pytest.mark.parametrize(
@@ -30,8 +46,8 @@ REQUEST = Request("https://example.com/a/b?c=d", (("Accept", "text/csv"), *SECRE
         ("/already%20encoded", "https://example.com/already%20encoded"),
     ],
 )
-def test_within_the_origin_all_headers_go_along(location: str, url: str) -> None:
-    assert follow(REQUEST, location, 302) == Request(url, REQUEST.headers)
+def test_all_headers_go_along_within_the_origin(location: str, url: str) -> None:
+    assert follow_redirect(REQUEST, location, 302) == Request(url, REQUEST.headers)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +66,9 @@ def test_within_the_origin_all_headers_go_along(location: str, url: str) -> None
         ("/a/b", "", "/a/b"),
     ],
 )
-def test_a_relative_path_keeps_all_its_parts(base: str, location: str, path: str) -> None:
+def test_relative_path_keeps_its_empty_segments(base: str, location: str, path: str) -> None:
     """RFC 3986 section 5.2."""
-    followed = follow(Request(f"https://example.com{base}"), location, 302)
+    followed = follow_redirect(Request(f"https://example.com{base}"), location, 302)
     assert followed == Request(f"https://example.com{path}")
 
 
@@ -68,42 +84,42 @@ def test_a_relative_path_keeps_all_its_parts(base: str, location: str, path: str
         "https://bücher.example/",
     ],
 )
-def test_another_origin_sees_no_credentials(location: str) -> None:
-    assert follow(REQUEST, location, 302).headers == (("Accept", "text/csv"),)
+def test_credentials_stay_behind_at_another_origin(location: str) -> None:
+    assert follow_redirect(REQUEST, location, 302).headers == (("Accept", "text/csv"),)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_what_describes_a_body_stays_behind_with_it(status: int) -> None:
-    about = (("Content-Type", "application/json"), ("content-language", "de"))
-    post = Request(REQUEST.url, (*about, *SECRETS), "POST", b"{}")
+def test_headers_about_a_body_stay_behind_with_it(status: int) -> None:
+    about_body = (("Content-Type", "application/json"), ("content-language", "de"))
+    post = Request(REQUEST.url, (*about_body, *SECRETS), "POST", b"{}")
     same = Request("https://example.com/x", post.headers, "POST", b"{}")
     get = Request("https://example.com/x", SECRETS)
-    assert follow(post, "/x", status) == (same if status in (307, 308) else get)
+    assert follow_redirect(post, "/x", status) == (same if status in (307, 308) else get)
 
 
-def test_http_to_https_is_another_origin() -> None:
+def test_https_is_another_origin_than_http() -> None:
     request = Request("http://example.com/", SECRETS)
-    assert follow(request, "https://example.com/", 301) == Request("https://example.com/")
+    assert follow_redirect(request, "https://example.com/", 301) == Request("https://example.com/")
 
 
 @pytest.mark.parametrize(
     ("location", "sentence"),
     [
-        ("http://example.com/", "http after https"),
+        ("http://example.com/", "http from https"),
         ("ftp://example.com/", "not http or https"),
         ("file:///etc/passwd", "not http or https"),
         ("javascript:alert(1)", "not http or https"),
         ("https://user:secret@example.com/", "user name"),
-        ("https://example.com:99999/", "broken address"),
-        ("https://[::1", "broken address"),
-        (f"https://{'ü' * 70}.example/", "broken address"),
-        ("https://straße.example/", "broken address"),
-        ("https://a\u200db.example/", "broken address"),
+        ("https://example.com:99999/", "invalid address"),
+        ("https://[::1", "invalid address"),
+        (f"https://{'ü' * 70}.example/", "invalid address"),
+        ("https://straße.example/", "invalid address"),
+        ("https://a\u200db.example/", "invalid address"),
     ],
 )
-def test_other_targets_are_refused_for_good(location: str, sentence: str) -> None:
+def test_other_targets_are_refused(location: str, sentence: str) -> None:
     with pytest.raises(DownloadError, match=sentence) as caught:
-        follow(REQUEST, location, 307)
+        follow_redirect(REQUEST, location, 307)
     assert caught.value.reason is Reason.BAD_REDIRECT
     assert caught.value.permanent
     assert caught.value.status == 307
@@ -111,7 +127,7 @@ def test_other_targets_are_refused_for_good(location: str, sentence: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("url", "ascii_url"),
+    ("url", "expected"),
     [
         ("https://bücher.example:8443/ü", "https://xn--bcher-kva.example:8443/%C3%BC"),
         ("https://пример.рф/", "https://xn--e1afmkfd.xn--p1ai/"),
@@ -120,14 +136,14 @@ def test_other_targets_are_refused_for_good(location: str, sentence: str) -> Non
         ("http://bücher:80/", "http://xn--bcher-kva:80/"),
     ],
 )
-def test_host_names_are_written_in_idna(url: str, ascii_url: str) -> None:
-    assert encoded(url) == ascii_url
+def test_host_name_is_written_in_idna(url: str, expected: str) -> None:
+    assert ascii_url(url) == expected
 
 
 @given(st.text(max_size=40))
-def test_whatever_a_server_says_is_followed_in_ascii_or_refused(location: str) -> None:
+def test_any_location_is_followed_in_ascii_or_refused(location: str) -> None:
     try:
-        target = follow(REQUEST, location, 302)
+        target = follow_redirect(REQUEST, location, 302)
     except DownloadError:
         return
     assert target.url.isascii()

@@ -1,16 +1,29 @@
-"""What two answers say by which they can be known to be of one file."""
+"""What tells whether two responses carry the same file."""
 
 import pytest
 
-from download_worker.http.validators import is_fresh
+from download_worker.http.messages import Request, Response
+from download_worker.http.validators import (
+    PreviousFile,
+    RemoteVersion,
+    is_weak_date,
+    remote_version,
+)
 
+URL = "http://example.com/x"
 NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
-MANY = "9" * 30
+SECOND_LATER = "Mon, 23 Nov 2026 12:00:01 GMT"
+LARGE_NUMBER = "9" * 30
 
 
-def test_a_file_of_the_very_second_may_change_within_it() -> None:
-    assert is_fresh({"date": NOON, "last-modified": NOON})
-    assert not is_fresh({"date": "Mon, 23 Nov 2026 12:00:01 GMT", "last-modified": NOON})
+def response(status: int = 200, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(URL, "1.1", status, named)
+
+
+def test_date_of_the_same_second_is_weak() -> None:
+    assert is_weak_date({"date": NOON, "last-modified": NOON})
+    assert not is_weak_date({"date": SECOND_LATER, "last-modified": NOON})
 
 
 @pytest.mark.parametrize(
@@ -18,11 +31,68 @@ def test_a_file_of_the_very_second_may_change_within_it() -> None:
     [
         "noon",
         "Mon, 23 Nov 2026 12:00:00 -0000",
-        f"Mon, 23 Nov {MANY} 12:00:00 GMT",
-        f"Mon, 23 Nov 2026 {MANY}:00:00 GMT",
-        f"Mon, 23 Nov 2026 12:00:00 +{MANY}",
+        f"Mon, 23 Nov {LARGE_NUMBER} 12:00:00 GMT",
+        f"Mon, 23 Nov 2026 {LARGE_NUMBER}:00:00 GMT",
+        f"Mon, 23 Nov 2026 12:00:00 +{LARGE_NUMBER}",
     ],
 )
-def test_a_date_that_is_none_says_nothing(date: str) -> None:
-    assert not is_fresh({"date": date, "last-modified": NOON})
-    assert not is_fresh({"date": NOON, "last-modified": date})
+def test_invalid_date_says_nothing(date: str) -> None:
+    assert not is_weak_date({"date": date, "last-modified": NOON})
+    assert not is_weak_date({"date": NOON, "last-modified": date})
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "headers"),
+    [
+        ('"v1"', NOON, (("If-None-Match", '"v1"'),)),
+        ('W/"v1"', None, (("If-None-Match", 'W/"v1"'),)),
+        (None, NOON, (("If-Modified-Since", NOON),)),
+        ('"é"', NOON, (("If-Modified-Since", NOON),)),
+        ('"é"', None, ()),
+        (None, "é", ()),
+        (None, None, ()),
+    ],
+)
+def test_conditional_headers(
+    etag: str | None, modified: str | None, headers: tuple[tuple[str, str], ...]
+) -> None:
+    assert PreviousFile("0" * 64, etag, modified, None).conditional_headers() == headers
+
+
+def test_range_headers_ask_for_the_rest_of_the_same_version() -> None:
+    version = RemoteVersion(URL, '"v1"', 10)
+    assert version.range_headers(4) == (("Range", "bytes=4-"), ("If-Range", '"v1"'))
+
+
+@pytest.mark.parametrize(
+    ("headers", "validator"),
+    [
+        ({"etag": '"v1"'}, '"v1"'),
+        ({"date": SECOND_LATER, "last_modified": NOON}, NOON),
+        ({"etag": '"v1"', "date": SECOND_LATER, "last_modified": NOON}, '"v1"'),
+    ],
+)
+def test_file_with_a_strong_validator_can_be_resumed(
+    headers: dict[str, str], validator: str
+) -> None:
+    version = remote_version(Request(URL), response(200, content_length="10", **headers))
+    assert version == RemoteVersion(URL, validator, 10)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        response(),
+        response(etag='W/"v1"'),
+        response(etag="v1"),
+        response(etag='W/"v1"', date=SECOND_LATER, last_modified=NOON),
+        response(date=NOON, last_modified=NOON),
+        response(last_modified=NOON),
+        response(etag='"v1"', accept_ranges="None"),
+        response(etag='"v1"', content_encoding="gzip"),
+        response(203, etag='"v1"'),
+    ],
+    ids=lambda whole: f"{whole.status} {whole.headers}",
+)
+def test_other_files_cannot_be_resumed(whole: Response) -> None:
+    assert remote_version(Request(URL), whole) is None

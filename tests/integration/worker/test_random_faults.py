@@ -1,7 +1,7 @@
-"""Attempts by the hundred, by hand, at a server that cuts, stalls and lies, under SIGKILL.
+"""Hundreds of attempts at a server that cuts, stalls and lies, some of them killed.
 
-After each of them the file is a version that the server had, whole, or what it was before. The next
-one asks for no more than what is missing and one buffer.
+After each attempt the file is either a whole version of the server's or what it was before. The
+next attempt asks for no more than what is missing, a mebibyte and one buffer.
 """
 
 import hashlib
@@ -22,41 +22,54 @@ import pytest
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, decode
 from download_worker.http.curl import BUFFER_BYTES
 from download_worker.volume.checksum_log import SUFFIX
-from download_worker.volume.output_file import NOTE_BYTES
+from download_worker.volume.output_file import LOG_BYTES
 from tests.support import http_faults
 from tests.support.attempts import LOOPBACK
-from tests.support.http_faults import Behaviour, Exchange, FaultServer, answer, head, raw, redirect
+from tests.support.http_faults import (
+    Behaviour,
+    Exchange,
+    FaultServer,
+    redirect,
+    respond,
+    response_head,
+    send,
+)
 from tools.cluster.certificates import Authority
 
 ROUNDS = 300
 SEED = 20261125
 SIZE = 6_000_000
-ONE_BUFFER = NOTE_BYTES + BUFFER_BYTES
+MAX_LOSS = LOG_BYTES + BUFFER_BYTES
+"""Bytes of an earlier attempt that may be fetched again."""
 KILLED = -signal.SIGKILL
 
 _WORKER = """
 import os, signal, sys
 from download_worker.__main__ import main
 watched = {"fcntl.flock", "open", "os.listdir", "os.remove", "os.rename", "os.truncate"}
-left = int(os.environ["KILL_AT"])
+remaining = int(os.environ["KILL_AT"])
 
 def count(event, _):
-    global left
+    global remaining
     if event not in watched:
         return
-    left -= 1
-    if left == 0:
+    remaining -= 1
+    if remaining == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(count)
 sys.exit(main())
 """
-"""Dies before the so-manieth thing that it does to the file system; 0: not at all."""
+"""Dies just before the KILL_AT-th thing that it does to the file system; 0: does not die."""
+
+
+Lie = Callable[[int, int], list[str]]
+"""Returns headers, by the first byte of the part and the length of the whole file."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """What the server has at some time."""
+    """One version of the file on the server."""
 
     number: int
     body: bytes
@@ -67,32 +80,32 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a request is answered: well, but for what is said here."""
+class Response:
+    """Responds as a server should, except for these faults."""
 
     version: Version
     cut: int | None = None
-    """Bytes of the body after which it hangs up."""
+    """Bytes of the body after which the server hangs up."""
     stall: bool = False
-    """It falls silent there instead."""
+    """The server falls silent there instead."""
     pause: float = 0.0
-    """Seconds between pieces."""
+    """Seconds between two pieces."""
     chunked: bool = False
     interim: bool = False
     padding: int = 0
-    """Bytes of a header that means nothing."""
+    """Bytes of a meaningless header."""
     ignores_range: bool = False
-    lies: Callable[[int, int], list[str]] | None = None
-    """Says other headers to a part: of its first byte, and of the length of the whole."""
+    lie: Lie | None = None
+    """Returns the headers of a partial response, instead of the right ones."""
     status: int = 206
 
     def __call__(self, exchange: Exchange) -> None:
-        body, start = self.version.body, self._start(exchange.head)
+        body, start = self.version.body, self._start(exchange.request)
         lines = [f"ETag: {self.version.etag}"]
         lines += ["X-Pad: " + "x" * self.padding] if self.padding else []
         rest = body[start:]
-        if start and self.lies:
-            lines = self.lies(start, len(body))
+        if start and self.lie:
+            lines = self.lie(start, len(body))
         elif start:
             lines.append(f"Content-Range: bytes {start}-{len(body) - 1}/{len(body)}")
         if not any(line.startswith("Content-Length") for line in lines):
@@ -100,7 +113,7 @@ class Answer:
             lines.append(chunks if self.chunked else f"Content-Length: {len(rest)}")
         if self.interim:
             exchange.send(b"HTTP/1.1 103 Early\r\nContent-Range: bytes 0-1/2\r\nETag: no\r\n\r\n")
-        exchange.send(head(f"{self.status if start else 200} Said", *lines))
+        exchange.send(response_head(f"{self.status if start else 200} Said", *lines))
         for piece in self._pieces(rest[: self.cut]):
             exchange.send(b"%x\r\n%s\r\n" % (len(piece), piece) if self.chunked else piece)
             exchange.closing.wait(self.pause)
@@ -110,22 +123,22 @@ class Answer:
             exchange.send(b"0\r\n\r\n")
 
     def _start(self, request: str) -> int:
-        wanted = re.search(r"^Range: bytes=(\d+)-\r?$", request, re.MULTILINE)
+        asked = re.search(r"^Range: bytes=(\d+)-\r?$", request, re.MULTILINE)
         condition = re.search(r"^If-Range: (.*?)\r?$", request, re.MULTILINE)
-        if not wanted or not condition or self.ignores_range:
+        if not asked or not condition or self.ignores_range:
             return 0
-        return int(wanted[1]) if self.lies or condition[1] == self.version.etag else 0
+        return int(asked[1]) if self.lie or condition[1] == self.version.etag else 0
 
     def _pieces(self, body: bytes) -> Iterator[bytes]:
         step = len(body) // 8 + 1 if self.pause else 65536
-        return (body[at : at + step] for at in range(0, len(body), step))
+        return (body[start : start + step] for start in range(0, len(body), step))
 
 
 def _misranged(start: int, end: int, etag: str = '"v0"') -> list[str]:
     return [f"ETag: {etag}", f"Content-Range: bytes {start}-{end - 1}/{end}"]
 
 
-LIES: tuple[Callable[[int, int], list[str]], ...] = (
+LIES: tuple[Lie, ...] = (
     lambda start, end: _misranged(start + 1, end),
     lambda start, end: _misranged(start - 1, end),
     lambda start, end: _misranged(start, end, '"other"'),
@@ -135,27 +148,27 @@ LIES: tuple[Callable[[int, int], list[str]], ...] = (
     lambda start, end: ['ETag: "v0"', f"Content-Range: bytes {start}-{end - 2}/{end}"],
     lambda start, end: [*_misranged(start, end), "Content-Encoding: gzip"],
 )
-"""None of these may be believed: what follows them is of another version."""
-MISTAKES: tuple[Callable[[int, int], list[str]], ...] = (
+"""The worker must not believe any of these: bytes of another version follow."""
+MISTAKES: tuple[Lie, ...] = (
     lambda start, end: _misranged(start, end + 1),
     lambda start, end: [*_misranged(start, end), f"Content-Length: {end - start - 1}"],
 )
-"""Of these the bytes are right, as far as they go."""
+"""Bytes of the right version follow these, as far as they go."""
 
 
 @dataclass
-class Storm:
-    """A server, a file, and what came of it so far."""
+class Scenario:
+    """A server, a file, and what has happened so far."""
 
     server: FaultServer
     wrong: FaultServer
-    """Speaks TLS under another host's name."""
+    """Its certificate is for another host."""
     output: Path
     seed: int
-    seen: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
         self.versions = [
             Version(number, random.Random(f"{self.seed} {number}").randbytes(SIZE))
             for number in range(3)
@@ -163,67 +176,67 @@ class Storm:
         self.url = self.server.origin + "/x"
         self.loop = self.server.on("/loop", redirect("/loop"))
 
-    def round(self) -> None:
-        """Make an attempt, and look at everything."""
-        before, left = self._file(), self._left()
-        asked = len(self.server.heads)
-        current = self.versions[0 if self.chance.random() < 0.8 else self.chance.randrange(3)]
-        honest = self.chance.random() < 0.1
-        behaviour = Answer(current) if honest else self._fault(current)
-        self.server.on("/x", behaviour, Answer(current))
-        stalls = isinstance(behaviour, Answer) and behaviour.stall
+    def run_attempt(self) -> None:
+        """Make one attempt, and check what it did."""
+        before, leftover = self._file(), self._leftover()
+        earlier = len(self.server.requests)
+        current = self.versions[0 if self.rng.random() < 0.8 else self.rng.randrange(3)]
+        is_honest = self.rng.random() < 0.1
+        behaviour = Response(current) if is_honest else self._fault(current)
+        self.server.on("/x", behaviour, Response(current))
+        stalls = isinstance(behaviour, Response) and behaviour.stall
         code = self._attempt(stalls)
-        self.seen[str(code)] += 1
+        self.counts[str(code)] += 1
         assert code in (EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, KILLED), behaviour
         after = self._file()
-        assert after == before or after in [each.body for each in self.versions], behaviour
+        assert after == before or after in [version.body for version in self.versions], behaviour
         if code in (EXIT_PERMANENT, EXIT_RETRY):
             assert after == before, behaviour
         if code == EXIT_DONE:
             assert after is not None
-            assert self._left() is None
-        self._check_economy(left, self.server.heads[asked:])
+            assert self._leftover() is None
+        self._check_range(leftover, self.server.requests[earlier:])
 
-    def _check_economy(self, left: int | None, requests: list[str]) -> None:
-        """Whatever an earlier attempt left is made use of, but for one buffer."""
+    def _check_range(self, leftover: int | None, requests: list[str]) -> None:
+        """Check that the attempt used nearly everything that an earlier one had left."""
         first = next((text for text in requests if text.startswith("GET /x ")), None)
-        if left is None or first is None:
+        if leftover is None or first is None:
             return
-        found = re.search(r"^Range: bytes=(\d+)-", first, re.MULTILINE)
-        start = int(found[1]) if found else 0
-        self.seen["resumed"] += start > 0
-        assert left - start <= ONE_BUFFER, (left, start)
+        match = re.search(r"^Range: bytes=(\d+)-", first, re.MULTILINE)
+        start = int(match[1]) if match else 0
+        self.counts["resumed"] += start > 0
+        assert leftover - start <= MAX_LOSS, (leftover, start)
 
     def _fault(self, current: Version) -> Behaviour:
-        chance = self.chance
-        cut = chance.choice([0, 1, chance.randrange(SIZE), SIZE - 1])
+        rng = self.rng
+        cut = rng.choice([0, 1, rng.randrange(SIZE), SIZE - 1])
         faulty: list[Behaviour] = [
-            *[Answer(current, cut=cut)] * 10,
-            *[Answer(current, cut=cut, chunked=True)] * 5,
-            *[Answer(current, cut=cut, stall=True)] * 5,
-            Answer(current, chunked=True),
-            Answer(current, pause=0.02),
-            Answer(current, interim=True),
-            Answer(current, padding=90_000),
-            Answer(current, padding=400_000),
-            Answer(current, ignores_range=True),
-            Answer(current, status=416),
-            *(Answer(self.versions[1], lies=each) for each in LIES),
-            *(Answer(self.versions[0], lies=each) for each in MISTAKES),
-            answer(chance.choice([404, 500, 503]), b"sorry"),
-            raw(chance.choice([b"", b"HTTP/1.1 ", b"rubbish\r\n\r\n", bytes(1000)])),
-            raw(head("200 OK", "Content-Length: -1")),
-            raw(head("200 OK", f"Content-Length: {2**64}") + b"x"),
+            *[Response(current, cut=cut)] * 10,
+            *[Response(current, cut=cut, chunked=True)] * 5,
+            *[Response(current, cut=cut, stall=True)] * 5,
+            Response(current, chunked=True),
+            Response(current, pause=0.02),
+            Response(current, interim=True),
+            Response(current, padding=90_000),
+            Response(current, padding=400_000),
+            Response(current, ignores_range=True),
+            Response(current, status=416),
+            *(Response(self.versions[1], lie=lie) for lie in LIES),
+            *(Response(self.versions[0], lie=lie) for lie in MISTAKES),
+            respond(rng.choice([404, 500, 503]), b"sorry"),
+            send(rng.choice([b"", b"HTTP/1.1 ", b"rubbish\r\n\r\n", bytes(1000)])),
+            send(response_head("200 OK", "Content-Length: -1")),
+            send(response_head("200 OK", f"Content-Length: {2**64}") + b"x"),
             redirect(self.loop),
             redirect(self.wrong.origin + "/x"),
         ]
-        return chance.choice(faulty)
+        return rng.choice(faulty)
 
     def _attempt(self, stalls: bool) -> int:
-        """Return the exit code; an attempt at a silent server is always killed."""
-        chance = self.chance
-        way = chance.choice(["time"] if stalls else ["not", "not", "time", "step"])
-        step = chance.randrange(1, 25) if way == "step" else 0
+        """Run the worker and return its exit code; if the server stalls, kill it."""
+        rng = self.rng
+        kill = rng.choice(["time"] if stalls else ["not", "not", "time", "step"])
+        step = rng.randrange(1, 25) if kill == "step" else 0
         process = subprocess.Popen(
             [sys.executable, "-c", _WORKER, "fetch", self.url, "-o", str(self.output),
              "--allow", LOOPBACK, "--json"],
@@ -232,8 +245,8 @@ class Storm:
             stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
-        if way == "time":
-            time.sleep(chance.uniform(0.05, 0.4))  # a moment, not a wait for something
+        if kill == "time":
+            time.sleep(rng.uniform(0.05, 0.4))  # kills it at a random moment
             process.kill()
         out, err = process.communicate(timeout=60)
         assert "Traceback" not in err
@@ -249,13 +262,13 @@ class Storm:
     def _file(self) -> bytes | None:
         return self.output.read_bytes() if self.output.exists() else None
 
-    def _left(self) -> int | None:
-        """Return the size of the part; there is never more than one."""
+    def _leftover(self) -> int | None:
+        """Return the size of the partial file; there is never more than one."""
         names = {path.name for path in self.output.parent.iterdir()} - {self.output.name}
         assert all(re.fullmatch(r"\.x\.[0-9a-f]{16}\.part(\.jsonl)?", name) for name in names)
-        parts = [name for name in names if not name.endswith(SUFFIX)]
-        assert len(parts) <= 1
-        return (self.output.parent / parts[0]).stat().st_size if parts else None
+        partial = [name for name in names if not name.endswith(SUFFIX)]
+        assert len(partial) <= 1
+        return (self.output.parent / partial[0]).stat().st_size if partial else None
 
 
 @pytest.fixture
@@ -264,39 +277,41 @@ def misnamed(tmp_path: Path) -> Iterator[FaultServer]:
     folder.mkdir()
     authority = Authority(folder)
     authority.issue("other", "other", hosts=("other.example",))
-    with http_faults.running(tls=http_faults.secured(folder, "other")) as running:
-        yield running
+    with http_faults.run_server(tls=http_faults.tls_context(folder, "other")) as misnamed_server:
+        yield misnamed_server
 
 
-def test_the_file_is_right_or_absent(
+def test_file_is_right_or_absent_after_any_fault(
     server: FaultServer, misnamed: FaultServer, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    rounds = pytestconfig.getoption("--storm-rounds", None) or ROUNDS
-    seed = pytestconfig.getoption("--storm-seed", None) or SEED
+    rounds = pytestconfig.getoption("--fault-rounds", None) or ROUNDS
+    seed = pytestconfig.getoption("--fault-seed", None) or SEED
     (tmp_path / "out").mkdir()
-    storm = Storm(server, misnamed, tmp_path / "out/x", seed)
+    scenario = Scenario(server, misnamed, tmp_path / "out/x", seed)
     for _ in range(rounds):
-        storm.round()
-        if storm.chance.random() < 0.1:
-            storm.output.unlink(missing_ok=True)
-    print(dict(storm.seen))
-    assert misnamed.heads == []
+        scenario.run_attempt()
+        if scenario.rng.random() < 0.1:
+            scenario.output.unlink(missing_ok=True)
+    print(dict(scenario.counts))
+    assert misnamed.requests == []
     if rounds >= ROUNDS:
-        assert storm.seen[str(EXIT_DONE)] >= rounds / 10
-        assert storm.seen[str(KILLED)] >= rounds / 10
-        assert storm.seen["resumed"] >= rounds / 10
+        assert scenario.counts[str(EXIT_DONE)] >= rounds / 10
+        assert scenario.counts[str(KILLED)] >= rounds / 10
+        assert scenario.counts["resumed"] >= rounds / 10
 
 
-def test_killed_at_every_step_it_is_mended_by_the_next(server: FaultServer, tmp_path: Path) -> None:
+def test_attempt_killed_at_any_step_is_completed_by_the_next(
+    server: FaultServer, tmp_path: Path
+) -> None:
     version = Version(0, random.Random(1).randbytes(SIZE // 2))
-    url = server.on("/x", Answer(version))
+    url = server.on("/x", Response(version))
     command = [sys.executable, "-c", _WORKER, "fetch", url, "-o", str(tmp_path / "x")]
     steps = 0
     code = KILLED
     while code == KILLED:
         steps += 1
         (tmp_path / "x").unlink(missing_ok=True)
-        code, again = (
+        code, next_code = (
             subprocess.run(
                 [*command, "--allow", LOOPBACK, "--only-if-changed"],
                 env=os.environ | {"KILL_AT": str(kill_at)},
@@ -305,7 +320,7 @@ def test_killed_at_every_step_it_is_mended_by_the_next(server: FaultServer, tmp_
             ).returncode
             for kill_at in (steps, 0)
         )
-        assert again == EXIT_DONE
+        assert next_code == EXIT_DONE
         assert (tmp_path / "x").read_bytes() == version.body
         assert sorted(path.name for path in tmp_path.iterdir()) == [".download-operator", "x"]
         assert [path.name for path in (tmp_path / ".download-operator").iterdir()] == ["x.json"]

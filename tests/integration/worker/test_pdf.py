@@ -1,6 +1,6 @@
 """Pages printed by the real Chromium, and pages that try to get out of it.
 
-What a page found out it says in its title, which the PDF has in plain text.
+A page reports what it finds in its title, which the PDF has in plain text.
 """
 
 import os
@@ -16,24 +16,32 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import Result
-from download_worker.download import Order, Surroundings, download
+from download_worker.download import DownloadRequest, download
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.chromium import PROGRAM
-from download_worker.formats.pdf import Rendering
-from download_worker.formats.pdf import printer as printer_of
-from download_worker.http.curl import Limits
-from download_worker.http.redirects import Request
-from download_worker.http.validators import Known
-from download_worker.volume.output_file import File
-from download_worker.volume.partial_files import Parts
-from tests.support.http_faults import Exchange, FaultServer, answer, endless, head, redirect, stall
+from download_worker.formats.pdf import RenderOptions, pdf_converter
+from download_worker.http.curl import ConnectionOptions
+from download_worker.http.messages import Request, Response
+from download_worker.http.validators import PreviousFile
+from download_worker.sink import Sink
+from download_worker.volume.output_file import OutputFile
+from download_worker.volume.partial_files import PartialFiles
+from tests.support.http_faults import (
+    Exchange,
+    FaultServer,
+    endless,
+    redirect,
+    respond,
+    response_head,
+    stall,
+)
 
-# pycurl takes the descriptor of a socket that it is given, and leaves the object to the collector.
+# pycurl takes over the descriptor of a socket and leaves the object to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 
 HTML = "Content-Type: text/html; charset=utf-8"
 ONE = ("127.0.0.1/32",)
-"""The one address allowed; all else of loopback stands for what must not be reached."""
+"""The only allowed address; the rest of loopback stands for what must not be reached."""
 
 
 @dataclass
@@ -44,32 +52,40 @@ class Printer:
     allowed: tuple[str, ...] = ONE
     max_bytes: int = 50_000_000
     headers: tuple[tuple[str, str], ...] = ()
-    known: Known | None = None
-    rendering: Rendering = field(default_factory=lambda: Rendering(60, 10))
+    previous: PreviousFile | None = None
+    options: RenderOptions = field(default_factory=lambda: RenderOptions(60, 10))
     stopped: Callable[[], bool] = lambda: False
 
     def print(self, url: str) -> Result:
-        limits = Limits(tuple(ip_network(text) for text in self.allowed))
-        request = Request(url, self.headers)
-        order = Order(request, limits, max_bytes=self.max_bytes, known=self.known)
-        around = Surroundings(
-            lambda *_: File(Parts(self.folder, "", "job").new(), self.folder, "page.pdf"),
-            lambda *_: None,
-            self.stopped,
-            convert=printer_of(order, self.rendering, self.stopped),
+        request = DownloadRequest(
+            Request(url, self.headers),
+            ConnectionOptions(tuple(ip_network(text) for text in self.allowed)),
+            max_bytes=self.max_bytes,
         )
-        return download(order, around)
+        result, _ = download(
+            request,
+            self._open_sink,
+            progress=lambda *_: None,
+            stopped=self.stopped,
+            convert=pdf_converter(request, self.options, self.stopped),
+            previous=self.previous,
+        )
+        return result
+
+    def _open_sink(self, _response: Response, _resuming: bool) -> Sink:
+        partial = PartialFiles(self.folder, "", "job").create()
+        return OutputFile(partial, self.folder, "page.pdf")
 
     def fail(self, url: str) -> DownloadError:
-        """Print what cannot be printed; nothing is left."""
+        """Fail to print, and leave nothing."""
         with pytest.raises(DownloadError) as caught:
             self.print(url)
         assert list(self.folder.iterdir()) == []
         return caught.value
 
     def title(self) -> str:
-        found = re.search(rb"/Title \(([^)]*)\)", (self.folder / "page.pdf").read_bytes())
-        return found[1].decode() if found else ""
+        match = re.search(rb"/Title \(([^)]*)\)", (self.folder / "page.pdf").read_bytes())
+        return match[1].decode() if match else ""
 
 
 @pytest.fixture
@@ -79,7 +95,7 @@ def printer(tmp_path: Path) -> Printer:
 
 
 def page(text: str) -> Callable[[Exchange], None]:
-    return answer(200, f"<!doctype html><body>{text}".encode(), HTML)
+    return respond(200, f"<!doctype html><body>{text}".encode(), HTML)
 
 
 def script(text: str) -> Callable[[Exchange], None]:
@@ -87,12 +103,12 @@ def script(text: str) -> Callable[[Exchange], None]:
 
 
 def paths(server: FaultServer) -> list[str]:
-    return [text.split(" ")[1] for text in server.heads]
+    return [text.split(" ")[1] for text in server.requests]
 
 
 @dataclass
 class Forbidden:
-    """An address that nobody may connect to."""
+    """An address that must not be connected to."""
 
     host: str
     port: int
@@ -101,7 +117,7 @@ class Forbidden:
 
 @contextmanager
 def forbidden(host: str) -> Iterator[Forbidden]:
-    """Listen there and count who comes."""
+    """Listen there and count connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, 0), family=family)
     guarded = Forbidden(f"[{host}]" if ":" in host else host, listener.getsockname()[1])
@@ -122,11 +138,9 @@ def forbidden(host: str) -> Iterator[Forbidden]:
         thread.join()
 
 
-def test_a_page_is_printed_with_all_that_its_scripts_do(
-    printer: Printer, server: FaultServer
-) -> None:
-    server.on("/style.css", answer(200, b"body{color:red}", "Content-Type: text/css"))
-    server.on("/data", answer(200, b"made by a script"))
+def test_page_is_printed_after_its_scripts_ran(printer: Printer, server: FaultServer) -> None:
+    server.on("/style.css", respond(200, b"body{color:red}", "Content-Type: text/css"))
+    server.on("/data", respond(200, b"made by a script"))
     url = server.on(
         "/a/page",
         page(
@@ -144,31 +158,29 @@ def test_a_page_is_printed_with_all_that_its_scripts_do(
     assert sorted(paths(server)[1:]) == ["/data", "/style.css"]
 
 
-def test_a_page_that_is_not_news_is_not_printed(printer: Printer, server: FaultServer) -> None:
-    printer.known = Known("0" * 64, '"v1"', None)
-    result = printer.print(server.on("/p", answer(304, b"", 'ETag: "v1"')))
-    assert result.unchanged
+def test_unchanged_page_is_not_printed(printer: Printer, server: FaultServer) -> None:
+    printer.previous = PreviousFile("0" * 64, '"v1"', None, "file:///page.pdf")
+    result = printer.print(server.on("/p", respond(304, b"", 'ETag: "v1"')))
+    assert (result.unchanged, result.location) == (True, "file:///page.pdf")
     assert list(printer.folder.iterdir()) == []
 
 
-def test_images_below_the_fold_are_there(printer: Printer, server: FaultServer) -> None:
+def test_lazy_images_are_loaded(printer: Printer, server: FaultServer) -> None:
     url = server.on("/p", page("<div style=height:30000px></div><img loading=lazy src=/low.png>"))
     printer.print(url)
     assert "/low.png" in paths(server)
 
 
-def test_the_page_is_where_redirects_end(printer: Printer, server: FaultServer) -> None:
+def test_page_has_the_address_where_redirects_end(printer: Printer, server: FaultServer) -> None:
     server.on("/new/page", script("document.title = location.pathname"))
     printer.print(server.on("/old", redirect("/new/page")))
     assert printer.title() == "/new/page"
 
 
-def test_credentials_go_with_the_document_and_nowhere_else(
-    printer: Printer, server: FaultServer
-) -> None:
+def test_credentials_are_sent_with_the_document_only(printer: Printer, server: FaultServer) -> None:
     printer.headers = (("Authorization", "Bearer hush"), ("User-Agent", "robot/1"))
     printer.print(server.on("/p", page("<img src=/x.png>")))
-    document, image = server.heads
+    document, image = server.requests
     assert "Authorization: Bearer hush" in document
     assert "hush" not in image
     assert "User-Agent: robot/1" in image
@@ -177,84 +189,85 @@ def test_credentials_go_with_the_document_and_nowhere_else(
 @pytest.mark.parametrize(
     ("status", "permanent"), [(404, True), (403, True), (500, False), (503, False)]
 )
-def test_an_error_page_is_not_printed(
+def test_error_page_is_not_printed(
     printer: Printer, server: FaultServer, status: int, permanent: bool
 ) -> None:
-    error = printer.fail(server.on("/p", answer(status, b"<h1>Sorry</h1>", HTML)))
+    error = printer.fail(server.on("/p", respond(status, b"<h1>Sorry</h1>", HTML)))
     assert (error.reason, error.status) == (Reason.HTTP_STATUS, status)
     assert error.permanent == permanent
 
 
-def test_what_is_no_page_is_not_printed(printer: Printer, server: FaultServer) -> None:
-    error = printer.fail(server.on("/p", answer(200, b"{}", "Content-Type: application/json")))
+def test_body_that_is_not_a_page_is_not_printed(printer: Printer, server: FaultServer) -> None:
+    error = printer.fail(server.on("/p", respond(200, b"{}", "Content-Type: application/json")))
     assert error.reason is Reason.NOT_A_PAGE
     assert error.permanent
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "chrome://version"])
-def test_only_the_web_is_printed(printer: Printer, url: str) -> None:
+def test_only_web_addresses_are_printed(printer: Printer, url: str) -> None:
     assert printer.fail(url).reason is Reason.INVALID_URL
 
 
 WAYS = {
-    "img": "<img src=http://{at}/>",
-    "frame": "<iframe src=http://{at}/></iframe>",
-    "object": "<object data=http://{at}/></object>",
-    "embed": "<embed src=http://{at}/>",
-    "script": "<script src=http://{at}/></script>",
-    "style": "<link rel=stylesheet href=http://{at}/>",
-    "font": "<style>@font-face{{font-family:x;src:url(http://{at}/)}}*{{font-family:x}}</style>x",
-    "video": "<video autoplay src=http://{at}/></video>",
-    "preload": "<link rel=preload as=image href=http://{at}/>",
-    "prefetch": "<link rel=prefetch href=http://{at}/>",
-    "preconnect": "<link rel=preconnect href=http://{at}/><link rel=dns-prefetch href=//{at}>",
-    "https": "<img src=https://{at}/>",
-    "fetch": "<script>fetch('http://{at}/', {{mode: 'no-cors'}})</script>",
-    "beacon": "<script>navigator.sendBeacon('http://{at}/', 'x')</script>",
-    "events": "<script>new EventSource('http://{at}/')</script>",
-    "socket": "<script>new WebSocket('ws://{at}/')</script>",
-    "secure socket": "<script>new WebSocket('wss://{at}/')</script>",
+    "img": "<img src=http://{target}/>",
+    "frame": "<iframe src=http://{target}/></iframe>",
+    "object": "<object data=http://{target}/></object>",
+    "embed": "<embed src=http://{target}/>",
+    "script": "<script src=http://{target}/></script>",
+    "style": "<link rel=stylesheet href=http://{target}/>",
+    "font": "<style>@font-face{{font-family:x;src:url(http://{target}/)}}*{{font-family:x}}</style>x",
+    "video": "<video autoplay src=http://{target}/></video>",
+    "preload": "<link rel=preload as=image href=http://{target}/>",
+    "prefetch": "<link rel=prefetch href=http://{target}/>",
+    "preconnect": "<link rel=preconnect href=http://{target}/>"
+    "<link rel=dns-prefetch href=//{target}>",
+    "https": "<img src=https://{target}/>",
+    "fetch": "<script>fetch('http://{target}/', {{mode: 'no-cors'}})</script>",
+    "beacon": "<script>navigator.sendBeacon('http://{target}/', 'x')</script>",
+    "events": "<script>new EventSource('http://{target}/')</script>",
+    "socket": "<script>new WebSocket('ws://{target}/')</script>",
+    "secure socket": "<script>new WebSocket('wss://{target}/')</script>",
     "worker": "<script>new Worker(URL.createObjectURL(new Blob(["
-    "\"fetch('http://{at}/', {{mode: 'no-cors'}})\"])))</script>",
-    "popup": "<script>window.open('http://{at}/')</script>",
-    "form in a frame": "<iframe name=f></iframe><form target=f method=post action=http://{at}/>"
+    "\"fetch('http://{target}/', {{mode: 'no-cors'}})\"])))</script>",
+    "popup": "<script>window.open('http://{target}/')</script>",
+    "form in a frame": "<iframe name=f></iframe><form target=f method=post action=http://{target}/>"
     "</form><script>document.forms[0].submit()</script>",
-    "302": "<img src='/go?{at}'>",
-    "302 in a frame": "<iframe src='/go?{at}'></iframe>",
+    "302": "<img src='/go?{target}'>",
+    "302 in a frame": "<iframe src='/go?{target}'></iframe>",
 }
 
 
-def lead_away(exchange: Exchange) -> None:
-    redirect(f"http://{exchange.head.split(' ')[1].partition('?')[2]}/")(exchange)
+def redirect_to_query(exchange: Exchange) -> None:
+    redirect(f"http://{exchange.path.partition('?')[2]}/")(exchange)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
 def test_nothing_in_a_page_leads_to_a_private_address(
     printer: Printer, server: FaultServer, host: str
 ) -> None:
-    server.on("/go", lead_away)
+    server.on("/go", redirect_to_query)
     with forbidden(host) as guarded:
-        at = f"{guarded.host}:{guarded.port}"
-        every_way = "".join(way.format(at=at) for way in WAYS.values())
+        target = f"{guarded.host}:{guarded.port}"
+        every_way = "".join(way.format(target=target) for way in WAYS.values())
         printer.print(server.on("/p", page(every_way + "<img src=/last.png>")))
         assert "/last.png" in paths(server)
         assert guarded.connections == 0
 
 
 @pytest.mark.parametrize("way", sorted(set(WAYS) - {"preconnect", "popup"}))
-def test_the_same_ways_are_open_where_the_operator_allows_them(
+def test_same_requests_succeed_where_the_operator_allows_them(
     printer: Printer, server: FaultServer, way: str
 ) -> None:
-    """So that the test above says something."""
+    """Without this, the test above would prove nothing."""
     printer.allowed = ("127.0.0.0/8",)
-    server.on("/go", lead_away)
+    server.on("/go", redirect_to_query)
     with forbidden("127.0.0.2") as guarded:
-        at = f"{guarded.host}:{guarded.port}"
-        printer.print(server.on("/p", page(WAYS[way].format(at=at))))
+        target = f"{guarded.host}:{guarded.port}"
+        printer.print(server.on("/p", page(WAYS[way].format(target=target))))
         assert guarded.connections > 0
 
 
-def test_what_was_refused_is_said(
+def test_refused_address_is_logged(
     printer: Printer, server: FaultServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = server.on("/p", page("<img src=http://169.254.169.254/latest/meta-data/>"))
@@ -262,53 +275,55 @@ def test_what_was_refused_is_said(
     assert "169.254.169.254:80" in caplog.text
 
 
-LEADING = {
-    "refresh": "<meta http-equiv=refresh content='0;url=http://{at}/'>",
-    "location": "<script>location = 'http://{at}/'</script>",
-    "form": "<form method=post action=http://{at}/></form>"
+NAVIGATIONS = {
+    "refresh": "<meta http-equiv=refresh content='0;url=http://{target}/'>",
+    "location": "<script>location = 'http://{target}/'</script>",
+    "form": "<form method=post action=http://{target}/></form>"
     "<script>document.forms[0].submit()</script>",
-    "302": "<script>location = '/go?{at}'</script>",
+    "302": "<script>location = '/go?{target}'</script>",
 }
 
 
-@pytest.mark.parametrize("way", LEADING)
-def test_a_page_that_leads_to_a_private_address_fails(
+@pytest.mark.parametrize("way", NAVIGATIONS)
+def test_page_that_navigates_to_a_private_address_fails(
     printer: Printer, server: FaultServer, way: str
 ) -> None:
-    server.on("/go", lead_away)
+    server.on("/go", redirect_to_query)
     with forbidden("127.0.0.2") as guarded:
-        at = f"{guarded.host}:{guarded.port}"
-        error = printer.fail(server.on("/p", page(LEADING[way].format(at=at))))
+        target = f"{guarded.host}:{guarded.port}"
+        error = printer.fail(server.on("/p", page(NAVIGATIONS[way].format(target=target))))
         assert guarded.connections == 0
     assert error.reason is Reason.ADDRESS_REFUSED
-    assert at in str(error)
+    assert target in str(error)
 
 
-def test_a_page_that_leads_to_another_is_that_other(printer: Printer, server: FaultServer) -> None:
+def test_page_that_navigates_elsewhere_is_printed_from_there(
+    printer: Printer, server: FaultServer
+) -> None:
     server.on("/there", page("<title>there</title>"))
     printer.print(server.on("/p", page("<meta http-equiv=refresh content='0;url=/there'>")))
     assert printer.title() == "there"
 
 
-def test_a_page_that_leads_to_an_error_fails(printer: Printer, server: FaultServer) -> None:
+def test_page_that_navigates_to_an_error_fails(printer: Printer, server: FaultServer) -> None:
     error = printer.fail(server.on("/p", page("<script>location = '/gone'</script>")))
     assert (error.reason, error.status) == (Reason.HTTP_STATUS, 404)
 
 
-def test_no_datagram_leaves(printer: Printer, server: FaultServer) -> None:
-    """WebRTC and WebTransport would speak UDP, which no proxy sees."""
+def test_no_datagram_is_sent(printer: Printer, server: FaultServer) -> None:
+    """WebRTC and WebTransport use UDP, which no proxy sees."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         udp.settimeout(0.1)
-        at = f"127.0.0.1:{udp.getsockname()[1]}"
+        target = f"127.0.0.1:{udp.getsockname()[1]}"
         server.on("/slow.png", lambda exchange: (exchange.closing.wait(3), None)[1])
         url = server.on(
             "/p",
             page(
                 "<img src=/slow.png><script>"
-                f"const p = new RTCPeerConnection({{iceServers: [{{urls: 'stun:{at}'}}]}});"
+                f"const p = new RTCPeerConnection({{iceServers: [{{urls: 'stun:{target}'}}]}});"
                 "p.createDataChannel('x'); p.createOffer().then(o => p.setLocalDescription(o));"
-                f"new WebTransport('https://{at}/').ready.catch(() => 0)</script>"
+                f"new WebTransport('https://{target}/').ready.catch(() => 0)</script>"
             ),
         )
         printer.print(url)
@@ -334,21 +349,21 @@ def test_no_datagram_leaves(printer: Printer, server: FaultServer) -> None:
         "<iframe src='view-source:{file}'></iframe>",
     ],
 )
-def test_a_page_reads_no_file_of_the_container(
+def test_page_cannot_read_files_of_the_container(
     printer: Printer, server: FaultServer, tmp_path: Path, way: str
 ) -> None:
-    """The file is a page, a style and a script at once, and tells the server when it is read."""
+    """The file is a page, a style and a script at once, and requests something when it is read."""
     leak = f"{server.origin}/leak"
     secret = tmp_path / "secret.html"
     secret.write_text(f"/*<img src={leak}><!--*/ new Image().src = '{leak}'; //-->")
-    server.on("/go", lambda x: redirect(x.head.split(" ")[1].partition("?")[2])(x))
-    printer.rendering = Rendering(60, 3)
+    server.on("/go", lambda exchange: redirect(exchange.path.partition("?")[2])(exchange))
+    printer.options = RenderOptions(60, 3)
     with suppress(DownloadError):
         printer.print(server.on("/p", page(way.format(file=secret.as_uri()))))
     assert not [path for path in paths(server) if path.startswith("/leak")]
 
 
-def test_an_image_of_the_container_is_not_shown(
+def test_image_file_of_the_container_is_not_shown(
     printer: Printer, server: FaultServer, tmp_path: Path
 ) -> None:
     image = tmp_path / "x.svg"
@@ -364,89 +379,89 @@ def test_an_image_of_the_container_is_not_shown(
     assert printer.title() == "blocked"
 
 
-def test_the_browser_has_nothing_of_our_environment(
+def test_browser_does_not_see_our_environment(
     printer: Printer, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOWNLOAD_HEADER_0", "Bearer hush")
     environments: list[bytes] = []
 
-    def look(exchange: Exchange) -> None:
+    def record_environments(exchange: Exchange) -> None:
         for process in browsers():
             with suppress(OSError):
                 environments.append((process / "environ").read_bytes())
-        answer(404)(exchange)
+        respond(404)(exchange)
 
-    server.on("/x.png", look)
+    server.on("/x.png", record_environments)
     printer.print(server.on("/p", page("<img src=/x.png>")))
     assert environments
-    assert not any(b"hush" in each for each in environments)
+    assert not any(b"hush" in environment for environment in environments)
 
 
 def browsers() -> list[Path]:
-    """The processes of browsers that this process has started, wherever they are by now."""
-    found = []
+    """Return the processes of browsers that this process has started."""
+    processes = []
     for process in Path("/proc").iterdir():
         with suppress(OSError):
-            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
-            if PROGRAM.encode() in words and f"pid-{os.getpid()}-".encode() in words:
-                found.append(process)
-    return found
+            command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+            if PROGRAM.encode() in command and f"pid-{os.getpid()}-".encode() in command:
+                processes.append(process)
+    return processes
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(printer: Printer, tmp_path: Path) -> Iterator[None]:
     scratch = tmp_path / f"pid-{os.getpid()}-scratch"
     scratch.mkdir()
-    printer.rendering = Rendering(60, 10, scratch)
+    printer.options = RenderOptions(60, 10, scratch)
     yield
     assert list(scratch.iterdir()) == []
     assert browsers() == []
 
 
-def with_times(printer: Printer, seconds: float, settle_seconds: float) -> None:
-    printer.rendering = Rendering(seconds, settle_seconds, printer.rendering.scratch)
+def set_times(printer: Printer, seconds: float, settle_seconds: float) -> None:
+    printer.options = RenderOptions(seconds, settle_seconds, printer.options.scratch)
 
 
-def test_stopping_takes_the_browser_along(printer: Printer, server: FaultServer) -> None:
+def test_stop_ends_the_browser(printer: Printer, server: FaultServer) -> None:
     reached = threading.Event()
     server.on("/x.png", stall(0, reached))
     printer.stopped = reached.is_set
     assert printer.fail(server.on("/p", page("<img src=/x.png>"))).reason is Reason.STOPPED
 
 
-def test_a_page_that_never_rests_is_printed_as_it_is(
+def test_page_that_never_settles_is_printed_as_it_is(
     printer: Printer, server: FaultServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with_times(printer, 60, 2)
+    set_times(printer, 60, 2)
     server.on("/poll", stall())
     printer.print(server.on("/p", page("<title>news</title><script>fetch('/poll')</script>")))
     assert printer.title() == "news"
-    assert "still asked for more" in caplog.text
+    assert "was still loading" in caplog.text
 
 
-def test_a_page_that_waits_for_a_script_is_waited_for(
+def test_page_that_waits_for_a_script_is_printed_after_it(
     printer: Printer, server: FaultServer
 ) -> None:
     def late(exchange: Exchange) -> None:
         exchange.closing.wait(2)
-        answer(200, b"document.title = 'late'")(exchange)
+        respond(200, b"document.title = 'late'")(exchange)
 
-    with_times(printer, 60, 1)
+    set_times(printer, 60, 1)
     server.on("/late.js", late)
     printer.print(server.on("/p", page("<script src=/late.js></script>")))
     assert printer.title() == "late"
 
 
 @pytest.mark.parametrize("loop", ["for (;;) {}", "onload = () => { for (;;) {} }"])
-def test_a_page_that_never_lets_go_is_given_up(
+def test_page_that_never_returns_times_out(
     printer: Printer, server: FaultServer, loop: str
 ) -> None:
-    with_times(printer, 5, 2)
+    set_times(printer, 5, 2)
     error = printer.fail(server.on("/p", script(loop)))
     assert (error.reason, error.permanent) == (Reason.RENDER_TIMEOUT, False)
 
 
-def test_questions_do_not_hold_the_page_up(printer: Printer, server: FaultServer) -> None:
+def test_dialogs_do_not_block_the_page(printer: Printer, server: FaultServer) -> None:
     printer.print(server.on("/p", script("alert(1); document.title = String(confirm('?'))")))
     assert printer.title() == "true"
 
@@ -455,41 +470,41 @@ def test_questions_do_not_hold_the_page_up(printer: Printer, server: FaultServer
     ("max_bytes", "advice"),
     [(2_000_000, "raise verify.maxBytes"), (10 * 1024**3, "write format html")],
 )
-def test_a_page_that_loads_too_much_fails(
+def test_page_that_loads_too_much_fails(
     printer: Printer, server: FaultServer, max_bytes: int, advice: str
 ) -> None:
     printer.max_bytes = max_bytes
-    server.on("/x", endless(head(200)))
+    server.on("/x", endless(response_head(200)))
     error = printer.fail(server.on("/p", script("fetch('/x').then(r => r.text())")))
     assert (error.reason, error.permanent) == (Reason.TOO_LARGE, True)
     assert advice in str(error)
 
 
-def test_a_pdf_that_is_too_large_is_not_kept(printer: Printer, server: FaultServer) -> None:
+def test_pdf_that_is_too_large_is_not_saved(printer: Printer, server: FaultServer) -> None:
     printer.max_bytes = 2000
     error = printer.fail(server.on("/p", page("x")))
     assert error.reason is Reason.TOO_LARGE
     assert "PDF" in str(error)
 
 
-def test_an_address_that_no_browser_opens_is_said(printer: Printer, server: FaultServer) -> None:
-    """Browsers keep off the ports of other protocols, 6000 (X11) among them."""
+def test_address_that_no_browser_opens_is_reported(printer: Printer, server: FaultServer) -> None:
+    """Browsers refuse the ports of other protocols, such as 6000 (X11)."""
     server.on("/there", page("x"))
     refresh = "<meta http-equiv=refresh content='0;url=http://127.0.0.1:6000/'>"
     error = printer.fail(server.on("/p", page(refresh)))
     assert error.reason is Reason.CONNECTION_FAILED
 
 
-def test_a_browser_without_a_folder_is_said(
+def test_browser_without_a_scratch_folder_is_reported(
     printer: Printer, server: FaultServer, tmp_path: Path
 ) -> None:
-    printer.rendering = Rendering(scratch=tmp_path / "missing")
+    printer.options = RenderOptions(scratch=tmp_path / "missing")
     error = printer.fail(server.on("/p", page("x")))
     assert error.reason is Reason.RENDER_FAILED
     assert "/tmp" in str(error)
 
 
-def test_a_browser_that_dies_is_no_page(
+def test_browser_that_dies_is_reported(
     printer: Printer, server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "bin" / PROGRAM

@@ -1,4 +1,4 @@
-"""Nothing connects to what is not public, in an internet where every address would answer."""
+"""Nothing connects to a private address, in a network where every address would respond."""
 
 import json
 import sys
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE
 from tests.support import network_namespace
-from tests.support.attempts import RUN
-from tests.support.network_namespace import SILENT, Internet, Seen
+from tests.support.attempts import REQUEST, RUN_PROGRAM, VERIFY, pod_environment
+from tests.support.network_namespace import SILENT, NetworkNamespace, Observation
 
 PUBLIC = "93.184.216.34"
 INNER = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "100.100.100.200", "192.168.1.1")
@@ -40,14 +41,13 @@ SPELLINGS = [
 
 
 def within_local_prefix(inner: str, length: int) -> str:
-    """An address of NAT64's prefix for local use, with *inner* where RFC 6052 has it."""
+    """Return an address of NAT64's prefix for local use, with *inner* where RFC 6052 puts it."""
     number = 0x64FF9B0001 << 88
-    packed = [int(each) for each in inner.split(".")]
-    at = length // 8
-    for each in packed:
-        at += at == 8  # bits 64 to 71 are always zero
-        number |= each << (120 - at * 8)
-        at += 1
+    position = length // 8
+    for byte in map(int, inner.split(".")):
+        position += position == 8  # bits 64 to 71 are always zero
+        number |= byte << (120 - position * 8)
+        position += 1
     words = (f"{number >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
     return f"[{':'.join(words)}]"
 
@@ -88,37 +88,37 @@ TRICKS = [
 
 
 @pytest.fixture(scope="module")
-def net() -> Iterator[Internet]:
-    with network_namespace.running() as running:
-        yield running
+def net() -> Iterator[NetworkNamespace]:
+    with network_namespace.run_namespace() as namespace:
+        yield namespace
 
 
-def refused(seen: Seen, reached: tuple[str, ...] = ()) -> None:
-    assert seen.code in (2, 10, 20), seen
-    assert [each.split()[0] for each in seen.reached] == list(reached), seen
+def assert_refused(observed: Observation) -> None:
+    assert observed.code in (2, 10, 20), observed
+    assert observed.reached == [], observed
 
 
 @pytest.mark.parametrize("host", [PUBLIC, "[2606:4700::1]", f"[::ffff:{PUBLIC}]", "public.test"])
-def test_public_addresses_are_reached(net: Internet, host: str) -> None:
-    """Without this, all that follows would prove nothing."""
-    seen = net.fetch(f"http://{host}/", zone={"public.test": [[PUBLIC]]})
-    assert seen.code == 0, seen
-    assert len(seen.reached) == 1
+def test_public_address_is_reached(net: NetworkNamespace, host: str) -> None:
+    """Without this, the tests below would prove nothing."""
+    observed = net.fetch(f"http://{host}/", zone={"public.test": [[PUBLIC]]})
+    assert observed.code == 0, observed
+    assert len(observed.reached) == 1
 
 
-def test_the_others_would_answer_too(net: Internet) -> None:
+def test_every_other_address_would_respond_too(net: NetworkNamespace) -> None:
     for host in ("127.1", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[64:ff9b:1::1]"):
         assert net.fetch(f"http://{host}/", "--allow=0.0.0.0/0", "--allow=::/0").code == 0
 
 
 @pytest.mark.parametrize("host", [*SPELLINGS, *NAT64])
-def test_no_spelling_connects(net: Internet, host: str) -> None:
-    refused(net.fetch(f"http://{host}/"))
+def test_no_spelling_of_a_private_address_connects(net: NetworkNamespace, host: str) -> None:
+    assert_refused(net.fetch(f"http://{host}/"))
 
 
 @pytest.mark.parametrize("url", TRICKS)
-def test_no_trick_connects(net: Internet, url: str) -> None:
-    refused(net.fetch(url))
+def test_no_malformed_url_connects(net: NetworkNamespace, url: str) -> None:
+    assert_refused(net.fetch(url))
 
 
 @pytest.mark.parametrize(
@@ -131,113 +131,97 @@ def test_no_trick_connects(net: Internet, url: str) -> None:
         f"http://{PUBLIC}/to?http://{PUBLIC}/to?http://10.0.0.1/",
     ],
 )
-def test_no_redirect_connects(net: Internet, location: str) -> None:
-    seen = net.fetch(f"http://{PUBLIC}/to?{location}", zone={"inner.test": [["10.0.0.1"]]})
-    assert {each.split()[0] for each in seen.reached} == {PUBLIC}, seen
+def test_no_redirect_to_a_private_address_connects(net: NetworkNamespace, location: str) -> None:
+    observed = net.fetch(f"http://{PUBLIC}/to?{location}", zone={"inner.test": [["10.0.0.1"]]})
+    assert observed.addresses == {PUBLIC}, observed
 
 
 @pytest.mark.parametrize(
     "inner", [*INNER, "::1", "fd00:ec2::254", "64:ff9b::a00:1", "2002:a00:1::"]
 )
-def test_no_name_connects(net: Internet, inner: str) -> None:
-    refused(net.fetch("http://inner.test/", zone={"inner.test": [[inner]]}))
+def test_no_name_of_a_private_address_connects(net: NetworkNamespace, inner: str) -> None:
+    assert_refused(net.fetch("http://inner.test/", zone={"inner.test": [[inner]]}))
 
 
-def test_a_name_with_several_addresses_leads_to_the_public_one(net: Internet) -> None:
+def test_name_with_several_addresses_leads_to_the_public_one(net: NetworkNamespace) -> None:
     several = ["10.0.0.1", "fd00::1", PUBLIC, "127.0.0.1"]
-    seen = net.fetch("http://several.test/", zone={"several.test": [several]})
-    assert (seen.code, seen.reached) == (0, [f"{PUBLIC} 80"])
+    observed = net.fetch("http://several.test/", zone={"several.test": [several]})
+    assert (observed.code, observed.reached) == (0, [f"{PUBLIC} 80"])
 
 
-def test_a_name_that_changes_its_answer_leads_nowhere_else(net: Internet) -> None:
-    """Public when it is looked at, private when it is gone to: at every redirect anew."""
+def test_name_that_changes_its_address_connects_to_public_ones_only(net: NetworkNamespace) -> None:
+    """Public when it is judged and private when it is connected to, at every redirect again."""
     for turns in ([[PUBLIC], ["10.0.0.1"]], [["10.0.0.1"], [PUBLIC]], [[PUBLIC], [], ["10.0.0.1"]]):
         url = "http://turns.test/to?http://turns.test/to?http://turns.test/"
-        seen = net.fetch(url, zone={"turns.test": turns})
-        assert {each.split()[0] for each in seen.reached} <= {PUBLIC}, seen
+        observed = net.fetch(url, zone={"turns.test": turns})
+        assert observed.addresses <= {PUBLIC}, observed
 
 
-def test_a_look_up_without_an_answer_holds_nobody_up(net: Internet, tmp_path: Path) -> None:
+def test_sigterm_ends_the_wait_for_a_look_up(net: NetworkNamespace, tmp_path: Path) -> None:
     fetch = (sys.executable, "-m", "download_worker", "fetch", "-o", str(tmp_path / "x"))
     command = ("timeout", "--preserve-status", "2", *fetch, f"http://{SILENT}.test/")
     began = time.monotonic()
-    seen = net.run(*command, environment={"RES_OPTIONS": "timeout:20"})
-    assert (seen.code, time.monotonic() - began < 10) == (143, True), seen
+    observed = net.run(*command, environment={"RES_OPTIONS": "timeout:20"})
+    assert (observed.code, time.monotonic() - began < 10) == (143, True), observed
 
 
 @pytest.mark.parametrize(
     "name", ["http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
 )
-def test_proxies_of_the_environment_are_not_asked(net: Internet, name: str) -> None:
+def test_proxies_of_the_environment_are_not_used(net: NetworkNamespace, name: str) -> None:
     for proxy in ("http://10.0.0.1:3128", "socks5h://10.0.0.1:3128"):
-        seen = net.fetch(f"http://{PUBLIC}/", environment={name: proxy, "NO_PROXY": ""})
-        assert seen.reached == [f"{PUBLIC} 80"], seen
-        refused(net.fetch("http://10.0.0.2/", environment={name: f"http://{PUBLIC}:3128"}))
+        observed = net.fetch(f"http://{PUBLIC}/", environment={name: proxy, "NO_PROXY": ""})
+        assert observed.reached == [f"{PUBLIC} 80"], observed
+        assert_refused(net.fetch("http://10.0.0.2/", environment={name: f"http://{PUBLIC}:3128"}))
 
 
-def test_files_of_curl_are_not_read(net: Internet, tmp_path: Path) -> None:
+def test_curl_configuration_files_are_not_read(net: NetworkNamespace, tmp_path: Path) -> None:
     (tmp_path / ".curlrc").write_text("proxy = http://10.0.0.1:3128\n")
     (tmp_path / ".netrc").write_text(f"machine {PUBLIC} login me password hush\n")
-    places = {"HOME": str(tmp_path), "CURL_HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc")}
-    assert net.fetch(f"http://{PUBLIC}/", environment=places).reached == [f"{PUBLIC} 80"]
+    paths = {"HOME": str(tmp_path), "CURL_HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc")}
+    assert net.fetch(f"http://{PUBLIC}/", environment=paths).reached == [f"{PUBLIC} 80"]
 
 
-def test_other_services_that_a_server_offers_are_not_tried(net: Internet) -> None:
-    """The server of these tests names a private one in Alt-Svc; the second request stays."""
-    seen = net.fetch(f"http://{PUBLIC}/to?/to?/")
-    assert (seen.code, seen.reached) == (0, [f"{PUBLIC} 80"])
+def test_alternative_services_of_a_server_are_not_used(net: NetworkNamespace) -> None:
+    """The server names a private one in Alt-Svc, and the second request does not go there."""
+    observed = net.fetch(f"http://{PUBLIC}/to?/to?/")
+    assert (observed.code, observed.reached) == (0, [f"{PUBLIC} 80"])
 
 
 def attempt(
-    net: Internet,
+    net: NetworkNamespace,
     tmp_path: Path,
-    spec: dict[str, Any],
     zone: network_namespace.Zone,
     page: str = "",
     allow: str = "",
-) -> tuple[Seen, dict[str, Any]]:
-    """Run an attempt as a Pod does."""
-    request = {
-        "method": "GET", "headers": [], "compressed": False, "connectTimeoutSeconds": 5,
-        "stallTimeoutSeconds": 30, "maxRedirects": 5,
-    }  # fmt: skip
-    whole = {
-        "namespace": "team",
-        "name": "nightly",
+    **members: Any,
+) -> tuple[Observation, dict[str, Any]]:
+    """Run an attempt as a Pod does; return what it did and its result document."""
+    termination_log = tmp_path / "termination-log"
+    task = {
         "url": f"http://{PUBLIC}/page",
-        "format": "raw",
-        "request": request,
-        "verify": {"minBytes": 0, "maxBytes": 10_000_000, "contentTypes": []},
-        "onlyIfChanged": False,
-        "keepLast": None,
-        "destination": {"discard": {}},
-        **spec,
+        "request": {**REQUEST, "connectTimeoutSeconds": 5},
+        "verify": {**VERIFY, "maxBytes": 10_000_000},
+        **members,
     }
-    report = tmp_path / "report"
-    seen = net.run(
-        *(sys.executable, "-c", RUN, str(tmp_path), str(report)),
+    credentials = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    observed = net.run(
+        *(sys.executable, "-c", RUN_PROGRAM, str(tmp_path), str(termination_log)),
         zone=zone,
         pages={"/page": page} if page else None,
-        environment={
-            "DOWNLOAD_SPEC": json.dumps(whole),
-            "DOWNLOAD_JOB": "nightly-29923320",
-            "DOWNLOAD_RUN": "5b1c9b1e",
-            "AWS_ACCESS_KEY_ID": "k",
-            "AWS_SECRET_ACCESS_KEY": "s",
-            "DOWNLOAD_WORKER_ALLOW_CIDRS": allow,
-        },
+        environment={**pod_environment(**task), **credentials, ALLOW_CIDRS_VARIABLE: allow},
     )
-    return seen, json.loads(report.read_text())
+    return observed, json.loads(termination_log.read_text())
 
 
 @pytest.mark.parametrize(
     "host", ["10.0.0.1", "2852039166", "[::ffff:a00:1]", "inner.test", "turns.test"]
 )
 @pytest.mark.parametrize("key", ["x", "{scheduled}"])
-def test_no_endpoint_of_a_bucket_connects(
-    net: Internet, tmp_path: Path, host: str, key: str
+def test_no_s3_endpoint_at_a_private_address_connects(
+    net: NetworkNamespace, tmp_path: Path, host: str, key: str
 ) -> None:
-    """A name may change its answer between our look and the client's, whatever that asks first."""
+    """A name may change its address between our look-up and the client's."""
     s3 = {
         "bucket": "own",
         "key": key,
@@ -246,8 +230,8 @@ def test_no_endpoint_of_a_bucket_connects(
         "credentialsSecretRef": {"name": "keys"},
     }
     zone = {"inner.test": [["10.0.0.1"]], "turns.test": [[PUBLIC], ["10.0.0.1"]]}
-    seen, result = attempt(net, tmp_path, {"destination": {"s3": s3}}, zone)
-    assert {each.split()[0] for each in seen.reached} == {PUBLIC}, seen
+    observed, result = attempt(net, tmp_path, zone, destination={"s3": s3})
+    assert observed.addresses == {PUBLIC}, observed
     assert result["reason"] == "AddressRefused", result
 
 
@@ -282,14 +266,18 @@ FULL_PAGE = (
 )
 
 
-def test_nothing_that_a_page_asks_for_connects(net: Internet, tmp_path: Path) -> None:
-    """Neither by an address nor by a name, also not one that changes its answer."""
-    seen, result = attempt(net, tmp_path, {"format": "pdf"}, TURNS, FULL_PAGE)
-    assert {each.split()[0] for each in seen.reached} == {PUBLIC}, seen
-    assert result.get("sha256"), (result, seen.out)
+def test_nothing_in_a_page_connects_to_a_private_address(
+    net: NetworkNamespace, tmp_path: Path
+) -> None:
+    """Neither by an address nor by a name, even one that changes its address."""
+    observed, result = attempt(net, tmp_path, TURNS, FULL_PAGE, format="pdf")
+    assert observed.addresses == {PUBLIC}, observed
+    assert result.get("sha256"), (result, observed.out)
 
 
-def test_the_same_page_connects_where_that_is_allowed(net: Internet, tmp_path: Path) -> None:
+def test_same_page_connects_where_the_operator_allows_it(
+    net: NetworkNamespace, tmp_path: Path
+) -> None:
     ranges = "10.0.0.0/8,::1/128"
-    seen, _ = attempt(net, tmp_path, {"format": "pdf"}, TURNS, FULL_PAGE, allow=ranges)
-    assert {each.split()[0] for each in seen.reached} == {PUBLIC, "10.0.0.1", "::1"}, seen
+    observed, _ = attempt(net, tmp_path, TURNS, FULL_PAGE, ranges, format="pdf")
+    assert observed.addresses == {PUBLIC, "10.0.0.1", "::1"}, observed
