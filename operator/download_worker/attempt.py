@@ -16,7 +16,7 @@ from download_schedule.attempt.result import (
     encode,
 )
 from download_schedule.attempt.task import DATA_PATH, Format, Volume
-from download_worker.download import Convert, OpenSink, discard, download, failed
+from download_worker.download import Convert, OpenSink, download, failure_result, open_discard_sink
 from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
 from download_worker.formats.converters import (
     CONTENT_TYPES,
@@ -87,8 +87,8 @@ def outcome(error: Exception) -> tuple[Result, int]:
     if not isinstance(error, DownloadError):
         return Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
     if isinstance(error, StoppedError):
-        return failed(error), EXIT_STOPPED
-    return failed(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
+        return failure_result(error), EXIT_STOPPED
+    return failure_result(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
 
 
 def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
@@ -102,7 +102,7 @@ def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
             spec.request, target, progress=progress, stopped=stopped, convert=convert
         )
     else:
-        open_sink = _upload_opener(spec, destination, convert) if destination else discard
+        open_sink = _upload_opener(spec, destination, convert) if destination else open_discard_sink
         result, _ = download(
             spec.request, open_sink, progress=progress, stopped=stopped, convert=convert
         )
@@ -144,7 +144,7 @@ def _upload_opener(spec: Spec, s3: S3Target, convert: Convert | None) -> OpenSin
 
 
 def _source(spec: Spec) -> str:
-    """Return what a file is made from; a file from another source is never the same."""
+    """Return what the file is made from, by which the manifest recognises it."""
     url = spec.task.url
     if spec.task.format is not Format.RAW:
         return " ".join(filter(None, (spec.task.format, spec.task.sha256, url)))

@@ -1,4 +1,4 @@
-"""What a schedule insists on: the status, type, length and digest of a response."""
+"""Check the status, type, length and digest of a response."""
 
 from download_worker.errors import DownloadError, Reason, http_status_error
 from download_worker.http.messages import PARTIAL_CONTENT, Response

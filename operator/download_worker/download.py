@@ -11,7 +11,7 @@ from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRE
 from download_worker.body import Body
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
 from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
-from download_worker.http.curl import ConnectionOptions, Progress, StopFlag, exchange
+from download_worker.http.curl import ConnectionOptions, Progress, StopRequested, exchange
 from download_worker.http.decoding import ACCEPTED_CODINGS
 from download_worker.http.messages import NOT_MODIFIED, Header, Request, Response
 from download_worker.http.redirects import follow_redirect, redirect_location
@@ -26,7 +26,7 @@ REPORTED_STATUSES: Final = range(100, 600)
 
 @dataclass(frozen=True, slots=True)
 class DownloadRequest:
-    """What to fetch, and what to insist on."""
+    """What to fetch, and what to check."""
 
     http: Request
     """The first request, before any redirect."""
@@ -52,7 +52,7 @@ Raises:
 """
 
 
-def discard(_response: Response, _resuming: bool) -> Sink:
+def open_discard_sink(_response: Response, _resuming: bool) -> Sink:
     """Open a sink that saves nothing."""
     return DiscardSink()
 
@@ -62,7 +62,7 @@ def download(
     open_sink: OpenSink,
     *,
     progress: Progress,
-    stopped: StopFlag,
+    stopped: StopRequested,
     convert: Convert | None = None,
     previous: PreviousFile | None = None,
     resume_point: ResumePoint | None = None,
@@ -70,7 +70,7 @@ def download(
     """Fetch a file and commit it to a sink; return the result and the last response.
 
     If the server's response does not fit the resume point, the download starts once more without.
-    The sink is always committed or discarded, and the resume point released.
+    In the end the sink is committed, suspended or discarded, and the resume point is released.
 
     Args:
         request: what to fetch.
@@ -92,7 +92,7 @@ def download(
         resume_point = None
 
 
-def failed(error: DownloadError) -> Result:
+def failure_result(error: DownloadError) -> Result:
     """Return the result of an attempt that failed."""
     status = error.status if error.status in REPORTED_STATUSES else None
     return Result(reason=error.reason, message=str(error), httpStatus=status)
@@ -108,7 +108,7 @@ class _Download:
         request: DownloadRequest,
         open_sink: OpenSink,
         progress: Progress,
-        stopped: StopFlag,
+        stopped: StopRequested,
         convert: Convert | None,
         previous: PreviousFile | None,
     ) -> None:
@@ -158,7 +158,7 @@ class _Download:
 
     @contextmanager
     def _send(self, resume_point: ResumePoint | None) -> Iterator[tuple[Response, Iterator[bytes]]]:
-        """Send the request and follow redirects, whose bodies nobody waits for."""
+        """Send the request and follow redirects, without reading their bodies."""
         request = replace(self._request.http, headers=self._headers(resume_point))
         for _ in range(self._request.max_redirects + 1):
             with exchange(
@@ -213,7 +213,7 @@ class _Download:
         check_length(response, body.size, expected=total_bytes, at_least=self._request.min_bytes)
         digest = writer.finish()
         if resume_point and self._request.sha256 not in (None, digest):
-            return None  # the server has two versions under one ETag, and the file is part of each
+            return None  # the server has two versions under one ETag, and the file mixes them
         check_digest(response, digest, self._request.sha256)
         return self._commit(response, writer, digest, body.size, is_total_known=bool(total_bytes))
 

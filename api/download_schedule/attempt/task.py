@@ -60,7 +60,7 @@ class Format(StrEnum):
     """The form in which the file is kept."""
 
     RAW = "raw"
-    """As the server sent it."""
+    """The body as the server sent it."""
     HTML = "html"
     """The page in UTF-8."""
     TEXT = "text"

@@ -1,8 +1,8 @@
 """The HTTP/1.1 messages of a forward proxy (RFC 9110, RFC 9112), as pure functions.
 
-h11 parses the heads, and refuses what parties that read it differently could be played off against
-each other with. Here it is stricter still: a bare line feed, a folded header and a request body
-without a length are refused too. Bodies pass through as they are.
+h11 parses the heads and refuses those that two parties could read in different ways. This module is
+stricter still: it also refuses a bare line feed, a folded header and a request body without a
+length. Bodies pass through as they are.
 """
 
 from typing import Final, NamedTuple

@@ -1,9 +1,9 @@
 """A forward proxy inside the worker, which applies its address policy to other programs.
 
-These are the browser that renders a page and the client of S3. They know no other way out. The
-proxy looks each name up once and connects to the very address that the policy judged. So no page,
-redirect, WebSocket or name server that changes its answer leads to an address that a download could
-not reach.
+These are the browser that renders a page and the client of S3, which have no other way out. The
+proxy looks each name up once, and connects to the very address that the policy judged. So neither a
+redirect nor a WebSocket, nor a name server that changes its answer, leads to an address that a
+download itself could not reach.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ RESPONSE_HEAD_SECONDS: Final = 300.0
 """Timeout from the head of a request to that of its response; its body is sent in between."""
 MAX_CONNECTIONS: Final = 128
 MAX_REPORTED: Final = 20
-"""Refusals that are kept for the message; a page can cause any number of them."""
+"""Refusals that are kept for the error message; a page can cause any number of them."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -89,7 +89,7 @@ def egress_proxy(
 
 
 class _RefusedError(Exception):
-    """A connection that must not, or cannot, be made. The arguments are status and explanation."""
+    """The proxy does not connect. The arguments are the status and the explanation."""
 
 
 class _Proxy:

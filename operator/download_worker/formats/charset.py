@@ -60,7 +60,7 @@ def _header_codec(response: Response) -> str | None:
 
 
 def _page_codec(body: bytes) -> str | None:
-    """Return the codec that the page names; not UTF-16, in which nobody could have read that."""
+    """Return the codec that the page names; not UTF-16, in which the name could not be read."""
     start = body[:_PRESCAN_BYTES].decode("latin-1")
     labels = (match[2] for pattern in _PAGE_CHARSETS if (match := pattern.search(start)))
     codec = next(filter(None, map(_python_codec, labels)), None)

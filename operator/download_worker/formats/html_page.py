@@ -8,7 +8,7 @@ from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Header, Response
 
 MAX_DOCUMENT_BYTES: Final = 16 * 1024**2
-"""Largest document that the browser takes; it takes it in one piece."""
+"""Largest document that the browser accepts, in one piece."""
 PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
 _SNIFFED_BYTES: Final = 1024

@@ -185,7 +185,7 @@ class _Page:
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
                 f"The page leads to {host_and_port}, and {address} is not a public address: "
-                "have the operator's configuration allow its range if it is wanted.",
+                "have the operator's configuration allow its range if the page may load it.",
             )
         if status:
             return http_status_error(status)

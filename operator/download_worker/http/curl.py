@@ -27,7 +27,7 @@ BUFFER_BYTES: Final = 128 * 1024
 """Size of libcurl's receive buffer. libcurl fills it up to ten times before it lets us read."""
 USER_AGENT: Final = "download-operator"
 POLL_SECONDS: Final = 1.0
-"""Longest wait for the network before the stop flag and the stall timeout are looked at again."""
+"""Longest wait for the network between two looks at the stop flag and the stall timeout."""
 
 _HTTP_URL: Final = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 """libcurl accepts more, such as a bare host, which no redirect could be resolved against."""
@@ -61,7 +61,7 @@ _ADVICE: Final = {
 
 Progress = Callable[[int, int], None]
 """Called at least once a second with the bytes received and expected; 0: not known."""
-StopFlag = Callable[[], bool]
+StopRequested = Callable[[], bool]
 """Asked at least once a second whether to give up."""
 
 
@@ -80,14 +80,14 @@ class ConnectionOptions:
 
 @contextmanager
 def exchange(
-    request: Request, options: ConnectionOptions, *, progress: Progress, stopped: StopFlag
+    request: Request, options: ConnectionOptions, *, progress: Progress, stopped: StopRequested
 ) -> Iterator[tuple[Response, Iterator[bytes]]]:
     """Send *request*; yield the response, once its body begins, and the chunks of the body.
 
     The connection is closed at the end of the body, or of the block if nobody reads that far.
 
     Raises:
-        DownloadError: there is no response. Reading the body raises it too, where the body is not
+        DownloadError: there is no response. Reading the body raises it too, if the body is not
             complete.
     """
     if not _HTTP_URL.match(request.url):
@@ -101,21 +101,21 @@ def exchange(
 
 
 class _Transfer:
-    """Drives libcurl step by step, which its own ``perform`` would do without a chance to stop."""
+    """Drives libcurl step by step. Its own ``perform`` cannot be stopped while it connects."""
 
     def __init__(
         self,
         request: Request,
         options: ConnectionOptions,
         progress: Progress,
-        stopped: StopFlag,
+        stopped: StopRequested,
     ) -> None:
         self._options = options
         self._progress = progress
         self._stopped = stopped
         self._parser = ResponseHeadParser(request.url)
         self._chunks: deque[bytes] = deque()
-        """Chunks of the body that nobody has read yet."""
+        """Chunks of the body that have not been read yet."""
         self._received = 0
         """Bytes of the body that have been read."""
         self._last_activity = math.inf
@@ -159,7 +159,7 @@ class _Transfer:
         self._closed = True
         self._multi.remove_handle(self._curl)
         if self._running:
-            # Closing waits for a name look-up that is still under way. Nobody else should.
+            # Closing waits for a name look-up that is under way, so a thread does it.
             threading.Thread(target=self._multi.close, daemon=True).start()
         else:
             self._multi.close()
@@ -254,7 +254,7 @@ class _Transfer:
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
                 f"{self._refused[0]} is not a public address: have the operator's configuration "
-                "allow its range if downloads from there are wanted.",
+                "allow its range if downloads may come from there.",
             )
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         if reason is Reason.INVALID_URL and self._sockets:

@@ -1,4 +1,4 @@
-"""Decode a compressed body as it comes, and insist on its end.
+"""Decode a compressed body as it comes, and check that it is complete.
 
 libcurl could decode it too, but it accepts a body that is cut inside its content coding.
 """

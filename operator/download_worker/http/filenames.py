@@ -23,7 +23,7 @@ _WINDOWS_DEVICE: Final = re.compile(
 )
 """Names that no file on a Windows share can have, whatever follows their first dot."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories of characters that nobody sees."""
+"""Unicode categories of invisible characters."""
 
 
 def choose_filename(url: str, disposition: str | None) -> str:

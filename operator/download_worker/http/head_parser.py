@@ -47,7 +47,7 @@ class ResponseHeadParser:
             self._start(version=match[1], status=int(match[2]))
         elif self._in_head and ":" in text:
             name, _, value = text.partition(":")
-            # A name with a blank before the colon is kept as it is: libcurl ignores such a header.
+            # A blank before the colon stays part of the name: libcurl ignores such a header.
             self.response.headers.setdefault(name.lower(), value.strip())
         elif not self._heads:
             raise DownloadError(

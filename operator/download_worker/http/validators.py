@@ -18,7 +18,7 @@ _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 
 @dataclass(frozen=True, slots=True)
 class PreviousFile:
-    """The file that was saved last, and what its server said about it."""
+    """The last saved file, and what its server said about it."""
 
     sha256: str
     etag: str | None

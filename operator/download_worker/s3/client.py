@@ -100,7 +100,7 @@ class S3Client:
 
 
 def object_exists(bucket: Bucket) -> DownloadError:
-    """Return the error for a key at which somebody else wrote an object."""
+    """Return the error for a key at which there is an object of somebody else's."""
     return DownloadError(
         Reason.OBJECT_EXISTS,
         f"The bucket {bucket.name} already has an object of this key, which another run or "

@@ -22,7 +22,7 @@ MAX_CONCURRENT_PARTS: Final = 2
 MAX_WAITING_CHUNKS: Final = 2
 """Chunks of the body that the upload has not taken yet."""
 POLL_SECONDS: Final = 0.2
-"""Time between two looks at whether the upload has ended, while it takes nothing."""
+"""Time between two checks whether the upload has ended, while it takes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class S3Object:
 
 
 class Upload(Sink):
-    """Writes an object, which nobody sees before it is complete.
+    """Writes an object, which is invisible until it is complete.
 
     Args:
         bucket: where the object goes.

@@ -20,7 +20,7 @@ Layout
 Life of a partial file
 ----------------------
 An attempt locks the partial file that it writes to (`flock`). The kernel gives the lock back when
-the process dies, so a file that can be locked is one that nobody is writing to::
+the process dies, so a file that can be locked is not being written to::
 
                     download succeeds: fsync, rename
         (created) ───────────────────────────────────▶ the file has its name
@@ -51,7 +51,7 @@ The machine crashes
     order every five seconds. If a line is on the disk and its bytes are not, they do not match, and
     only the prefix before them is used.
 The disk reports an error at a sync
-    Nothing: the kernel reports lost bytes only once, so nobody resumes with this file.
+    Nothing: the kernel reports lost bytes only once, so no attempt resumes with this file.
 A crash during the commit
     The whole file under its name, or the file that was there before. The bytes are synced, the name
     is changed, the folder is synced. Only then is the file recorded in the manifest. A file without

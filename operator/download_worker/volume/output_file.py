@@ -156,7 +156,7 @@ class OutputFile(Sink):
         try:
             os.fsync(self._partial.file)
         except OSError:
-            self._version = None  # nobody may resume with this file
+            self._version = None  # so that no attempt resumes with this file
             raise
 
     def _log(self, version: RemoteVersion) -> ChecksumLog:

@@ -21,8 +21,8 @@ from download_worker.volume.checksum_log import SUFFIX, ChecksumLog
 from download_worker.volume.safe_paths import NEW_FILE, remove
 
 ABANDONED_SECONDS: Final = 8 * 24 * 3600
-"""Age at which nobody can be writing to a partial file any more: a run takes at most seven days,
-and clocks differ."""
+"""Age at which a partial file cannot be in use any more: a run takes at most seven days, and clocks
+differ."""
 
 _NAME: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 """What follows the prefix in the name of a partial file."""
@@ -163,7 +163,7 @@ class PartialFiles:
         return chosen
 
     def _unlocked(self) -> Iterator[PartialFile]:
-        """Yield those that nobody is writing to, newest first."""
+        """Yield those that are not in use, newest first."""
         folder = self._open_folder()
         try:
             for name in _newest_first(folder, self._prefix):
@@ -198,7 +198,7 @@ def _is_partial(name: str, prefix: str) -> bool:
 
 
 def _lock(folder: int, name: str) -> int | None:
-    """Return the open file if nobody else is using it and it still has that name.
+    """Return the open file if it is not in use and still has that name.
 
     Without lock support we cannot tell whether the file is in use, so it is only deleted once it is
     older than :data:`ABANDONED_SECONDS`.
@@ -229,5 +229,5 @@ def _lock_new(file: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return True  # without locks nobody takes it
+        return True  # without locks, no other run can take it
     return os.fstat(file).st_nlink == 1

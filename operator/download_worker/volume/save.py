@@ -10,7 +10,7 @@ from typing import Final
 
 from download_schedule.attempt.result import Result
 from download_worker.download import Convert, DownloadRequest, download
-from download_worker.http.curl import Progress, StopFlag
+from download_worker.http.curl import Progress, StopRequested
 from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.validators import PreviousFile, RemoteVersion, remote_version
 from download_worker.sink import Sink
@@ -36,7 +36,7 @@ class VolumeTarget:
     location: Callable[[str], str]
     """Returns what the result calls that path."""
     source: str
-    """What the file is made from; a file from another source is another file."""
+    """What the file is made from: the URL, and the format if it is not raw."""
     hidden_folder: str = FOLDER
     """Folder for partial files; empty: the root itself."""
     has_manifest: bool = True
@@ -57,7 +57,7 @@ def save_to_volume(
     target: VolumeTarget,
     *,
     progress: Progress,
-    stopped: StopFlag,
+    stopped: StopRequested,
     convert: Convert | None = None,
 ) -> Result:
     """Download a file to *target*; the arguments are those of :func:`download`.

@@ -1,4 +1,4 @@
-"""What a schedule insists on."""
+"""Checks of a response and its body."""
 
 import pytest
 
