@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from download_schedule.attempt.members import Members
 
 SPEC_VARIABLE: Final = "DOWNLOAD_SPEC"
 """Variable with the encoded :class:`Task`."""
@@ -191,6 +193,9 @@ def encode(task: Task) -> str:
 def decode(document: str) -> Task:
     """Read the document back.
 
+    A member that this version does not know is refused. Otherwise an older worker would leave out
+    what a newer operator asks for, such as a check of the body.
+
     Raises:
         ValueError: it is not a task; the sentence says what is wrong with it.
     """
@@ -200,9 +205,15 @@ def decode(document: str) -> Task:
         data = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"task is not JSON: {error}") from None
-    task = _Members(data, "task")
-    request = task.object("request")
-    verify = task.object("verify")
+    members = Members(data, "task")
+    task = _decode_task(members)
+    members.refuse_unread()
+    return task
+
+
+def _decode_task(task: Members) -> Task:
+    request = task.nested("request")
+    verify = task.nested("verify")
     return Task(
         namespace=task.text("namespace"),
         name=task.text("name"),
@@ -210,7 +221,7 @@ def decode(document: str) -> Task:
         format=Format(task.choice("format", tuple(Format))),
         method=Method(request.choice("method", tuple(Method))),
         body=request.optional_text("body"),
-        headers=tuple(_decode_header(header) for header in request.objects("headers")),
+        headers=tuple(_decode_header(header) for header in request.nested_list("headers")),
         compressed=request.flag("compressed"),
         connect_timeout_seconds=request.number(
             "connectTimeoutSeconds", 1, MAX_CONNECT_TIMEOUT_SECONDS
@@ -223,7 +234,7 @@ def decode(document: str) -> Task:
         content_types=verify.texts("contentTypes"),
         only_if_changed=task.flag("onlyIfChanged"),
         keep_last=task.optional_number("keepLast", 1, MAX_KEEP_LAST),
-        destination=_decode_destination(task.object("destination")),
+        destination=_decode_destination(task.nested("destination")),
     )
 
 
@@ -248,26 +259,27 @@ def _encode_destination(destination: Destination) -> dict[str, object]:
     return {"discard": {}}
 
 
-def _decode_destination(destination: "_Members") -> Destination:
+def _decode_destination(destination: Members) -> Destination:
     kind = destination.only_name()
     if kind == "volume":
-        volume = destination.object(kind)
+        volume = destination.nested(kind)
         return Volume(volume.text("claimName"), volume.text("path"))
     if kind == "s3":
-        s3 = destination.object(kind)
+        s3 = destination.nested(kind)
         return S3(
             bucket=s3.text("bucket"),
             key=s3.text("key"),
             endpoint=s3.optional_text("endpoint"),
             region=s3.text("region"),
-            secret=s3.object("credentialsSecretRef").text("name"),
+            secret=s3.nested("credentialsSecretRef").text("name"),
         )
     if kind == "discard":
+        destination.nested(kind)
         return None
     raise ValueError(f"destination {kind!r} is unknown")
 
 
-def _decode_header(header: "_Members") -> Header:
+def _decode_header(header: Members) -> Header:
     decoded = Header(
         header.text("name"), header.optional_text("value"), header.optional_text("variable")
     )
@@ -276,85 +288,8 @@ def _decode_header(header: "_Members") -> Header:
     return decoded
 
 
-def _decode_sha256(verify: "_Members") -> str | None:
+def _decode_sha256(verify: Members) -> str | None:
     sha256 = verify.optional_text("sha256")
     if sha256 is not None and (len(sha256) != 64 or set(sha256) - set("0123456789abcdef")):
         raise ValueError("sha256 is not 64 lower-case hexadecimal digits")
     return sha256
-
-
-class _Members:
-    """The members of a JSON object, each read with its type.
-
-    Every method raises ValueError where the member is missing or is something else.
-    """
-
-    def __init__(self, value: object, name: str) -> None:
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is not a JSON object")
-        self._members: dict[str, Any] = value
-        self._name = name
-
-    def only_name(self) -> str:
-        """Return the name of the only member."""
-        if len(self._members) != 1:
-            raise ValueError(f"{self._name} does not have exactly one member")
-        return next(iter(self._members))
-
-    def object(self, name: str) -> "_Members":
-        return _Members(self._required(name), name)
-
-    def objects(self, name: str) -> "list[_Members]":
-        return [_Members(item, f"an item of {name}") for item in self._list(name)]
-
-    def text(self, name: str) -> str:
-        return _text(self._required(name), name)
-
-    def optional_text(self, name: str) -> str | None:
-        value = self._members.get(name)
-        return None if value is None else _text(value, name)
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(_text(item, f"an item of {name}") for item in self._list(name))
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        value = self._required(name)
-        if value not in choices:
-            raise ValueError(f"{name} is not one of {', '.join(choices)}")
-        return str(value)
-
-    def flag(self, name: str) -> bool:
-        value = self._required(name)
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} is neither true nor false")
-        return value
-
-    def number(self, name: str, low: int, high: int) -> int:
-        value = self._required(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{name} is not a whole number from {low} to {high}")
-        return value
-
-    def optional_number(self, name: str, low: int, high: int) -> int | None:
-        return None if self._members.get(name) is None else self.number(name, low, high)
-
-    def _required(self, name: str) -> Any:
-        if name not in self._members:
-            raise ValueError(f"{self._name} has no {name}")
-        return self._members[name]
-
-    def _list(self, name: str) -> list[Any]:
-        value = self._required(name)
-        if not isinstance(value, list):
-            raise ValueError(f"{name} is not a list")
-        return value
-
-
-def _text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{name} is not text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} has half of a surrogate pair") from None
-    return value

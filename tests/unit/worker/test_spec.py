@@ -125,6 +125,7 @@ def test_credentials_are_read(credentials: dict[str, str], expected: dict[str, s
         {"format": "docx"},
         {"request": {**REQUEST, "headers": ["Accept"]}},
         {"verify": {**VERIFY, "maxBytes": "many"}},
+        {"verify": {**VERIFY, "contains": ["date;"]}},
     ],
 )
 def test_task_of_a_later_operator_is_refused(members: dict[str, object]) -> None:

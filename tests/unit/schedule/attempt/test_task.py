@@ -176,6 +176,13 @@ def test_destination_has_the_form_of_the_resource(
         (changed(destination={"gcs": {}}), "destination 'gcs' is unknown"),
         (changed(destination={"volume": {"claimName": "data"}}), "volume has no path"),
         (changed(destination={"s3": {"bucket": "b"}}), "s3 has no key"),
+        (changed(waitFor={}), "task has an unknown member 'waitFor'"),
+        (changed(verify__contains=["date;"]), "verify has an unknown member 'contains'"),
+        (changed(destination__volume__latest="x"), "volume has an unknown member 'latest'"),
+        (
+            changed(request__headers=[{"name": "A", "value": "", "secret": 1}]),
+            "an item of headers has an unknown member 'secret'",
+        ),
     ],
 )
 def test_invalid_document_is_refused_with_a_sentence(document: str, sentence: str) -> None:
