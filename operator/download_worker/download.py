@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from download_schedule.attempt.result import Result
-from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS
+from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS, Method
 from download_worker.body import Body
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
 from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
@@ -187,7 +187,7 @@ class _Download:
         return headers
 
     def _conditional_headers(self) -> tuple[Header, ...]:
-        if self._previous is None or self._request.http.method != "GET":
+        if self._previous is None or self._request.http.method is not Method.GET:
             return ()
         return self._previous.conditional_headers()
 

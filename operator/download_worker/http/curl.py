@@ -16,6 +16,7 @@ import pycurl
 from download_schedule.attempt.task import (
     DEFAULT_CONNECT_TIMEOUT_SECONDS,
     DEFAULT_STALL_TIMEOUT_SECONDS,
+    Method,
 )
 from download_worker.egress.policy import Network, is_allowed
 from download_worker.errors import DownloadError, Reason, StoppedError
@@ -169,14 +170,14 @@ class _Transfer:
 
     def _advance(self) -> None:
         """Let libcurl do what it can; if nothing comes of it, wait for the network."""
+        if self._stopped():
+            raise StoppedError
         try:
             self._running = self._multi.perform()[1] > 0
         except pycurl.error as error:
             raise self._explain(*error.args) from None
         if not self._running:
             return
-        if self._stopped():
-            raise StoppedError
         self._progress(self._received, self._parser.response.content_length or 0)
         if self._chunks:
             return
@@ -215,7 +216,7 @@ class _Transfer:
             pycurl.HEADERFUNCTION: self._on_header,
             pycurl.WRITEFUNCTION: self._chunks.append,
         }
-        if request.method == "POST":
+        if request.method is Method.POST:
             options[pycurl.POSTFIELDS] = request.body
         if ca_file := find_ca_file():
             options[pycurl.CAINFO] = ca_file

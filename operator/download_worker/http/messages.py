@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from download_schedule.attempt.task import Method
+
 MAX_LENGTH_DIGITS: Final = 20
 """Digits of a Content-Length that are read; a longer number is larger than any limit anyway."""
 
@@ -19,7 +21,7 @@ class Request:
 
     url: str
     headers: tuple[Header, ...] = ()
-    method: str = "GET"
+    method: Method = Method.GET
     body: bytes = b""
 
 

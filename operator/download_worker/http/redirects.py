@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
+from download_schedule.attempt.task import Method
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request, Response
 
@@ -74,7 +75,7 @@ def follow_redirect(request: Request, location: str, status: int) -> Request:
     if source.scheme == "https" and target.scheme == "http":
         raise _bad_redirect("http from https", status)
     redirected = replace(request, url=url)
-    if request.method == "POST" and status not in SAME_METHOD_STATUSES:
+    if request.method is Method.POST and status not in SAME_METHOD_STATUSES:
         redirected = _as_get(redirected)
     if same_origin:
         return redirected
@@ -86,7 +87,7 @@ def follow_redirect(request: Request, location: str, status: int) -> Request:
 
 def _as_get(request: Request) -> Request:
     headers = (header for header in request.headers if not header[0].lower().startswith("content-"))
-    return replace(request, method="GET", body=b"", headers=tuple(headers))
+    return replace(request, method=Method.GET, body=b"", headers=tuple(headers))
 
 
 def _is_harmless(name: str) -> bool:

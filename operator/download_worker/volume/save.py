@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from download_schedule.attempt.result import Result
+from download_schedule.attempt.task import Method
 from download_worker.download import Convert, DownloadRequest, download
 from download_worker.http.curl import Progress, StopRequested
 from download_worker.http.messages import NOT_MODIFIED, Response
@@ -69,7 +70,7 @@ def save_to_volume(
     manifest = VolumeManifest.load(target.root, target.file_prefix) if target.has_manifest else None
     last = _last_file(manifest, target, request, convert) if manifest else None
     partial_files = PartialFiles(target.root, target.hidden_folder, target.file_prefix)
-    can_resume = not convert and not request.compressed and request.http.method == "GET"
+    can_resume = not convert and not request.compressed and request.http.method is Method.GET
     resume_point = partial_files.find_resume_point(request.http.url if can_resume else "", stopped)
 
     def open_sink(response: Response, resuming: bool) -> Sink:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from download_schedule.attempt.task import Volume
+from download_schedule.attempt.task import Method, Volume
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request
 from download_worker.spec import S3Target, read_spec
@@ -69,7 +69,7 @@ def test_options_of_request_and_verify_are_read() -> None:
     download = read_spec({**variables, "DOWNLOAD_HEADER_0": "Bearer x\n"}).request
 
     headers = (("Authorization", "Bearer x"),)
-    assert download.http == Request("http://127.0.0.1/", headers, "POST", "é".encode())
+    assert download.http == Request("http://127.0.0.1/", headers, Method.POST, "é".encode())
     assert download.connection.connect_timeout_seconds == 3
     assert download.connection.stall_timeout_seconds == 4
     assert download.compressed

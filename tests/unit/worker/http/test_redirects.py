@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from download_schedule.attempt.task import Method
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request, Response
 from download_worker.http.redirects import ascii_url, follow_redirect, redirect_location
@@ -91,8 +92,8 @@ def test_credentials_stay_behind_at_another_origin(location: str) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_headers_about_a_body_stay_behind_with_it(status: int) -> None:
     about_body = (("Content-Type", "application/json"), ("content-language", "de"))
-    post = Request(REQUEST.url, (*about_body, *SECRETS), "POST", b"{}")
-    same = Request("https://example.com/x", post.headers, "POST", b"{}")
+    post = Request(REQUEST.url, (*about_body, *SECRETS), Method.POST, b"{}")
+    same = Request("https://example.com/x", post.headers, Method.POST, b"{}")
     get = Request("https://example.com/x", SECRETS)
     assert follow_redirect(post, "/x", status) == (same if status in (307, 308) else get)
 
