@@ -140,17 +140,19 @@ def test_page_that_is_always_compressed_is_read(
     pod: Pod, server: FaultServer, file_format: str
 ) -> None:
     body = PAGE.encode("latin-1")
-    packed = respond(200, gzip.compress(body), "Content-Type: text/html", "Content-Encoding: gzip")
+    compressed = respond(
+        200, gzip.compress(body), "Content-Type: text/html", "Content-Encoding: gzip"
+    )
     digest = hashlib.sha256(body).hexdigest()
     attempt = pod.run(
-        server.on("/news.html", packed), file_format=file_format, verify={"sha256": digest}
+        server.on("/news.html", compressed), file_format=file_format, verify={"sha256": digest}
     )
     assert attempt.code == 0, attempt.out
     assert "Münster" in saved_file(pod)[1]
 
 
 def test_page_is_printed(pod: Pod, server: FaultServer) -> None:
-    """How, and what a page must not do, is the matter of test_page.py."""
+    """How it is printed, and what a page must not do, is tested in test_pdf.py."""
     digest = hashlib.sha256(PAGE.encode()).hexdigest()
     attempt = run(
         pod, server, "pdf", PAGE.encode(), "text/html; charset=utf-8", verify={"sha256": digest}
@@ -169,4 +171,4 @@ def test_page_with_another_digest_than_expected_is_not_printed(
     url = server.on("/x", respond(200, b"<img src=/seen>", "Content-Type: text/html"))
     attempt = pod.run(url, file_format="pdf", verify={"sha256": "0" * 64})
     assert attempt.outcome == (10, "ChecksumMismatch")
-    assert [head.split(" ")[1] for head in server.requests] == ["/x"]
+    assert [request.split(" ")[1] for request in server.requests] == ["/x"]

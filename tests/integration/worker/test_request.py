@@ -1,4 +1,4 @@
-"""How the worker requests the URL, and what it insists on, as the resource says."""
+"""How the worker requests the URL and checks the response, as the resource says."""
 
 import gzip
 import hashlib

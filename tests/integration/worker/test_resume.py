@@ -1,4 +1,4 @@
-"""An attempt goes on where an earlier one attempt, and never with the wrong bytes."""
+"""An attempt resumes where an earlier one ended, and never with the wrong bytes."""
 
 import hashlib
 import random
