@@ -1,4 +1,4 @@
-"""A server that says what the API server never would, and a client that asks it."""
+"""A server whose responses a test chooses, and a client of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,17 +9,18 @@ from aiohttp import web
 
 from download_kube.client import KubeClient
 
-Scene = Callable[[KubeClient], Awaitable[None]]
-Answer = Callable[[web.Request], web.Response]
+Respond = Callable[[web.Request], web.Response]
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[str]:
-    async def respond(request: web.Request) -> web.Response:
-        return answer(request)
+async def serve(respond: Respond) -> AsyncIterator[str]:
+    """Respond to every request like this while the block runs; yield the server's address."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return respond(request)
 
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", respond)
+    application.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -29,15 +30,16 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def play(scene: Scene, answer: Answer) -> None:
-    async def played() -> None:
-        async with serving(answer) as server:
-            client = KubeClient(
-                lambda: kopf.ConnectionInfo(server=server), "test", timeout_seconds=30
-            )
+def run_with_client(test: Callable[[KubeClient], Awaitable[None]], respond: Respond) -> None:
+    """Run a test with a client of such a server."""
+
+    async def run() -> None:
+        async with serve(respond) as server:
+            account = kopf.ConnectionInfo(server=server)
+            client = KubeClient(lambda: account, "test", timeout_seconds=30)
             try:
-                await scene(client)
+                await test(client)
             finally:
                 await client.close()
 
-    asyncio.run(played())
+    asyncio.run(run())

@@ -1,4 +1,4 @@
-"""What the client makes of responses that are not the API server's."""
+"""What the client makes of responses that are not the API server's, and which token it sends."""
 
 import asyncio
 
@@ -8,38 +8,37 @@ from aiohttp import web
 
 from download_kube.client import ApiError, KubeClient, UnreachableError
 from download_kube.login import NoClusterError
-from tests.support.odd_server import play, serving
+from tests.support.odd_server import run_with_client, serve
 
 
 @pytest.mark.parametrize("body", ["<html>", '"bad gateway"', "null", "[]", ""])
-def test_an_answer_that_is_no_object_is_none(body: str) -> None:
-    async def scene(client: KubeClient) -> None:
-        with pytest.raises(ApiError) as refused:
+def test_response_that_is_not_a_json_object_is_an_error(body: str) -> None:
+    async def test(client: KubeClient) -> None:
+        with pytest.raises(ApiError) as refusal:
             await client.request("GET", "/refused")
-        assert (refused.value.status, str(refused.value)) == (
-            502,
-            "the API server responded with status 502",
-        )
-        with pytest.raises(UnreachableError, match="not a JSON object"):
-            await client.request("GET", "/taken")
+        assert refusal.value.status == 502
+        assert str(refusal.value) == "the API server responded with status 502"
 
-    def answer(request: web.Request) -> web.Response:
+        with pytest.raises(UnreachableError, match="not a JSON object"):
+            await client.request("GET", "/accepted")
+
+    def respond(request: web.Request) -> web.Response:
         return web.Response(text=body, status=502 if request.path == "/refused" else 200)
 
-    play(scene, answer)
+    run_with_client(test, respond)
 
 
-def test_a_new_token_is_used_within_a_minute_and_never_told_to_another_server() -> None:
-    heard: list[str] = []
+def test_new_token_is_used_within_a_minute_and_never_sent_to_another_server() -> None:
+    received: list[str] = []
 
-    def answer(request: web.Request) -> web.Response:
-        heard.append(request.headers["Authorization"].removeprefix("Bearer "))
+    def respond(request: web.Request) -> web.Response:
+        received.append(request.headers["Authorization"].removeprefix("Bearer "))
         return web.Response(text="{}")
 
-    async def played() -> None:
-        async with serving(answer) as server:
+    async def run() -> None:
+        async with serve(respond) as server:
             now = 0.0
-            said: dict[float, kopf.ConnectionInfo | None] = {
+            accounts: dict[float, kopf.ConnectionInfo | None] = {
                 0: kopf.ConnectionInfo(server=server, token="first"),
                 60: kopf.ConnectionInfo(server=server, token="second"),
                 120: None,
@@ -48,16 +47,17 @@ def test_a_new_token_is_used_within_a_minute_and_never_told_to_another_server() 
             }
 
             def login() -> kopf.ConnectionInfo:
-                account = said[now]
+                account = accounts[now]
                 if account is None:
                     raise NoClusterError
                 return account
 
             client = KubeClient(login, "test", timeout_seconds=30, clock=lambda: now)
-            for later in (0, 59.9, 60, 120, 180, 240):
-                now = later
+            for seconds in (0, 59.9, 60, 120, 180, 240):
+                now = seconds
                 await client.request("GET", "/")
             await client.close()
 
-    asyncio.run(played())
-    assert heard == ["first", "first", "second", "second", "second", "third"]
+    asyncio.run(run())
+
+    assert received == ["first", "first", "second", "second", "second", "third"]

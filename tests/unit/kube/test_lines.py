@@ -1,4 +1,4 @@
-"""Lines of bounded length, however the chunks of a stream are cut."""
+"""Lines of bounded length, however a stream is cut into chunks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,21 +11,21 @@ from download_kube.lines import OverlongLine, split_lines
 
 
 @given(st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"\n")), st.data())
-def test_lines_do_not_depend_on_how_they_arrive(text: bytes, data: st.DataObject) -> None:
-    longest = 5
-    places = st.lists(st.integers(0, len(text)), max_size=8).map(sorted)
-    cuts = [0, *data.draw(places), len(text)]
+def test_lines_do_not_depend_on_the_chunks(text: bytes, data: st.DataObject) -> None:
+    max_length = 5
+    positions = st.lists(st.integers(0, len(text)), max_size=8).map(sorted)
+    cuts = [0, *data.draw(positions), len(text)]
 
     async def chunks() -> AsyncIterator[bytes]:
         for start, end in pairwise(cuts):
             yield text[start:end]
 
     async def read() -> list[bytes | OverlongLine]:
-        return [line async for line in split_lines(chunks(), longest)]
+        return [line async for line in split_lines(chunks(), max_length)]
 
     lines = text.split(b"\n")
     expected = [
-        line if len(line) <= longest else OverlongLine(line[:longest])
+        line if len(line) <= max_length else OverlongLine(line[:max_length])
         for line in (lines if lines[-1] else lines[:-1])
     ]
     assert asyncio.run(read()) == expected

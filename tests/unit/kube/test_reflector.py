@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,30 +12,42 @@ from aiohttp import web
 from download_kube.client import KubeClient
 from download_kube.lines import MAX_LINE
 from download_kube.reflector import Reflector
-from download_operator.cache.objects import Schedule, schedule_of
 from download_schedule.types import JSONObject
-from tests.support.odd_server import play
+from tests.support.odd_server import run_with_client
+
+EMPTY_LIST = '{"items": [], "metadata": {"resourceVersion": "1"}}'
 
 
-@pytest.mark.parametrize("event", ["[]", '{"type": "ERROR", "object": null}', '{"type": "ADDED"}'])
-def test_a_watch_outlives_what_is_no_event(event: str) -> None:
-    async def scene(client: KubeClient) -> None:
-        def ignore(_: Schedule) -> None: ...
+def parse(manifest: JSONObject) -> Any:
+    if "spec" in manifest:
+        raise RuntimeError("no such thing")
+    return SimpleNamespace(uid="", resource_version=1, name=manifest["metadata"]["name"])
 
-        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore, tuple)
-        running = asyncio.create_task(mirror.run())
-        async with asyncio.timeout(30):
-            while mirror.failures < 2 and not running.done():
-                await asyncio.sleep(0.01)
-        assert not running.done()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
-    def answer(request: web.Request) -> web.Response:
-        listed = '{"items": [], "metadata": {"resourceVersion": "1"}}'
-        return web.Response(text=f"{event}\n" if "watch" in request.query else listed)
+def reflector(client: KubeClient, put: Callable[[Any], None] = lambda _: None) -> Reflector[Any]:
+    return Reflector(client, "/things", "", parse, put, put, tuple)
 
-    play(scene, answer)
+
+async def run_until(mirror: Reflector[Any], condition: Callable[[], bool]) -> None:
+    running = asyncio.create_task(mirror.run())
+    async with asyncio.timeout(60):
+        while not condition() and not running.done():
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("line", ["[]", '{"type": "ERROR", "object": null}', '{"type": "ADDED"}'])
+def test_watch_survives_a_line_that_is_not_an_event(line: str) -> None:
+    async def test(client: KubeClient) -> None:
+        mirror = reflector(client)
+        await run_until(mirror, lambda: mirror.failures >= 2)
+
+    def respond(request: web.Request) -> web.Response:
+        return web.Response(text=f"{line}\n" if "watch" in request.query else EMPTY_LIST)
+
+    run_with_client(test, respond)
 
 
 @pytest.mark.parametrize(
@@ -49,67 +62,44 @@ def test_a_watch_outlives_what_is_no_event(event: str) -> None:
     ],
     ids=["unreadable", "overlong"],
 )
-def test_one_object_does_not_keep_a_watch_from_the_others(broken: str, skipped: int) -> None:
+def test_one_bad_object_does_not_keep_a_watch_from_the_others(broken: str, skipped: int) -> None:
     good = '{"metadata": {"name": "good", "namespace": "n", "uid": "g", "resourceVersion": "3"}}'
-    seen: list[str] = []
-    asked: list[str] = []
+    names: list[str] = []
+    watched_from: list[str] = []
 
-    def project(manifest: JSONObject) -> Any:
-        if "spec" in manifest:
-            raise RuntimeError("no such thing")
-        return SimpleNamespace(uid="", resource_version=1, name=manifest["metadata"]["name"])
-
-    async def scene(client: KubeClient) -> None:
-        mirror: Reflector[Any] = Reflector(
-            client, "/things", "", project, lambda thing: seen.append(thing.name), print, tuple
-        )
-        running = asyncio.create_task(mirror.run())
-        async with asyncio.timeout(30):
-            while len(asked) < 2:
-                await asyncio.sleep(0.01)
-        assert seen.count("good") >= 2
+    async def test(client: KubeClient) -> None:
+        mirror = reflector(client, lambda thing: names.append(thing.name))
+        await run_until(mirror, lambda: len(watched_from) >= 2)
+        assert names.count("good") >= 2
         assert (mirror.failures, mirror.skipped) == (0, skipped)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if "watch" not in request.query:
-            items = f"[{broken}, {good}]"
-            return web.Response(
-                text=f'{{"items": {items}, "metadata": {{"resourceVersion": "1"}}}}'
-            )
-        asked.append(request.query["resourceVersion"])
+            metadata = '{"resourceVersion": "1"}'
+            return web.Response(text=f'{{"items": [{broken}, {good}], "metadata": {metadata}}}')
+        watched_from.append(request.query["resourceVersion"])
         events = [f'{{"type":"ADDED","object":{thing}}}\n' for thing in (broken, good)]
-        return web.Response(text="".join(events if len(asked) == 1 else []))
+        return web.Response(text="".join(events if len(watched_from) == 1 else []))
 
-    play(scene, answer)
-    assert asked == ["1", "3"]
+    run_with_client(test, respond)
+    assert watched_from == ["1", "3"]
 
 
-def test_a_resource_that_was_not_there_at_first_is_watched_without_a_long_pause() -> None:
-    """The API server ends watches of a resource that it has just got."""
-    asked: list[float] = []
+def test_resource_that_did_not_exist_at_first_is_watched_without_a_long_pause() -> None:
+    """The API server ends watches of a resource that was just defined."""
+    watched_at: list[float] = []
+    statuses = iter([404] * 4)
 
-    async def scene(client: KubeClient) -> None:
-        def ignore(_: Schedule) -> None: ...
-
-        mirror = Reflector(client, "/things", "", schedule_of, ignore, ignore, tuple)
-        running = asyncio.create_task(mirror.run())
-        async with asyncio.timeout(60):
-            while len(asked) < 2:
-                await asyncio.sleep(0.01)
+    async def test(client: KubeClient) -> None:
+        mirror = reflector(client)
+        await run_until(mirror, lambda: len(watched_at) >= 2)
         assert mirror.failures == 4
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
-    refusals = iter([404] * 4)
-
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if "watch" in request.query:
-            asked.append(time.monotonic())
+            watched_at.append(time.monotonic())
             return web.Response()
-        listed = '{"items": [], "metadata": {"resourceVersion": "1"}}'
-        return web.Response(text=listed, status=next(refusals, 200))
+        return web.Response(text=EMPTY_LIST, status=next(statuses, 200))
 
-    play(scene, answer)
-    assert asked[1] - asked[0] < 1.5
+    run_with_client(test, respond)
+    assert watched_at[1] - watched_at[0] < 1.5
