@@ -15,7 +15,7 @@ from yarl import URL
 log = logging.getLogger(__name__)
 
 
-class NoClusterError(Exception):
+class NoClusterError(kopf.PermanentError):
     """There are no credentials for a cluster, or they cannot be used."""
 
 

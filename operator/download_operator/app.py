@@ -1,224 +1,159 @@
-"""Put the operator together: kopf runs it, reflectors see, a queue works."""
+"""Put the operator together: watches fill the cache, a queue of changes drives the reconciles.
+
+kopf starts and stops what is here, see :mod:`download_operator.handlers`.
+"""
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from itertools import chain, count
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import kopf
-
-from download_kube import paths
 from download_kube.client import ApiError, KubeClient, UnreachableError
 from download_kube.lease import Lease, LeaseLostError
 from download_kube.login import login
 from download_kube.paths import ALL_NAMESPACES
-from download_kube.reflector import KubeObject, Reflector
-from download_operator.cache import objects
-from download_operator.cache.cache import Key, Picture
+from download_kube.reflector import Reflector
+from download_operator.cache.cache import ClusterCache
+from download_operator.cache.snapshot import Key
 from download_operator.health import Monitor
-from download_operator.reconciler import Controller
+from download_operator.mirror import Mirror, within
+from download_operator.reconciling.executor import Executor
+from download_operator.reconciling.reconciler import Reconciler
+from download_operator.reconciling.requests import Requests
+from download_operator.reconciling.work_queue import WorkQueue
 from download_operator.settings import Settings
-from download_operator.work_queue import WorkQueue, retry_delay
-from download_schedule.model import PLURAL
-from download_schedule.names import SCHEDULE_UID_LABEL
 
 log = logging.getLogger(__name__)
 
-FIELD_MANAGER: Final = "download-operator"
-"""Name under which the API server records the fields that we write."""
+USER_AGENT: Final = "download-operator"
+"""Also the name under which the API server records the fields that we write."""
 REQUEST_TIMEOUT_SECONDS: Final = 30.0
 
-V = TypeVar("V", bound=KubeObject)
-
-_FORESEEN: Final = (ApiError, LeaseLostError, UnreachableError)
+_EXPECTED_ERRORS: Final = (ApiError, LeaseLostError, UnreachableError)
 """Failures of a reconcile that need no traceback in the log."""
 
 
-async def run(settings: Settings) -> None:
-    """Operate until the process gets SIGTERM or SIGINT.
+@asynccontextmanager
+async def running_operator(settings: Settings) -> AsyncIterator["Operator"]:
+    """Run an operator until the block ends, and then stop it in good order.
 
     Raises:
-        ExceptionGroup: a part of the operator failed; Kubernetes should start it again.
+        NoClusterError: there is no cluster to log in to.
+        PortError: the health port cannot be opened.
     """
-    client = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
+    client = KubeClient(login, USER_AGENT, REQUEST_TIMEOUT_SECONDS)
     try:
-        await _Operator(client, settings).run()
+        operator = Operator(client, settings)
+        async with operator.monitor.serve(settings.health_port):
+            running = asyncio.create_task(operator.run())
+            try:
+                yield operator
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+        if not operator.has_failed:
+            await operator.lease.release()
     finally:
         await client.close()
 
 
-class _Operator:
+class Operator:
+    """All parts of the operator.
+
+    Args:
+        client: connection to the API server.
+        settings: the operator's settings.
+    """
+
     def __init__(self, client: KubeClient, settings: Settings) -> None:
-        clock = _now
-        self._settings = settings
-        self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, _FORESEEN)
-        self._picture = Picture(self._changed, clock)
-        self._lease = Lease(client, settings.lease_namespace, settings.identity)
-        self._controller = Controller(client, self._lease, self._picture, settings, clock)
-        places = settings.namespaces or (ALL_NAMESPACES,)
-        self._places = {place: _reflectors(client, self._picture, place) for place in places}
-        self._jobs = {place: _jobs(client, self._picture, place) for place in places}
-        self._reflectors = list(chain.from_iterable(self._places.values()))
+        self.has_failed = False
+        """True once the operator has ended by itself."""
+        self.lease = Lease(client, settings.lease_namespace, settings.identity)
+        self._cache = ClusterCache(self._enqueue, _now)
+        executor = Executor(Requests(client, self.lease), self._cache, _now)
+        self._reconciler = Reconciler(self._cache, executor, settings, _now)
+        self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, _EXPECTED_ERRORS)
+        self._workers = settings.workers
+        scopes = settings.namespaces or (ALL_NAMESPACES,)
+        self._mirrors = [Mirror(client, self._cache, scope) for scope in scopes]
         self._served: set[str] = set()
-        watches = [*self._reflectors, *self._jobs.values()]
-        self._monitor = Monitor(client, self._lease, self._picture, self._queue, watches)
+        """Scopes whose schedules are reconciled."""
+        reflectors = [reflector for mirror in self._mirrors for reflector in mirror.all]
+        self.monitor = Monitor(client, self.lease, self._cache, self._queue, reflectors)
 
     async def run(self) -> None:
-        async with self._monitor.serve(self._settings.health_port):
-            await self._operate()
-        await self._lease.release()
+        """Work until cancelled. If a part fails, end all of them and ask kopf to stop."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for mirror in self._mirrors:
+                    tasks.create_task(self._serve(mirror))
+                for _ in range(self._workers):
+                    tasks.create_task(self._queue.work())
+                tasks.create_task(self.lease.hold())
+                tasks.create_task(self._announce_standby())
+        except* LeaseLostError as lost:
+            log.error("%s: ending", lost.exceptions[0])
+            self._stop_process()
+        except* Exception:
+            log.exception("ending, so that Kubernetes starts the operator again")
+            self._stop_process()
 
-    async def _operate(self) -> None:
+    async def _serve(self, mirror: Mirror) -> None:
+        """Serve one scope.
+
+        A scope that we may not read, or that does not exist, does not keep the others waiting.
+        """
         async with asyncio.TaskGroup() as tasks:
-            # All before kopf starts: when it stops, it waits for every task younger than itself.
-            parts = [tasks.create_task(reflector.run()) for reflector in self._reflectors]
-            standing_by = {p: tasks.create_task(jobs.run()) for p, jobs in self._jobs.items()}
-            for place, mirror in standing_by.items():
-                parts.append(mirror)
-                parts.append(tasks.create_task(self._list_jobs_again(place, mirror)))
-                parts.append(tasks.create_task(self._serve(place, mirror)))
-            parts += [tasks.create_task(self._queue.work()) for _ in range(self._settings.workers)]
-            parts += [tasks.create_task(self._lease.hold()), tasks.create_task(self._announce())]
-            await kopf.operator(
-                registry=self._registry(),
-                settings=_kopf_settings(),
-                standalone=True,
-                # Without one kopf asks the system for a user name, which a container has not;
-                # the type of it is private to kopf.
-                identity="download-operator",  # type: ignore[arg-type]
-                clusterwide=not self._settings.namespaces,
-                namespaces=self._settings.namespaces,
-            )
-            for part in parts:
-                part.cancel()
+            # 1. Mirror everything while standing by.
+            for reflector in mirror.all_but_jobs:
+                tasks.create_task(reflector.run())
+            jobs = tasks.create_task(mirror.jobs.run())
+            # 2. Wait for the right to write.
+            await self.lease.acquired.wait()
+            # 3. List the Jobs again. A late watch could miss Jobs that the previous leader has
+            # recorded: we would report them as deleted, or count them twice. What we saw while
+            # standing by stays: such Jobs may have been cleaned up since.
+            jobs.cancel()
+            await asyncio.wait([jobs])
+            tasks.create_task(mirror.jobs.run())
+            # 4. Wait until everything is known: only then is an unknown Job a deleted Job.
+            await _synced(mirror.all)
+            self._cache.start_observing()
+            # 5. Reconcile every schedule once, and from then on those that change.
+            self._served.add(mirror.scope)
+            for schedule in within(mirror.scope, self._cache.schedules()):
+                self._queue.add((schedule.namespace, schedule.name))
+            if len(self._served) == len(self._mirrors):
+                log.info("cache synced, Lease acquired: working")
 
-    async def _list_jobs_again(self, place: str, standing_by: asyncio.Task[None]) -> None:
-        """Mirror the Jobs from a list made with the Lease in our hands.
+    async def _announce_standby(self) -> None:
+        for mirror in self._mirrors:
+            await _synced(mirror.all_but_jobs)
+        if not self.lease.acquired.is_set():
+            log.info("cache synced, standing by for the Lease")
 
-        What its last holder recorded of Jobs that we have not yet heard of would be taken for lost,
-        or counted again; what we have heard of may be gone from the list before it was recorded.
-        """
-        await self._lease.acquired.wait()
-        standing_by.cancel()
-        await asyncio.wait([standing_by])
-        await self._jobs[place].run()
-
-    async def _serve(self, place: str, standing_by: asyncio.Task[None]) -> None:
-        """Begin only when its picture is complete: a Job not yet heard of is not a Job deleted.
-
-        A place to which we have no right is not to keep the others waiting.
-        """
-        await asyncio.wait([standing_by])
-        await _complete([*self._places[place], self._jobs[place]])
-        self._picture.begin()
-        self._served.add(place)
-        for schedule in self._picture.schedules():
-            self._changed((schedule.namespace, schedule.name))
-        if self._served.issuperset(self._places):
-            log.info("the picture is complete and the Lease ours: working")
-
-    def _changed(self, key: Key) -> None:
+    def _enqueue(self, key: Key) -> None:
         if not self._served.isdisjoint((key[0], ALL_NAMESPACES)):
             self._queue.add(key)
 
-    async def _announce(self) -> None:
-        await _complete(self._reflectors)
-        if not self._lease.acquired.is_set():
-            log.info("standing by for the Lease")
-
     async def _reconcile(self, key: Key) -> float | None:
-        delay = await self._controller.reconcile(key)
-        if self._picture.snapshot(key) is None:
+        delay = await self._reconciler.reconcile(key)
+        if self._cache.snapshot(key) is None:
             self._queue.forget(key)
         return delay
 
-    def _registry(self) -> kopf.OperatorRegistry:
-        registry = kopf.OperatorRegistry()
-        kopf.on.login(registry=registry)(_login)
-        return registry
+    def _stop_process(self) -> None:
+        """Have kopf stop the process as at a SIGTERM of the kubelet."""
+        self.has_failed = True
+        signal.raise_signal(signal.SIGTERM)
 
 
-async def _complete(reflectors: Iterable[Reflector[Any]]) -> None:
+async def _synced(reflectors: Iterable[Reflector[Any]]) -> None:
     for reflector in reflectors:
         await reflector.synced.wait()
-
-
-def _reflectors(client: KubeClient, picture: Picture, place: str) -> list[Reflector[Any]]:
-    """Mirror all but the Jobs."""
-    return [
-        Reflector(
-            client,
-            paths.collection(paths.SCHEDULES, place, PLURAL),
-            "",
-            objects.schedule_of,
-            picture.put_schedule,
-            picture.remove_schedule,
-            lambda: _within(place, picture.schedules()),
-        ),
-        Reflector(
-            client,
-            paths.collection(paths.BATCH, place, "cronjobs"),
-            SCHEDULE_UID_LABEL,
-            objects.cron_job_of,
-            picture.put_cron_job,
-            picture.remove_cron_job,
-            lambda: _within(place, picture.cron_jobs()),
-            metadata_only=True,
-        ),
-        Reflector(
-            client,
-            paths.collection(paths.CORE, place, "pods"),
-            SCHEDULE_UID_LABEL,
-            objects.pod_of,
-            picture.put_pod,
-            picture.remove_pod,
-            lambda: _within(place, picture.pods()),
-        ),
-    ]
-
-
-def _jobs(client: KubeClient, picture: Picture, place: str) -> Reflector[objects.Job]:
-    return Reflector(
-        client,
-        paths.collection(paths.BATCH, place, "jobs"),
-        SCHEDULE_UID_LABEL,
-        objects.job_of,
-        picture.put_job,
-        picture.remove_job,
-        lambda: _within(place, picture.jobs()),
-    )
-
-
-def _within(place: str, seen: Iterable[V]) -> Iterator[V]:
-    return (view for view in seen if place in (ALL_NAMESPACES, view.namespace))
-
-
-def _kopf_settings() -> kopf.OperatorSettings:
-    """kopf runs the process: no watches, no events of its own, no peering, no scanning."""
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.scanning.disabled = True
-    settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = Pauses()
-    settings.watching.server_timeout = 240
-    return settings
-
-
-class Pauses:
-    """Between kopf's attempts at one request: growing, jittered, and never the last.
-
-    With a last one, kopf would end the process when the API server is away for a minute.
-    """
-
-    def __iter__(self) -> Iterator[float]:
-        return map(retry_delay, count(1))
-
-
-async def _login(**_: Any) -> kopf.ConnectionInfo:
-    return login()
 
 
 def _now() -> datetime:

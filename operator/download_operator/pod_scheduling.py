@@ -1,4 +1,4 @@
-"""Where downloads run, which whoever runs the operator says and no schedule's author."""
+"""Where downloads run. The operator's administrator decides that, not the author of a schedule."""
 
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -17,16 +17,14 @@ _DNS_NAME: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 _LABEL: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 LabelName = Annotated[
     str,
-    _text(rf"^({_DNS_NAME}/)?{_LABEL}\z", "no label has this name, as example.com/egress is one"),
+    _text(rf"^({_DNS_NAME}/)?{_LABEL}\z", "not a label name, such as example.com/egress"),
 ]
-LabelValue = Annotated[
-    str, _text(rf"^({_LABEL})?\z", "no label has this value, as egress or true is one")
-]
-PriorityClass = Annotated[str, _text(rf"^({_DNS_NAME})?\z", "no priority class has this name")]
+LabelValue = Annotated[str, _text(rf"^({_LABEL})?\z", "not a label value, such as egress or true")]
+PriorityClass = Annotated[str, _text(rf"^({_DNS_NAME})?\z", "not the name of a priority class")]
 
 
 class Toleration(Model):
-    """A taint that does not keep downloads from a node."""
+    """A taint that does not keep downloads off a node."""
 
     key: LabelName | None = None
     operator: Literal["Exists", "Equal"] | None = None
@@ -35,26 +33,26 @@ class Toleration(Model):
     toleration_seconds: int | None = None
 
     @model_validator(mode="after")
-    def _is_one(self) -> Self:
-        """What the API server would refuse in every CronJob is refused at the start."""
+    def _is_valid(self) -> Self:
+        """Refuse at the start what the API server would refuse in every CronJob."""
         if self.key is None and self.operator != "Exists":
-            raise _refusal("without a key, the operator is Exists")
+            raise _refusal("a toleration without a key needs the operator Exists")
         if self.operator == "Exists" and self.value:
-            raise _refusal("with the operator Exists there is no value")
+            raise _refusal("a toleration with the operator Exists must not have a value")
         if self.toleration_seconds is not None and self.effect != "NoExecute":
-            raise _refusal("tolerationSeconds goes with the effect NoExecute alone")
+            raise _refusal("tolerationSeconds is only allowed with the effect NoExecute")
         return self
 
 
 class PodScheduling(Model):
-    """On which nodes downloads run: members of a Pod's spec."""
+    """On which nodes downloads run: fields of a Pod's spec."""
 
     node_selector: dict[LabelName, LabelValue] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     priority_class_name: PriorityClass = ""
 
     def members(self) -> dict[str, Any]:
-        """Return those that are set, as the API server stores them."""
+        """Return the fields that are set, as the API server stores them."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 

@@ -4,12 +4,14 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, from_json
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from download_operator.pod_scheduling import PodScheduling
 from download_schedule import rules
@@ -20,20 +22,17 @@ PREFIX: Final = "DOWNLOAD_OPERATOR_"
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
-PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
-LOG_FORMATS: Final = ("text", "json")
+_SCALAR_ERRORS: Final = frozenset(
+    {"int_parsing", "int_parsing_size", "greater_than_equal", "less_than_equal", "literal_error"}
+)
+"""pydantic's errors about a number or a word, whose own messages do not repeat it."""
 
-_JSON_SETTINGS: Final[dict[type[Model], tuple[TypeAdapter[Any], str]]] = {
-    Destination: (
-        TypeAdapter(Annotated[Destination, rules.ONE_DESTINATION]),
-        'spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}',
-    ),
-    PodScheduling: (
-        TypeAdapter(PodScheduling),
-        "nodeSelector, tolerations and priorityClassName of a Pod's spec as JSON, for example "
-        '{"nodeSelector": {"example.com/egress": "true"}}',
-    ),
-}
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to write instead of a value that is not valid."""
+
+    text: str
 
 
 def own_namespace() -> str:
@@ -42,181 +41,194 @@ def own_namespace() -> str:
 
 
 def own_identity() -> str:
-    """Return a name that a container keeps when it is restarted, and no other process has."""
+    """Return a name that a container keeps when it restarts, and that no other process has."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What whoever installs the operator decides.
+def _split(value: Any) -> Any:
+    """Split a comma-separated list.
+
+    An empty list of namespaces means all of them. A value that only looks empty may be a mistake.
+    """
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    if value and not parts:
+        raise ValueError(f"is {value!r}, a list without an entry")
+    return parts
+
+
+def _read_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value or "{}")
+    except ValueError as error:
+        raise ValueError(f"is not JSON ({error})") from None
+
+
+def _check_not_empty(value: str) -> str:
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
+def _check_namespace(namespace: str) -> str:
+    """Refuse other names: the API server would treat any name as that of an empty namespace."""
+    if not re.fullmatch(NAMESPACE, namespace):
+        raise ValueError(f"has {namespace!r}, which is not the name of a namespace")
+    return namespace
+
+
+def _check_range(cidr: str) -> str:
+    try:
+        ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise ValueError(f"has {cidr!r} ({error})") from None
+    return cidr
+
+
+def _check_proxy(proxy: str) -> str:
+    if "@" in proxy:  # the message is logged, so it must not repeat a password
+        raise ValueError("must not contain a user name or password")
+    match = re.fullmatch(r"http://[^/\s]+:(\d{1,5})", proxy)
+    if proxy and not (match and 1 <= int(match[1]) <= 65535):
+        raise ValueError(f"is {proxy!r}")
+    return proxy
+
+
+Namespace = Annotated[str, AfterValidator(_check_namespace)]
+Cidr = Annotated[str, AfterValidator(_check_range)]
+
+
+class Settings(BaseSettings):
+    """What the operator's administrator decides. Read it with :func:`read_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    worker_image: Annotated[
+        str, AfterValidator(_check_not_empty), Hint("the name of the worker's image")
+    ] = Field(description="image of the downloads' containers (required)")
+    worker_image_pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"], Hint("Always, IfNotPresent or Never")
+    ] = Field("IfNotPresent", description="Always, IfNotPresent or Never")
+    worker_image_pull_secrets: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_split), Hint("names of Secrets, or nothing")
+    ] = Field(
+        (),
+        description="Secrets to pull the images with, in each schedule's namespace, "
+        "comma-separated",
+    )
+    pdf_image: str = Field("", description="image for format pdf; if empty, that format is refused")
+    default_destination: Annotated[
+        Destination,
+        NoDecode,
+        BeforeValidator(_read_json),
+        rules.ONE_DESTINATION,
+        Hint('spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}'),
+    ] = Field(Destination(), description="destination of schedules that do not name one, as JSON")
+    pod_scheduling: Annotated[
+        PodScheduling,
+        NoDecode,
+        BeforeValidator(_read_json),
+        Hint(
+            "nodeSelector, tolerations and priorityClassName of a Pod's spec as JSON, "
+            'for example {"nodeSelector": {"example.com/egress": "true"}}'
+        ),
+    ] = Field(
+        PodScheduling(),
+        description="nodeSelector, tolerations and priorityClassName of downloads, as JSON",
+    )
+    proxy: Annotated[str, AfterValidator(_check_proxy), Hint("http://host:port")] = Field(
+        "", description="HTTP proxy of all downloads, http://host:port; it checks addresses"
+    )
+    ca_config_map: str = Field(
+        "", description="ConfigMap in each schedule's namespace whose ca.crt is trusted"
+    )
+    log_format: Annotated[Literal["text", "json"], Hint("text or json")] = Field(
+        "text", description="format of the downloads' logs: text or json"
+    )
+    namespaces: Annotated[
+        tuple[Namespace, ...],
+        NoDecode,
+        BeforeValidator(_split),
+        Hint("for example default, or nothing for all namespaces"),
+    ] = Field((), description="namespaces to serve, comma-separated; if empty, all")
+    allow_cidrs: Annotated[
+        tuple[Cidr, ...],
+        NoDecode,
+        BeforeValidator(_split),
+        Hint("for example 10.96.0.0/16, or nothing"),
+    ] = Field((), description="private address ranges that downloads may reach, comma-separated")
+    workers: Annotated[int, Field(ge=1, le=256), Hint("a whole number from 1 to 256")] = Field(
+        32, description="schedules reconciled at the same time, 1 to 256"
+    )
+    lease_namespace: Annotated[Namespace, Hint("for example default")] = Field(
+        default_factory=own_namespace,
+        description="namespace of the Lease, which one replica at a time holds",
+    )
+    identity: Annotated[
+        str,
+        # An empty holder means that the Lease is free: every replica would take it.
+        AfterValidator(_check_not_empty),
+        Hint("a name for this replica, or remove the variable"),
+    ] = Field(
+        default_factory=own_identity,
+        description="name of this replica in the Lease, different for each replica",
+    )
+    health_port: Annotated[int, Field(ge=0, le=65535), Hint("a whole number from 0 to 65535")] = (
+        Field(8081, description="port of GET /healthz and /metrics, 1 to 65535; 0 for none")
+    )
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
 
     Raises:
-        ValueError: a value is out of bounds; the sentence names the variable and what to write.
+        ValueError: a variable is unknown, or its value is not valid. The message names the variable
+            and says what to write.
     """
-
-    worker_image: str = field(metadata={"help": "image of the downloads' containers (required)"})
-    worker_image_pull_policy: str = field(
-        default="IfNotPresent", metadata={"help": "Always, IfNotPresent or Never"}
-    )
-    worker_image_pull_secrets: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "Secrets to pull it with, in each schedule's namespace, comma-separated"},
-    )
-    pdf_image: str = field(
-        default="", metadata={"help": "image for format pdf; empty: that format is refused"}
-    )
-    default_destination: Destination = field(
-        default=Destination(),
-        metadata={"help": "where files go whose schedule names no destination, as JSON"},
-    )
-    pod_scheduling: PodScheduling = field(
-        default=PodScheduling(),
-        metadata={"help": "nodeSelector, tolerations, priorityClassName of downloads, as JSON"},
-    )
-    proxy: str = field(
-        default="",
-        metadata={"help": "HTTP proxy for all downloads, http://host:port; it checks addresses"},
-    )
-    ca_config_map: str = field(
-        default="",
-        metadata={"help": "ConfigMap, in each schedule's namespace, whose ca.crt is trusted"},
-    )
-    log_format: str = field(
-        default="text", metadata={"help": "of the downloads' progress: text or json"}
-    )
-    namespaces: tuple[str, ...] = field(
-        default=(), metadata={"help": "namespaces to serve, comma-separated; empty: all of them"}
-    )
-    allow_cidrs: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "private address ranges that downloads may reach, comma-separated"},
-    )
-    workers: int = field(
-        default=32, metadata={"help": "schedules reconciled at the same time, 1 to 256"}
-    )
-    lease_namespace: str = field(
-        default_factory=own_namespace,
-        metadata={"help": "namespace of the Lease that one replica at a time holds"},
-    )
-    identity: str = field(
-        default_factory=own_identity,
-        metadata={"help": "name of this replica in the Lease, another one for each"},
-    )
-    health_port: int = field(
-        default=8081, metadata={"help": "port of GET /healthz and /metrics, 1 to 65535; 0: none"}
-    )
-
-    def __post_init__(self) -> None:
-        if not self.worker_image:
-            raise ValueError(f"{PREFIX}WORKER_IMAGE is missing: name the image of the worker")
-        if self.worker_image_pull_policy not in PULL_POLICIES:
-            raise ValueError(
-                f"{PREFIX}WORKER_IMAGE_PULL_POLICY is {self.worker_image_pull_policy!r}: "
-                f"write {', '.join(PULL_POLICIES[:-1])} or {PULL_POLICIES[-1]}"
-            )
-        if not 1 <= self.workers <= 256:
-            raise ValueError(f"{PREFIX}WORKERS is {self.workers}: write a number from 1 to 256")
-        if not 0 <= self.health_port <= 65535:
-            raise ValueError(
-                f"{PREFIX}HEALTH_PORT is {self.health_port}: write a number from 0 to 65535"
-            )
-        if self.log_format not in LOG_FORMATS:
-            raise ValueError(f"{PREFIX}LOG_FORMAT is {self.log_format!r}: write text or json")
-        if self.proxy:
-            _check_proxy(self.proxy)
-        for cidr in self.allow_cidrs:
-            _check_range(cidr)
-        for namespace in self.namespaces:
-            _check_namespace("NAMESPACES", namespace)
-        _check_namespace("LEASE_NAMESPACE", self.lease_namespace)
-        if not self.identity:
-            # An empty name in the Lease stands for nobody: each replica would take it.
-            raise ValueError(f"{PREFIX}IDENTITY is empty: name this replica or leave it out")
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; an unknown variable of the prefix is an error, as is a bad value.
-
-        Raises:
-            ValueError: see the class.
-        """
-        known = {PREFIX + spec.name.upper(): spec for spec in fields(cls)}
-        given = {name: text for name, text in environment.items() if name.startswith(PREFIX)}
-        if unknown := sorted(given.keys() - known.keys()):
-            raise ValueError(f"{unknown[0]} is not a setting; see --help for the ones there are")
-        values = {"worker_image": ""} | {
-            known[name].name: _value(name, known[name].type, text) for name, text in given.items()
-        }
-        return cls(**values)
+    known = set(map(_variable, Settings.model_fields))
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            raise ValueError(f"{name} is not a setting; --help lists all settings")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ValueError(_sentence(error.errors()[0])) from None
 
 
 def help_text() -> str:
     """Return one line for each setting: variable, meaning, default."""
     return "\n".join(
-        f"  {PREFIX + spec.name.upper():<45} {spec.metadata['help']} [{_default(spec)}]"
-        for spec in fields(Settings)
+        f"  {_variable(name):<45} {field.description} [{_default(field)}]"
+        for name, field in Settings.model_fields.items()
     )
 
 
-def _default(spec: Field[Any]) -> str:
-    if spec.default_factory is not MISSING:
-        return str(spec.default_factory())
-    if isinstance(spec.default, Model):
-        return ""
-    if isinstance(spec.default, tuple):
-        return ",".join(spec.default)
-    return "" if spec.default is MISSING else str(spec.default)
+def _variable(field: str) -> str:
+    return PREFIX + field.upper()
 
 
-def _value(name: str, kind: Any, text: str) -> Any:
-    if kind is int:
-        try:
-            return int(text)
-        except ValueError:
-            raise ValueError(f"{name} is {text!r}: write a whole number") from None
-    if kind is str:
-        return text
-    if kind in _JSON_SETTINGS:
-        return _from_json(name, kind, text)
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    if text and not parts:  # an empty list means all namespaces, and a slip must not
-        raise ValueError(f"{name} is {text!r}, which names nothing: name some or leave it empty")
-    return parts
+def _default(field: FieldInfo) -> str:
+    default = "" if field.is_required() else field.get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if isinstance(default, Model) else str(default)
 
 
-def _from_json(name: str, kind: type[Model], text: str) -> Any:
-    adapter, what = _JSON_SETTINGS[kind]
-    try:
-        return adapter.validate_json(text or "{}")
-    except ValidationError as error:
-        found = error.errors()[0]
-        words = ": ".join(filter(None, [".".join(map(str, found["loc"])), found["msg"]]))
-        raise ValueError(f"{name}: {words}: write {what}") from None
+def _sentence(error: ErrorDetails) -> str:
+    """Return what is wrong with which variable, and what to write."""
+    field, *path = map(str, error["loc"])
+    hints = [item.text for item in Settings.model_fields[field].metadata if isinstance(item, Hint)]
+    return f"{_variable(field)}{_problem(error, path)}: write {' '.join(hints)}"
 
 
-def _check_namespace(name: str, namespace: str) -> None:
-    """The API server lists a namespace of any name, as an empty one."""
-    if not re.fullmatch(NAMESPACE, namespace):
-        raise ValueError(
-            f"{PREFIX}{name} has {namespace!r}, which no namespace is called: write for example "
-            "default"
-        )
-
-
-def _check_proxy(proxy: str) -> None:
-    if "@" in proxy:  # what is refused is logged
-        raise ValueError(
-            f"{PREFIX}PROXY must hold no user name or password: write http://host:port"
-        )
-    found = re.fullmatch(r"http://[^/\s]+:(\d{1,5})", proxy)
-    if not found or not 1 <= int(found[1]) <= 65535:
-        raise ValueError(f"{PREFIX}PROXY is {proxy!r}: write http://host:port")
-
-
-def _check_range(cidr: str) -> None:
-    try:
-        ipaddress.ip_network(cidr)
-    except ValueError as error:
-        raise ValueError(
-            f"{PREFIX}ALLOW_CIDRS has {cidr!r} ({error}): write for example 10.96.0.0/16"
-        ) from None
+def _problem(error: ErrorDetails, path: list[str]) -> str:
+    if error["type"] == "missing" and not path:
+        return " is missing"
+    if error["type"] == "value_error":  # raised by one of the checks above
+        return f" {error['ctx']['error']}"
+    if error["type"] in _SCALAR_ERRORS and not path:
+        return f" is {error['input']!r}"
+    return f": {': '.join(filter(None, ('.'.join(path), error['msg'])))}"

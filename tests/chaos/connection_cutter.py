@@ -1,57 +1,64 @@
-"""A way to the API server that is cut again and again, whatever is under way on it."""
+"""A connection to the API server that is cut again and again, whatever is under way on it."""
 
 import asyncio
 import random
 from contextlib import suppress
 
 
-class Cutter:
-    """Forwards TCP connections to the API server, and aborts one at random every now and then.
+class ConnectionCutter:
+    """Forwards TCP connections, and aborts a random one every now and then.
 
-    A request whose connection is cut may have been carried out or not: the client cannot know.
+    The API server may or may not have carried out a request whose connection is cut. The client
+    cannot know.
+
+    Args:
+        host: where to forward to.
+        port: where to forward to.
+        rng: decides when, and which.
+        seconds: mean time between two cuts.
     """
 
-    def __init__(self, host: str, port: int, dice: random.Random, seconds: float) -> None:
+    def __init__(self, host: str, port: int, rng: random.Random, seconds: float) -> None:
         self.cuts = 0
         self._target = host, port
-        self._dice = dice
+        self._rng = rng
         self._seconds = seconds
-        self._open: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        """Listen on a free port of the loopback, and return it."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """Listen on a free port of the loopback interface; return the port."""
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def cut(self) -> None:
-        """Cut for as long as this task lives."""
+        """Cut connections until cancelled."""
         while True:
-            await asyncio.sleep(self._dice.uniform(0.2, 1.8) * self._seconds)
-            if self._open:
-                self._dice.choice(sorted(self._open, key=id)).transport.abort()
+            await asyncio.sleep(self._rng.uniform(0.2, 1.8) * self._seconds)
+            if self._clients:
+                self._rng.choice(sorted(self._clients, key=id)).transport.abort()
                 self.cuts += 1
 
     def stop(self) -> None:
         """Close everything."""
         if self._server:
             self._server.close()
-        for writer in self._open:
-            writer.transport.abort()
+        for client in self._clients:
+            client.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            server_reader, server = await asyncio.open_connection(*self._target)
         except OSError:
-            writer.transport.abort()
+            client.transport.abort()
             return
-        self._open.add(writer)
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-        self._open.discard(writer)
+        self._clients.add(client)
+        await asyncio.gather(_copy(reader, server), _copy(server_reader, client))
+        self._clients.discard(client)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)

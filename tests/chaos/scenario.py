@@ -1,33 +1,33 @@
-"""One storm: runs go on while the operator is killed, the API server restarted, watches cut."""
+"""One scenario: runs go on while the operator is killed, the API server restarted, watches cut."""
 
 import asyncio
 import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from download_kube.client import KubeClient
+from download_kube.paths import SCHEDULES, collection, schedule_path
 from download_schedule.model import API_VERSION, KIND, PLURAL
-from tests.chaos.connection_cutter import Cutter
-from tests.chaos.faulty_proxy import Trouble
-from tests.chaos.invariants import deviations, is_settled
-from tests.chaos.runs import Runs, Steady
+from download_schedule.types import JSONObject
+from tests.chaos.connection_cutter import ConnectionCutter
+from tests.chaos.faulty_proxy import FaultyProxy
+from tests.chaos.invariants import is_settled, violations
+from tests.chaos.simulated_runs import PersistentClient, SimulatedRuns
 from tests.support.kubeconfig import detour_of, login_by
 from tests.support.operator_process import Operator
 from tools.cluster import LocalCluster
 
-JSON = dict[str, Any]
-
-IN_FLIGHT: Final = 16
+MAX_RUNS_AT_ONCE: Final = 16
 CUT_SECONDS: Final = 0.15
 SETTLE_SECONDS: Final = 120.0
-SAY_SECONDS: Final = 5.0
+PROGRESS_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How hard it blows."""
+class Scenario:
+    """How much happens."""
 
     runs: int
     schedules: int
@@ -38,163 +38,171 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it."""
+    """What happened, and what went wrong."""
 
     runs: int
     kills: int
     restarts: int
     cuts: int
-    troubles: dict[str, int]
-    """Answers of the API server that were spoilt, by kind."""
-    ends: int
-    """How often the operator ended by itself: it had lost its Lease."""
+    faults: dict[str, int]
+    """Spoilt responses of the API server, by kind."""
+    exits: int
+    """How often the operator ended by itself, because it had lost its Lease."""
     seconds: float
-    wrong: list[str]
+    violations: list[str]
 
 
-async def blow(plan: Plan, cluster: LocalCluster, namespace: str, folder: Path) -> Outcome:
-    """Carry *plan* out in an empty namespace, with the operator's log in *folder*."""
-    storm = _Storm(plan, cluster, namespace, folder)
+async def run_scenario(
+    scenario: Scenario, cluster: LocalCluster, namespace: str, folder: Path
+) -> Outcome:
+    """Run a scenario in an empty namespace, with the operator's log in *folder*."""
+    running = _RunningScenario(scenario, cluster, namespace, folder)
     try:
-        return await storm.blow()
+        return await running.run()
     finally:
-        await storm.close()
+        await running.close()
 
 
-class _Storm:
-    def __init__(self, plan: Plan, cluster: LocalCluster, namespace: str, folder: Path) -> None:
-        self._plan = plan
+class _RunningScenario:
+    def __init__(
+        self, scenario: Scenario, cluster: LocalCluster, namespace: str, folder: Path
+    ) -> None:
+        self._scenario = scenario
         self._cluster = cluster
         self._namespace = namespace
         self._folder = folder
-        self._dice = random.Random(plan.seed)
-        self._done = self._killed = self._restarted = self._ended = 0
-        self._begun = time.monotonic()
+        self._rng = random.Random(scenario.seed)
+        self._names = [f"s{number}" for number in range(scenario.schedules)]
+        self._ended_runs = self._kills = self._restarts = self._exits = 0
+        self._started_at = time.monotonic()
 
-    async def blow(self) -> Outcome:
+    async def run(self) -> Outcome:
         await self._prepare()
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(self._cutter.cut()),
-                tasks.create_task(self._revive()),
-                tasks.create_task(self._say()),
+                tasks.create_task(self._start_ended_operator()),
+                tasks.create_task(self._print_progress()),
             ]
-            troubles = [tasks.create_task(self._kill()), tasks.create_task(self._restart())]
+            disturbances = [
+                tasks.create_task(self._kill_operator()),
+                tasks.create_task(self._restart_api_server()),
+            ]
             await self._run_all()
-            await asyncio.gather(*troubles)
-            wrong = await self._settle()
+            await asyncio.gather(*disturbances)
+            sentences = await self._check()
             for task in background:
                 task.cancel()
-        seconds = time.monotonic() - self._begun
         return Outcome(
-            runs=self._done,
-            kills=self._killed,
-            restarts=self._restarted,
+            runs=self._ended_runs,
+            kills=self._kills,
+            restarts=self._restarts,
             cuts=self._cutter.cuts,
-            troubles=dict(self._trouble.made),
-            ends=self._ended,
-            seconds=seconds,
-            wrong=wrong,
+            faults=dict(self._proxy.faults),
+            exits=self._exits,
+            seconds=time.monotonic() - self._started_at,
+            violations=sentences,
         )
 
     async def close(self) -> None:
         await asyncio.to_thread(self._operator.stop)
         self._cutter.stop()
-        await self._trouble.stop()
+        await self._proxy.stop()
         await self._kube.close()
 
     async def _prepare(self) -> None:
+        """Start an operator behind the cutter and the proxy, and create the schedules."""
         kubeconfig = self._cluster.kubeconfig
         login = login_by(kubeconfig)
         self._kube = KubeClient(login, "chaos", timeout_seconds=30)
-        self._client = Steady(self._kube)
-        self._runs = Runs(self._client, self._namespace, self._dice)
-        self._trouble = Trouble(login(), self._dice)
-        self._cutter = Cutter("127.0.0.1", await self._trouble.start(), self._dice, CUT_SECONDS)
+        self._client = PersistentClient(self._kube)
+        self._runs = SimulatedRuns(self._client, self._namespace, self._rng)
+        self._proxy = FaultyProxy(login(), self._rng)
+        proxy_port = await self._proxy.start()
+        self._cutter = ConnectionCutter("127.0.0.1", proxy_port, self._rng, CUT_SECONDS)
         detour = detour_of(kubeconfig, await self._cutter.start(), self._folder)
         log = self._folder / "operator.log"
-        log.touch()
         self._operator = await asyncio.to_thread(Operator, detour, log, namespaces=self._namespace)
-        self._names = [f"s{number}" for number in range(self._plan.schedules)]
+        path = collection(SCHEDULES, self._namespace, PLURAL)
         for name in self._names:
-            await self._client.request("POST", self._path(), _schedule(name))
+            await self._client.request("POST", path, _schedule(name))
         for name in self._names:
             while not (await self._status(name)).get("cronJobName"):
                 await asyncio.sleep(0.1)
 
     async def _run_all(self) -> None:
-        room = asyncio.Semaphore(IN_FLIGHT)
+        slots = asyncio.Semaphore(MAX_RUNS_AT_ONCE)
 
-        async def one(number: int) -> None:
-            async with room:
+        async def run_one(number: int) -> None:
+            async with slots:
                 await self._runs.run(self._names[number % len(self._names)], number)
-                self._done += 1
+                self._ended_runs += 1
 
-        await asyncio.gather(*map(one, range(self._plan.runs)))
+        await asyncio.gather(*map(run_one, range(self._scenario.runs)))
 
-    async def _kill(self) -> None:
-        """Kill -9 after equal numbers of runs, at a moment that depends on nothing."""
-        for number in range(self._plan.kills):
-            await self._wait_for((number + 0.5) / self._plan.kills)
-            await asyncio.sleep(self._dice.uniform(0, 0.3))
+    async def _kill_operator(self) -> None:
+        """Send SIGKILL after equal numbers of runs, at a random moment."""
+        for number in range(self._scenario.kills):
+            await self._wait_for_share((number + 0.5) / self._scenario.kills)
+            await asyncio.sleep(self._rng.uniform(0, 0.3))
             self._operator.kill()
-            self._killed += 1
+            self._kills += 1
             self._operator.start_without_waiting()
 
-    async def _revive(self) -> None:
-        """Start what has ended by itself, as Kubernetes would."""
+    async def _start_ended_operator(self) -> None:
+        """Start an operator that ended by itself, as Kubernetes would."""
         while True:
             await asyncio.sleep(0.2)
             if self._operator.process.poll() is not None:
                 self._operator.start_without_waiting()
-                self._ended += 1
+                self._exits += 1
 
-    async def _restart(self) -> None:
-        for number in range(self._plan.restarts):
-            await self._wait_for((number + 1) / (self._plan.restarts + 1))
+    async def _restart_api_server(self) -> None:
+        for number in range(self._scenario.restarts):
+            await self._wait_for_share((number + 1) / (self._scenario.restarts + 1))
             await asyncio.to_thread(self._cluster.restart, "kube-apiserver")
-            self._restarted += 1
+            self._restarts += 1
 
-    async def _wait_for(self, share: float) -> None:
-        while self._done < share * self._plan.runs:
+    async def _wait_for_share(self, share: float) -> None:
+        """Wait until this share of the runs has ended."""
+        while self._ended_runs < share * self._scenario.runs:
             await asyncio.sleep(0.01)
 
-    async def _settle(self) -> list[str]:
-        """Wait until the operator has caught up, and a little longer; then judge."""
+    async def _check(self) -> list[str]:
+        """Wait until the operator has caught up, and a little longer; return all violations."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            truth = self._runs.ledger
-            statuses = {name: await self._status(name) for name in self._names}
-            if all(is_settled(statuses[name], truth.get(name, ())) for name in self._names):
-                break
+        while time.monotonic() < deadline and not await self._is_settled():
             await asyncio.sleep(0.5)
         await asyncio.sleep(2)
-        wrong: list[str] = []
+        sentences: list[str] = []
         for name in self._names:
-            wrong += deviations(name, await self._status(name), self._runs.ledger.get(name, ()))
-        return wrong
+            ends = self._runs.ends.get(name, ())
+            sentences += violations(name, await self._status(name), ends)
+        return sentences
 
-    async def _say(self) -> None:
+    async def _is_settled(self) -> bool:
+        statuses = {name: await self._status(name) for name in self._names}
+        ends = self._runs.ends
+        return all(is_settled(statuses[name], ends.get(name, ())) for name in self._names)
+
+    async def _print_progress(self) -> None:
         while True:
-            await asyncio.sleep(SAY_SECONDS)
+            await asyncio.sleep(PROGRESS_SECONDS)
             print(
-                f"    {self._done} of {self._plan.runs} runs, "
-                f"operator killed {self._killed} times, API server {self._restarted} times, "
-                f"{self._cutter.cuts} connections cut",
+                f"    {self._ended_runs} of {self._scenario.runs} runs, "
+                f"operator killed {self._kills} times, API server restarted {self._restarts} "
+                f"times, {self._cutter.cuts} connections cut",
                 flush=True,
             )
 
-    async def _status(self, name: str) -> JSON:
-        resource = await self._client.request("GET", f"{self._path()}/{name}")
-        status: JSON = resource.get("status", {})
+    async def _status(self, name: str) -> JSONObject:
+        resource = await self._client.request("GET", schedule_path(self._namespace, name))
+        status: JSONObject = resource.get("status", {})
         return status
 
-    def _path(self) -> str:
-        return f"/apis/{API_VERSION}/namespaces/{self._namespace}/{PLURAL}"
 
-
-def _schedule(name: str) -> JSON:
-    """Suspended: the only runs are ours. By the minute: a journal of a hundred Jobs."""
+def _schedule(name: str) -> JSONObject:
+    """Return a schedule whose only runs are ours, and which keeps a hundred Jobs."""
     spec = {
         "url": "https://example.com/x",
         "schedule": "* * * * *",

@@ -1,14 +1,12 @@
 """The operator as a process of its own on the control plane, for all integration tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.operator_process import Operator
+from tests.support.operator_process import Operator, StartOperator
 from tools.cluster import LocalCluster
-
-StartOperator = Callable[..., Operator]
 
 
 @pytest.fixture
@@ -18,11 +16,11 @@ def start_operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[StartOpera
 
     def start(*, wait: bool = True, **settings: str) -> Operator:
         log = tmp_path / f"operator-{len(started)}.log"
-        log.touch()
-        started.append(Operator(cluster.kubeconfig, log, **settings))
+        operator = Operator(cluster.kubeconfig, log, **settings)
+        started.append(operator)
         if wait:
-            started[-1].wait_until_working()
-        return started[-1]
+            operator.wait_until_working()
+        return operator
 
     yield start
     for operator in started:

@@ -1,24 +1,25 @@
-"""Play the kubelet on a cluster without one: say how a run's Pods fare."""
+"""Play the kubelet on a cluster without a node: decide how the Pods of a run fare."""
 
 import json
 from typing import Any
 
 from tests.support.kubectl import Kubectl, wait_for
+from tests.support.pod_status import pod_status
 
-DOCUMENT = {"bytes": 11, "sha256": "ab" * 32, "httpStatus": 200, "location": "volume://data/x"}
+RESULT = {"bytes": 11, "sha256": "ab" * 32, "httpStatus": 200, "location": "volume://data/x"}
 
 
 def start_run(kubectl: Kubectl, schedule: str, job: str) -> str:
-    """Make a Job from the schedule's CronJob; return its UID."""
+    """Create a Job from the schedule's CronJob; return its UID."""
     kubectl("create", "job", job, f"--from=cronjob/{schedule}")
     uid: str = kubectl.get("job", job)["metadata"]["uid"]
     return uid
 
 
-def pod_of(kubectl: Kubectl, job: str) -> str:
-    """The name of the run's Pod that has not ended."""
+def active_pod(kubectl: Kubectl, job: str) -> str:
+    """Wait for a Pod of the Job that has not ended; return its name."""
 
-    def unfinished() -> list[str]:
+    def active() -> list[str]:
         pods = kubectl.list("pods", f"--selector=batch.kubernetes.io/job-name={job}")
         return [
             pod["metadata"]["name"]
@@ -26,16 +27,16 @@ def pod_of(kubectl: Kubectl, job: str) -> str:
             if pod["status"]["phase"] not in ("Succeeded", "Failed")
         ]
 
-    return wait_for(f"a Pod of {job}", unfinished)[0]
+    return wait_for(f"a Pod of {job}", active)[0]
 
 
 def run_pod(kubectl: Kubectl, job: str) -> None:
-    """Have the run's Pod running."""
-    _container(kubectl, job, "Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+    """Have the active Pod of the Job run."""
+    _report(kubectl, job, "Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
 
 
-def end_pod(kubectl: Kubectl, job: str, exit_code: int = 0, message: Any = DOCUMENT) -> None:
-    """Have the run's Pod end with an exit code and a termination message."""
+def end_pod(kubectl: Kubectl, job: str, exit_code: int = 0, message: Any = RESULT) -> None:
+    """Have the active Pod of the Job end with an exit code and a termination message."""
     ended = {
         "exitCode": exit_code,
         "reason": "Completed" if exit_code == 0 else "Error",
@@ -44,33 +45,25 @@ def end_pod(kubectl: Kubectl, job: str, exit_code: int = 0, message: Any = DOCUM
         "finishedAt": "2026-01-01T00:00:01Z",
     }
     phase = "Succeeded" if exit_code == 0 else "Failed"
-    _container(kubectl, job, phase, {"terminated": ended})
-
-
-def _container(kubectl: Kubectl, job: str, phase: str, state: dict[str, Any]) -> None:
-    container = {
-        "name": "download",
-        "image": "example.com/worker:1",
-        "imageID": "",
-        "ready": False,
-        "restartCount": 0,
-        "state": state,
-    }
-    status = {"phase": phase, "containerStatuses": [container]}
-    kubectl.patch("pod", pod_of(kubectl, job), {"status": status}, "--subresource=status")
+    _report(kubectl, job, phase, {"terminated": ended})
 
 
 def history(kubectl: Kubectl, schedule: str) -> list[dict[str, Any]]:
-    """The schedule's recorded runs, newest first."""
-    found: list[dict[str, Any]] = kubectl.get("dls", schedule).get("status", {}).get("history", [])
-    return found
+    """Return the schedule's recorded runs, newest first."""
+    runs: list[dict[str, Any]] = kubectl.get("dls", schedule).get("status", {}).get("history", [])
+    return runs
 
 
-def recorded(kubectl: Kubectl, schedule: str, job: str, *states: str) -> dict[str, Any]:
-    """Wait until the run is in the history in one of the states; return its entry."""
+def wait_until_recorded(kubectl: Kubectl, schedule: str, job: str, *states: str) -> dict[str, Any]:
+    """Wait until the run is in the history in one of these states; return its entry."""
 
     def entry() -> dict[str, Any] | None:
         runs = [run for run in history(kubectl, schedule) if run["job"] == job]
         return runs[0] if runs and runs[0]["state"] in states else None
 
     return wait_for(f"{job} {' or '.join(states)}", entry)
+
+
+def _report(kubectl: Kubectl, job: str, phase: str, state: dict[str, Any]) -> None:
+    patch = {"status": pod_status(phase, state)}
+    kubectl.patch("pod", active_pod(kubectl, job), patch, "--subresource=status")

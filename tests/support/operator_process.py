@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -11,19 +12,29 @@ import httpx
 from tests.support.kubectl import wait_for
 from tests.support.ports import free_ports
 
+WORKING = "Lease acquired: working"
+STANDING_BY = "standing by for the Lease"
+
 
 class Operator:
-    """One `python -m download_operator`."""
+    """One ``python -m download_operator``.
+
+    Args:
+        kubeconfig: the cluster.
+        log: file to which the process appends its log.
+        settings: settings by name, without the prefix and in lower case.
+    """
 
     def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
         (self.health_port,) = free_ports(1)
         self.log = log
+        self.log.touch()
         self._environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
             "DOWNLOAD_OPERATOR_WORKER_IMAGE": "example.com/worker:1",
             "DOWNLOAD_OPERATOR_HEALTH_PORT": str(self.health_port),
-            # The same after a restart, as in a Pod: it need not wait for the Lease.
+            # The same after a restart, as in a Pod: the process need not wait for the Lease.
             "DOWNLOAD_OPERATOR_IDENTITY": str(log),
             **{f"DOWNLOAD_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
@@ -38,15 +49,23 @@ class Operator:
                 stderr=subprocess.STDOUT,
             )
 
+    def has_logged(self, text: str) -> bool:
+        """Whether the log contains *text*."""
+        return text in self.log.read_text()
+
     def wait_until_working(self, times: int = 1) -> None:
-        """Wait until the picture is complete."""
+        """Wait until it has the Lease and a complete cache, for the *times*-th time."""
         wait_for(
             f"the operator's start, log: {self.log.read_text()[-2000:]}",
-            lambda: self.log.read_text().count("Lease ours: working") >= times,
+            lambda: self.log.read_text().count(WORKING) >= times,
         )
 
-    def ask(self, path: str) -> httpx.Response:
-        """Send a GET to the port of its health and numbers."""
+    def wait_until_standing_by(self) -> None:
+        """Wait until it has a complete cache, but not the Lease."""
+        wait_for("the standby's cache", lambda: self.has_logged(STANDING_BY))
+
+    def get(self, path: str) -> httpx.Response:
+        """Send a GET to its health port."""
         return httpx.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=10)
 
     def kill(self) -> None:
@@ -63,10 +82,14 @@ class Operator:
 
     def start_again(self) -> None:
         """Start after :meth:`kill` or :meth:`stop`, and wait until it works."""
-        times = self.log.read_text().count("Lease ours: working") + 1
+        times = self.log.read_text().count(WORKING) + 1
         self.start_without_waiting()
         self.wait_until_working(times)
 
     def start_without_waiting(self) -> None:
         """Start after :meth:`kill` or :meth:`stop`."""
         self.process = self._start()
+
+
+StartOperator = Callable[..., Operator]
+"""Starts an operator with these settings; with ``wait=False``, without waiting until it works."""

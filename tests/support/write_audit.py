@@ -1,4 +1,4 @@
-"""What was written of ours, by the API server's own count."""
+"""Writes of the operator, as the API server counts them."""
 
 import re
 from collections import Counter
@@ -6,21 +6,24 @@ from collections import Counter
 from tests.support.kubectl import Kubectl
 
 Writes = Counter[tuple[str, str]]
+"""Requests by verb and resource."""
 
 _VERBS = ("POST", "PUT", "PATCH", "APPLY")
-"""Not DELETE: the garbage collector deletes what tests before have left."""
-_OURS = {"downloadschedules": ("", "status"), "cronjobs": ("",), "jobs": ("",)}
-"""By resource, the subresources that the operator writes; those of others are no work of ours."""
+"""Without DELETE: the garbage collector deletes what earlier tests left behind."""
+_SUBRESOURCES = {"downloadschedules": ("", "status"), "cronjobs": ("",), "jobs": ("",)}
+"""By resource, the subresources that the operator writes; others are written by Kubernetes."""
 
 
-def writes(kubectl: Kubectl) -> Writes:
-    """Count requests that were carried out since the API server's start, by verb and resource."""
+def count_writes(kubectl: Kubectl) -> Writes:
+    """Count the successful writes since the API server's start."""
     count: Writes = Counter()
     for line in kubectl("get", "--raw", "/metrics").splitlines():
-        if line.startswith("apiserver_request_total{"):
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-            ours = labels["subresource"] in _OURS.get(labels["resource"], ())
-            if ours and labels["verb"] in _VERBS and labels["code"].startswith("2"):
-                what = "/".join(filter(None, (labels["resource"], labels["subresource"])))
-                count[labels["verb"], what] += int(float(line.rsplit(" ", 1)[1]))
+        if not line.startswith("apiserver_request_total{"):
+            continue
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+        resource, subresource = labels["resource"], labels["subresource"]
+        is_ours = subresource in _SUBRESOURCES.get(resource, ())
+        if is_ours and labels["verb"] in _VERBS and labels["code"].startswith("2"):
+            path = "/".join(filter(None, (resource, subresource)))
+            count[labels["verb"], path] += int(float(line.rsplit(" ", 1)[1]))
     return count

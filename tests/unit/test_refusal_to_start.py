@@ -82,5 +82,5 @@ def test_without_a_port_of_its_own(tmp_path: Path, module: str, variable: str) -
         port = str(taken.getsockname()[1])
         code, said = start(module, kubeconfig, **{variable: port})
     assert code == 2
-    assert f"\n{variable}: {port} cannot be had: " in f"\n{said}"
+    assert f"\n{variable}: {port} cannot be " in f"\n{said}"
     assert "Traceback" not in said

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE, CA_FILE_VARIABLE, JOB_VARIABLE
 from tests.support import s3
-from tests.unit.operator.objects import desired
+from tests.support.cluster_objects import desired_state
 from tools import command
 from tools.bench import compile_sources
 from tools.bench.cpu_time import Usage, median, run
@@ -257,7 +257,7 @@ def _measure_start(rounds: int) -> None:
 
 def _environment(url: str) -> dict[str, str]:
     """Return the environment that the operator gives a Pod that fetches *url*."""
-    template = desired(url=url).manifest["spec"]["jobTemplate"]["spec"]["template"]
+    template = desired_state(url=url).manifest["spec"]["jobTemplate"]["spec"]["template"]
     (container,) = template["spec"]["containers"]
     variables = {item["name"]: item["value"] for item in container["env"] if "value" in item}
     own = {JOB_VARIABLE: "nightly-29923320", ALLOW_CIDRS_VARIABLE: "127.0.0.0/8"}

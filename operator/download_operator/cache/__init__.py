@@ -1,4 +1,4 @@
-"""What is known of the cluster: trimmed copies of its objects, kept up to date by watches.
+"""What the operator has observed of the cluster: trimmed copies of its objects, without I/O.
 
-Plain memory, without I/O. May import `download_kube.reflector` and `download_schedule`.
+Watches keep it up to date. May import `download_kube.reflector` and `download_schedule`.
 """

@@ -1,10 +1,11 @@
-"""Trimmed projections of the cluster's objects: all that a decision needs, nothing else.
+"""Trimmed copies of the cluster's objects: what a decision needs, and nothing else.
 
-Ten thousand schedules have to fit into memory, and whole objects would not.
+Ten thousand schedules with their Jobs and Pods have to fit into memory; whole objects would not.
+Copies are compared without their resource version, which changes even if nothing here does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from download_schedule.names import (
@@ -18,8 +19,6 @@ from download_schedule.names import (
 )
 from download_schedule.timestamps import format_time, parse_time
 
-JSON = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -28,44 +27,55 @@ class Schedule:
     namespace: str
     name: str
     uid: str
-    resource_version: int
+    resource_version: int = field(compare=False)
     generation: int
     created: str
-    deleting: bool
+    is_deleting: bool
     run_requested: str
     """Token of the latest request for a run, or empty."""
-    spec: JSON
-    status: JSON
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CronJob:
-    """A CronJob that carries a schedule's name."""
+    """A CronJob that carries our label, or the name of a schedule's CronJob."""
 
     namespace: str
     name: str
     uid: str
-    resource_version: int
+    resource_version: int = field(compare=False)
     generation: int
-    owner: str
+    owner_uid: str
     """UID of its controller, or empty."""
     owner_name: str
-    """Kind and name of its controller, for people; empty where it has none."""
+    """Kind and name of its controller, for messages; ``nobody`` if it has none."""
     spec_hash: str
     schedule_uid: str
-    """What its label says; it may have been edited by hand."""
-    deleting: bool
+    """Value of its label, which may have been edited by hand."""
+    is_deleting: bool
 
     def belongs_to(self, schedule: Schedule) -> bool:
-        """Whether it is the schedule's, also where somebody took its owner away."""
-        return self.owner == schedule.uid or (not self.owner and self.schedule_uid == schedule.uid)
+        """Return whether *schedule* controls it, or did before somebody removed the owner."""
+        if self.owner_uid:
+            return self.owner_uid == schedule.uid
+        return self.schedule_uid == schedule.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Kubernetes' reason for something, and its message about it."""
+
+    reason: str
+    """One CamelCase word."""
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a Job ended."""
 
-    completed: bool
+    is_completed: bool
     time: str
     reason: str
     message: str
@@ -78,17 +88,17 @@ class Job:
     namespace: str
     name: str
     uid: str
-    resource_version: int
+    resource_version: int = field(compare=False)
     schedule_uid: str
-    """What its label says: whoever may make Jobs, in whatever namespace, may write it."""
+    """Value of its label. Anybody who may create Jobs, in any namespace, can write it."""
     created: str
     scheduled_time: str | None
-    """The tick; None for a Job that no tick made."""
+    """The tick; None if no tick started the Job."""
     token: str | None
-    """What asked for it; None for a Job that nobody asked the operator for."""
+    """Token of the request that started the Job; None if no request did."""
     start_time: str | None
     attempts: int
-    """Pods that the Job's own status speaks of."""
+    """Number of Pods in the Job's own status."""
     outcome: Outcome | None
 
 
@@ -98,25 +108,26 @@ class Pod:
 
     namespace: str
     uid: str
-    resource_version: int
+    resource_version: int = field(compare=False)
     job_uid: str
     schedule_uid: str
     created: str
-    started: bool
-    """The container runs or has run."""
+    has_started: bool
+    """True once the container runs."""
     exit_code: int | None
     """None until the container has ended."""
-    reason: str
-    """Kubernetes' word for why it waits or ended."""
-    message: str
-    """The termination message, or what Kubernetes says about the wait."""
-    fate: tuple[str, str]
-    """Reason and message of what Kubernetes did to the Pod as a whole, such as an eviction; two
-    empty texts where it ended by itself or goes on."""
+    exit_reason: str
+    """Kubernetes' word for how the container ended, such as ``OOMKilled``; empty until then."""
+    termination_message: str
+    """What the container left for the operator; empty until it has ended."""
+    waiting: Explanation | None
+    """Why the container has not started."""
+    pod_failure: Explanation | None
+    """What Kubernetes did to the Pod as a whole, such as an eviction."""
 
 
-def schedule_of(manifest: JSON) -> Schedule:
-    """Project a DownloadSchedule."""
+def parse_schedule(manifest: Mapping[str, Any]) -> Schedule:
+    """Return the trimmed copy of a DownloadSchedule."""
     metadata = manifest["metadata"]
     return Schedule(
         namespace=metadata["namespace"],
@@ -125,15 +136,15 @@ def schedule_of(manifest: JSON) -> Schedule:
         resource_version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
         created=metadata["creationTimestamp"],
-        deleting="deletionTimestamp" in metadata,
+        is_deleting="deletionTimestamp" in metadata,
         run_requested=metadata.get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, ""),
         spec=manifest.get("spec", {}),
         status=manifest.get("status", {}),
     )
 
 
-def cron_job_of(manifest: JSON) -> CronJob:
-    """Project a CronJob."""
+def parse_cron_job(manifest: Mapping[str, Any]) -> CronJob:
+    """Return the trimmed copy of a CronJob, of which only the metadata is needed."""
     metadata = manifest["metadata"]
     owner = _controller(metadata)
     return CronJob(
@@ -142,16 +153,16 @@ def cron_job_of(manifest: JSON) -> CronJob:
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
-        owner=owner.get("uid", ""),
-        owner_name=f"{owner['kind']} {owner['name']}" if owner else "",
+        owner_uid=owner.get("uid", ""),
+        owner_name=f"{owner['kind']} {owner['name']}" if owner else "nobody",
         spec_hash=metadata.get("annotations", {}).get(SPEC_HASH_ANNOTATION, ""),
-        schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
-        deleting="deletionTimestamp" in metadata,
+        schedule_uid=_schedule_uid(metadata),
+        is_deleting="deletionTimestamp" in metadata,
     )
 
 
-def job_of(manifest: JSON) -> Job:
-    """Project a Job."""
+def parse_job(manifest: Mapping[str, Any]) -> Job:
+    """Return the trimmed copy of a Job."""
     metadata, status = manifest["metadata"], manifest.get("status", {})
     annotations = metadata.get("annotations", {})
     tick = parse_time(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))
@@ -160,7 +171,7 @@ def job_of(manifest: JSON) -> Job:
         name=metadata["name"],
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
-        schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
+        schedule_uid=_schedule_uid(metadata),
         created=metadata["creationTimestamp"],
         scheduled_time=format_time(tick) if tick else None,
         token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
@@ -170,41 +181,51 @@ def job_of(manifest: JSON) -> Job:
     )
 
 
-def pod_of(manifest: JSON) -> Pod:
-    """Project a Pod."""
+def parse_pod(manifest: Mapping[str, Any]) -> Pod:
+    """Return the trimmed copy of a Pod."""
     metadata, status = manifest["metadata"], manifest.get("status", {})
     state = _container_state(status)
     ended = state.get("terminated", {})
-    why = ended or state.get("waiting") or _unschedulable(status)
+    has_started = "running" in state or "terminated" in state
     return Pod(
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         resource_version=int(metadata["resourceVersion"]),
         job_uid=_controller(metadata).get("uid", ""),
-        schedule_uid=metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, ""),
+        schedule_uid=_schedule_uid(metadata),
         created=metadata["creationTimestamp"],
-        started="running" in state or "terminated" in state,
+        has_started=has_started,
         exit_code=ended.get("exitCode"),
-        reason=why.get("reason", ""),
-        message=why.get("message", ""),
-        fate=_fate(status),
+        exit_reason=ended.get("reason", ""),
+        termination_message=ended.get("message", ""),
+        waiting=None if has_started else _waiting(state, status),
+        pod_failure=_pod_failure(status),
     )
 
 
-def _controller(metadata: JSON) -> JSON:
-    owners = (owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller"))
-    return next(owners, {})
+def _schedule_uid(metadata: Mapping[str, Any]) -> str:
+    uid: str = metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, "")
+    return uid
 
 
-def _outcome(status: JSON, created: str) -> Outcome | None:
-    """Read the terminal condition; a failed Job has no completionTime, so its own time counts.
+def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    for owner in metadata.get("ownerReferences", ()):
+        if owner.get("controller"):
+            controller: Mapping[str, Any] = owner
+            return controller
+    return {}
 
-    One that somebody wrote by hand need not have even that.
+
+def _outcome(status: Mapping[str, Any], created: str) -> Outcome | None:
+    """Read the terminal condition.
+
+    A failed Job has no completionTime, so the time of the condition counts. If somebody wrote the
+    condition by hand, it may not have a time either.
     """
     for condition in status.get("conditions", ()):
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
             return Outcome(
-                completed=condition["type"] == "Complete",
+                is_completed=condition["type"] == "Complete",
                 time=status.get("completionTime") or condition.get("lastTransitionTime") or created,
                 reason=condition.get("reason", ""),
                 message=condition.get("message", ""),
@@ -212,24 +233,28 @@ def _outcome(status: JSON, created: str) -> Outcome | None:
     return None
 
 
-def _container_state(status: JSON) -> JSON:
-    states: list[JSON] = [
-        container.get("state", {})
-        for container in status.get("containerStatuses", ())
-        if container["name"] == CONTAINER
-    ]
-    return states[0] if states else {}
+def _container_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    for container in status.get("containerStatuses", ()):
+        if container["name"] == CONTAINER:
+            state: Mapping[str, Any] = container.get("state", {})
+            return state
+    return {}
 
 
-def _fate(status: JSON) -> tuple[str, str]:
-    if status.get("phase") != "Failed":
-        return "", ""
-    return status.get("reason", ""), status.get("message", "")
-
-
-def _unschedulable(status: JSON) -> JSON:
+def _waiting(state: Mapping[str, Any], status: Mapping[str, Any]) -> Explanation | None:
+    if waiting := state.get("waiting"):
+        return _explanation(waiting)
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            refused: JSON = condition
-            return refused
-    return {}
+            return _explanation(condition)
+    return None
+
+
+def _pod_failure(status: Mapping[str, Any]) -> Explanation | None:
+    if status.get("phase") != "Failed" or not status.get("reason"):
+        return None
+    return _explanation(status)
+
+
+def _explanation(document: Mapping[str, Any]) -> Explanation:
+    return Explanation(document.get("reason", ""), document.get("message", ""))

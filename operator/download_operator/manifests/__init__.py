@@ -1,4 +1,4 @@
-"""What is written to the cluster: CronJobs, Pods, Jobs and Events. Pure.
+"""What the operator writes to the cluster: CronJobs, Pods, Jobs and Events. Pure.
 
 May import `cache.objects` and `settings`.
 """

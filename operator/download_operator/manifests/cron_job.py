@@ -1,18 +1,18 @@
-"""Build the CronJob that a schedule stands for."""
+"""Build the CronJob of a schedule, and the Jobs that people request. Pure."""
 
 import hashlib
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from download_operator.cache.objects import CronJob, Schedule
-from download_operator.manifests.pod import pod_spec
+from download_operator.manifests.pod import build_pod_spec
 from download_operator.settings import Settings
 from download_schedule import cron
 from download_schedule.attempt.result import EXIT_PERMANENT
@@ -28,31 +28,33 @@ from download_schedule.names import (
     cron_job_name,
     manual_job_name,
 )
+from download_schedule.types import JSONObject
 
-JOURNAL_SPAN: Final = timedelta(hours=6)
-"""Finished Jobs of at least this long a time stay, so that none is lost while no operator runs."""
-MIN_JOURNAL: Final = 3
-MAX_JOURNAL: Final = 100
+JOB_RETENTION: Final = timedelta(hours=6)
+"""How long Kubernetes keeps finished Jobs, so that no run is lost while no operator runs."""
+MIN_JOBS: Final = 3
+MAX_JOBS: Final = 100
 
-_A_LEAP_YEAR: Final = datetime(2024, 1, 1, tzinfo=UTC)
-"""From when on the period is measured: always the same, so that the CronJob is."""
+_REFERENCE_DATE: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""Where the period is measured. It is fixed, so that the same schedule always yields the same
+CronJob; the year is a leap year, so that 29 February fires."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class DesiredState:
     """What a schedule asks of Kubernetes."""
 
     spec: Spec
-    ticks: cron.CronSchedule
-    manifest: dict[str, Any]
+    cron: cron.CronSchedule
+    manifest: JSONObject
     spec_hash: str
 
 
-def desire(schedule: Schedule, settings: Settings) -> Desired:
-    """Return what *schedule* stands for. The same input gives the same output at any time.
+def build_desired_state(schedule: Schedule, settings: Settings) -> DesiredState:
+    """Return what *schedule* asks for. The same input gives the same output at any time.
 
     Raises:
-        ValueError: the spec is not one that can be carried out; one sentence for each reason.
+        ValueError: the spec cannot be carried out; one sentence for each reason.
     """
     try:
         spec = Spec.model_validate(schedule.spec)
@@ -60,20 +62,20 @@ def desire(schedule: Schedule, settings: Settings) -> Desired:
         raise ValueError("; ".join(map(_sentence, error.errors()))) from None
     if spec.format is Format.PDF and not settings.pdf_image:
         raise ValueError(
-            "spec.format: pdf is not available here; have whoever runs the operator set "
-            "DOWNLOAD_OPERATOR_PDF_IMAGE, or write another format"
+            "spec.format: pdf is not available in this cluster; ask the operator's administrator "
+            "to set DOWNLOAD_OPERATOR_PDF_IMAGE, or write another format"
         )
-    ticks = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
-    manifest = _manifest(schedule, spec, ticks, settings)
+    parsed = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
+    manifest = _manifest(schedule, spec, parsed, settings)
     digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {SPEC_HASH_ANNOTATION: digest}
-    return Desired(spec, ticks, manifest, digest)
+    return DesiredState(spec, parsed, manifest, digest)
 
 
-def manual_job(
-    schedule: Schedule, desired: Desired, cron_job: CronJob, request: str
-) -> dict[str, Any]:
-    """Return the Job for a request: from the CronJob's template, as kubectl makes one."""
+def build_manual_job(
+    schedule: Schedule, desired: DesiredState, cron_job: CronJob, request: str
+) -> JSONObject:
+    """Return the Job for a request: the CronJob's template, as ``kubectl create job`` uses it."""
     template = desired.manifest["spec"]["jobTemplate"]
     return {
         "apiVersion": "batch/v1",
@@ -92,7 +94,7 @@ def manual_job(
     }
 
 
-def _owner(api_version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
+def _owner(api_version: str, kind: str, name: str, uid: str) -> JSONObject:
     return {
         "apiVersion": api_version,
         "kind": kind,
@@ -104,27 +106,27 @@ def _owner(api_version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    where = ".".join(["spec", *map(str, error["loc"])])
-    return f"{where}: {error['msg']}"
+    field = ".".join(["spec", *map(str, error["loc"])])
+    return f"{field}: {error['msg']}"
 
 
 @lru_cache(maxsize=4096)
-def journal_limit(ticks: cron.CronSchedule) -> int:
+def jobs_to_keep(parsed: cron.CronSchedule) -> int:
     """Return how many finished Jobs of each kind Kubernetes keeps: 3 to 100."""
-    needed = math.ceil(JOURNAL_SPAN / ticks.shortest_gap(_A_LEAP_YEAR)) + 1
-    return min(max(needed, MIN_JOURNAL), MAX_JOURNAL)
+    needed = math.ceil(JOB_RETENTION / parsed.shortest_gap(_REFERENCE_DATE)) + 1
+    return min(max(needed, MIN_JOBS), MAX_JOBS)
 
 
 @lru_cache(maxsize=4096)
-def journal_span(ticks: cron.CronSchedule) -> timedelta:
-    """Return how far back the Job of every tick that brought one is still there."""
-    return min(JOURNAL_SPAN, ticks.shortest_gap(_A_LEAP_YEAR) * (MAX_JOURNAL - 1))
+def job_retention(parsed: cron.CronSchedule) -> timedelta:
+    """Return how long the Job of a tick is guaranteed to stay."""
+    return min(JOB_RETENTION, parsed.shortest_gap(_REFERENCE_DATE) * (MAX_JOBS - 1))
 
 
 def _manifest(
-    schedule: Schedule, spec: Spec, ticks: cron.CronSchedule, settings: Settings
-) -> dict[str, Any]:
-    journal = journal_limit(ticks)
+    schedule: Schedule, spec: Spec, parsed: cron.CronSchedule, settings: Settings
+) -> JSONObject:
+    limit = jobs_to_keep(parsed)
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -135,13 +137,13 @@ def _manifest(
             "ownerReferences": [_owner(API_VERSION, KIND, schedule.name, schedule.uid)],
         },
         "spec": {
-            "schedule": ticks.expression,
+            "schedule": parsed.expression,
             "timeZone": spec.time_zone,
             "suspend": spec.suspend,
             "concurrencyPolicy": spec.concurrency_policy.value,
             "startingDeadlineSeconds": spec.starting_deadline_seconds,
-            "successfulJobsHistoryLimit": journal,
-            "failedJobsHistoryLimit": journal,
+            "successfulJobsHistoryLimit": limit,
+            "failedJobsHistoryLimit": limit,
             "jobTemplate": {
                 "metadata": {"labels": _labels(schedule)},
                 "spec": _job_spec(schedule, spec, settings),
@@ -154,7 +156,7 @@ def _labels(schedule: Schedule) -> dict[str, str]:
     return {MANAGED_BY_LABEL: MANAGER, SCHEDULE_UID_LABEL: schedule.uid}
 
 
-def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
+def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
     return {
         "backoffLimit": spec.backoff_limit,
         "activeDeadlineSeconds": spec.active_deadline_seconds,
@@ -177,6 +179,6 @@ def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, A
         },
         "template": {
             "metadata": {"labels": _labels(schedule)},
-            "spec": pod_spec(schedule, spec, settings),
+            "spec": build_pod_spec(schedule, spec, settings),
         },
     }

@@ -1,30 +1,33 @@
-"""Edit a CronJob that is there already: what others put beside ours stays. Pure."""
+"""Change an existing CronJob: what others added beside our fields stays. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from download_schedule.names import SPEC_HASH_ANNOTATION, STOPPED
 from download_schedule.timestamps import format_time
+from download_schedule.types import JSONObject
 
-JSON = dict[str, Any]
-
-
-def fires_otherwise(current: JSON, wanted: JSON) -> bool:
-    """Whether two specs of CronJobs have other ticks."""
-    return any(current.get(part) != wanted[part] for part in ("schedule", "timeZone", "suspend"))
+_FIRING_FIELDS: Final = ("schedule", "timeZone", "suspend")
 
 
-def anew(cron_job: JSON, now: datetime) -> JSON:
-    """Have the ticks of the past count as done: else the latest of them would fire at once.
+def changes_firing_times(current: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Return whether a CronJob's spec fires at other times than the desired one."""
+    return any(current.get(field) != desired[field] for field in _FIRING_FIELDS)
 
-    The CronJob controller looks for ticks since ``lastScheduleTime``, by the new expression.
+
+def with_last_schedule_time(cron_job: JSONObject, now: datetime) -> JSONObject:
+    """Return the CronJob with ``lastScheduleTime`` set to now.
+
+    The CronJob controller looks for ticks since then, by the new expression. So it does not catch
+    up on ticks before the edit.
     """
     status = {**cron_job.get("status", {}), "lastScheduleTime": format_time(now)}
     return {**cron_job, "status": status}
 
 
-def suspended(current: JSON) -> JSON:
-    """Return the CronJob suspended, and marked as not what its schedule asks for."""
+def as_suspended(current: JSONObject) -> JSONObject:
+    """Return the CronJob suspended, and marked as not carrying out its schedule's spec."""
     annotations = {**current["metadata"].get("annotations", {}), SPEC_HASH_ANNOTATION: STOPPED}
     return {
         **current,
@@ -33,13 +36,13 @@ def suspended(current: JSON) -> JSON:
     }
 
 
-def merged(current: JSON, manifest: JSON) -> JSON:
-    """Return ours over theirs; the spec is ours alone."""
-    theirs, ours = current["metadata"], manifest["metadata"]
+def merge_into_current(current: JSONObject, desired: JSONObject) -> JSONObject:
+    """Return the current CronJob with our metadata added; the spec is ours alone."""
+    theirs, ours = current["metadata"], desired["metadata"]
     metadata = {
         **theirs,
         "labels": {**theirs.get("labels", {}), **ours["labels"]},
         "annotations": {**theirs.get("annotations", {}), **ours["annotations"]},
         "ownerReferences": ours["ownerReferences"],
     }
-    return {**current, "metadata": metadata, "spec": manifest["spec"]}
+    return {**current, "metadata": metadata, "spec": desired["spec"]}

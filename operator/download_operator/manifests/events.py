@@ -1,29 +1,29 @@
-"""Build the Kubernetes Events by which the operator tells people what a status cannot."""
+"""Build Kubernetes Events, for news that do not fit into a status. Pure."""
 
 import hashlib
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from download_operator.cache.objects import Schedule
 from download_schedule.model import API_VERSION, KIND
+from download_schedule.types import JSONObject
 
 TICK_MISSED: Final = "TickMissed"
 RUN_REFUSED: Final = "RunRefused"
 REPORTER: Final = "downloads.dev/download-operator"
 MAX_NOTE: Final = 1024
-"""Bytes, of events.k8s.io/v1 Event."""
-
+"""Longest note of an events.k8s.io/v1 Event, in bytes."""
 
 _ACTIONS: Final = {TICK_MISSED: "CountMissed", RUN_REFUSED: "StartRun"}
-"""What we were doing, by reason; an Event must say so."""
+"""What the operator was doing, by reason; an Event must have an action."""
 
 
-def warning(schedule: Schedule, reason: str, note: str, now: datetime) -> dict[str, Any]:
+def build_warning(schedule: Schedule, reason: str, note: str, now: datetime) -> JSONObject:
     """Return an Event about *schedule* for one of the reasons above.
 
-    What is said again has the same name, so that the API server keeps it once.
+    The same note has the same name, so that the API server stores it once.
     """
-    prefix = schedule.name[:52].rstrip("-.")  # a part of a name must not begin with a hyphen
+    prefix = schedule.name[:52].rstrip("-.")  # no part of a name may begin or end with a hyphen
     digest = hashlib.sha256("\0".join((schedule.uid, reason, note)).encode()).hexdigest()[:10]
     return {
         "apiVersion": "events.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""Build the Pod in which an attempt runs."""
+"""Build the Pod in which an attempt runs. Pure."""
 
 from typing import Any, Final
 
@@ -24,21 +24,41 @@ from download_schedule.attempt.task import (
 )
 from download_schedule.model import Destination, Format, Spec
 from download_schedule.names import CONTAINER, JOB_UID_LABEL
+from download_schedule.types import JSONObject
 
 WORKER_USER: Final = 65532
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
 
 
-def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, Any]:
-    """Return a Pod that Pod Security's "restricted" level admits, with nothing of the user's but
-    data.
+def build_pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
+    """Return the spec of a Pod that Pod Security's "restricted" level admits.
+
+    A schedule's author decides about data alone: no image, no volume but a claim, no privilege.
 
     Raises:
-        ValueError: that is more than a process can be given.
+        ValueError: the configuration is larger than an environment variable can be.
     """
-    volume = _destination(spec, settings).volume
-    container: dict[str, Any] = {
+    container = _container(schedule, spec, settings)
+    pod: JSONObject = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": _security_context(spec, settings),
+        "containers": [container],
+    }
+    if mounts := _mounts(spec, settings):
+        container["volumeMounts"] = [mount for mount, _ in mounts]
+        pod["volumes"] = [volume for _, volume in mounts]
+    if names := settings.worker_image_pull_secrets:
+        # The kubelet ignores Secrets that do not exist in the schedule's namespace.
+        pod["imagePullSecrets"] = [{"name": name} for name in names]
+    return pod | settings.pod_scheduling.members()
+
+
+def _container(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
+    return {
         "name": CONTAINER,
         "image": settings.pdf_image if spec.format is Format.PDF else settings.worker_image,
         "imagePullPolicy": settings.worker_image_pull_policy,
@@ -51,42 +71,46 @@ def pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> dict[str, An
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    mounts: list[dict[str, Any]] = []
-    volumes: list[dict[str, Any]] = []
-    if volume:
-        mounts.append({"name": "data", "mountPath": DATA_PATH})
-        claim = {"claimName": volume.claim_name}
-        volumes.append({"name": "data", "persistentVolumeClaim": claim})
-    if settings.ca_config_map:
-        mounts.append({"name": "ca", "mountPath": CA_PATH, "readOnly": True})
-        volumes.append({"name": "ca", "configMap": {"name": settings.ca_config_map}})
-    if spec.format is Format.PDF:
-        mounts.append({"name": "scratch", "mountPath": "/tmp"})  # noqa: S108 - the browser's own
-        volumes.append({"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_SIZE}})
-    if mounts:
-        container["volumeMounts"] = mounts
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": WORKER_USER,
-            "runAsGroup": WORKER_USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
+
+
+def _security_context(spec: Spec, settings: Settings) -> JSONObject:
+    context: JSONObject = {
+        "runAsNonRoot": True,
+        "runAsUser": WORKER_USER,
+        "runAsGroup": WORKER_USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
-    if volume:
-        pod["securityContext"] |= {"fsGroup": WORKER_USER, "fsGroupChangePolicy": "OnRootMismatch"}
-    if volumes:
-        pod["volumes"] = volumes
-    if settings.worker_image_pull_secrets:
-        # One that a namespace has not is passed by: the kubelet pulls with those that are there.
-        names = settings.worker_image_pull_secrets
-        pod["imagePullSecrets"] = [{"name": name} for name in names]
-    return pod | settings.pod_scheduling.members()
+    if _destination(spec, settings).volume:
+        context |= {"fsGroup": WORKER_USER, "fsGroupChangePolicy": "OnRootMismatch"}
+    return context
+
+
+def _mounts(spec: Spec, settings: Settings) -> list[tuple[JSONObject, JSONObject]]:
+    """Return the container's mounts, each with its volume."""
+    mounts: list[tuple[JSONObject, JSONObject]] = []
+    if volume := _destination(spec, settings).volume:
+        claim = {"claimName": volume.claim_name}
+        mounts.append(
+            (
+                {"name": "data", "mountPath": DATA_PATH},
+                {"name": "data", "persistentVolumeClaim": claim},
+            )
+        )
+    if settings.ca_config_map:
+        mounts.append(
+            (
+                {"name": "ca", "mountPath": CA_PATH, "readOnly": True},
+                {"name": "ca", "configMap": {"name": settings.ca_config_map}},
+            )
+        )
+    if spec.format is Format.PDF:
+        mounts.append(
+            (
+                {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 - Chromium's own folder
+                {"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_SIZE}},
+            )
+        )
+    return mounts
 
 
 def _requests(spec: Spec) -> dict[str, str]:
@@ -95,7 +119,7 @@ def _requests(spec: Spec) -> dict[str, str]:
 
 
 def _destination(spec: Spec, settings: Settings) -> Destination:
-    """Return where the file goes: the schedule's word, the operator's, or nowhere."""
+    """Return the schedule's destination, or the operator's default if it names none."""
     if spec.destination.model_dump(exclude_none=True):
         return spec.destination
     return settings.default_destination

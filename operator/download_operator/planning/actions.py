@@ -1,76 +1,78 @@
-"""What a plan may say is to be done next, each carried out by the controller."""
+"""What a plan may ask for next. The executor carries each action out."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from download_operator.cache.objects import Job
-from download_operator.manifests.cron_job import Desired
-
-JSON = dict[str, Any]
+from download_operator.manifests.cron_job import DesiredState
+from download_schedule.types import JSONObject
 
 
 @dataclass(frozen=True, slots=True)
 class CreateCronJob:
     """POST the CronJob."""
 
-    desired: Desired
+    desired: DesiredState
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceCronJob:
-    """PUT the CronJob: the schedule was edited, or the CronJob was."""
+    """PUT the CronJob, because the schedule or the CronJob was edited."""
 
-    desired: Desired
+    desired: DesiredState
 
 
 @dataclass(frozen=True, slots=True)
 class SuspendCronJob:
-    """PUT the CronJob as it is, suspended: of a spec that is no good only that can be obeyed."""
+    """Suspend the existing CronJob and change nothing else.
+
+    ``suspend`` is the only field of an invalid spec that we can honour.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class WriteStatus:
-    """PUT the status, and then tell of ticks that it counts as missed."""
+    """PUT the status, and then publish a warning about the ticks that it counts as missed."""
 
-    status: JSON
-    missed: tuple[datetime, ...] = ()
+    status: JSONObject
+    warning: str = ""
+    """One sentence, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPods:
-    """List the Pods of Jobs that are over: the watch has not told how their last ones ended."""
+    """List the Pods of Jobs that are over, because the watch has not shown how they ended."""
 
     jobs: tuple[Job, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadJobs:
-    """List the schedule's Jobs: of a tick that looks missed, the watch may not have told yet."""
+    """List the schedule's Jobs: a tick looks missed, but the watch of Jobs may be late."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """POST the Job that somebody asked for."""
+    """POST the Job for a request."""
 
-    manifest: JSON
+    manifest: JSONObject
 
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """DELETE a Job that makes room for the one asked for (``concurrencyPolicy: Replace``)."""
+    """DELETE a Job to make room for a requested run (``concurrencyPolicy: Replace``)."""
 
     job: Job
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before *until* unless something happens; None: at all."""
+    """Do nothing before *until* unless an event comes; None: only an event can change anything."""
 
     until: datetime | None
 
 
-Deed = (
+Action = (
     CreateCronJob
     | ReplaceCronJob
     | SuspendCronJob
@@ -80,4 +82,3 @@ Deed = (
     | StartRun
     | StopRun
 )
-Action = Deed | Wait

@@ -1,7 +1,7 @@
-"""The conditions of a schedule's status: Ready (it will run) and Healthy (its last run was good).
+"""The conditions of a schedule's status: Ready (it will run) and Healthy (its last run completed).
 
-Ready follows kstatus: True once ``observedGeneration`` is the resource's generation and Kubernetes
-has the CronJob, so that ``kubectl wait --for=condition=Ready`` works.
+Ready follows kstatus: it is True once ``observedGeneration`` is the resource's generation and
+Kubernetes has the CronJob, so that ``kubectl wait --for=condition=Ready`` works.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,60 +10,98 @@ from typing import Any, Final
 
 from download_schedule.history import is_terminal
 from download_schedule.model import State
+from download_schedule.types import JSONObject
 
-JSON = dict[str, Any]
-
-SCHEDULED: Final = "Scheduled"
-SUSPENDED: Final = "Suspended"
-INVALID_SPEC: Final = "InvalidSpec"
-NAME_TAKEN: Final = "NameTaken"
 CRON_JOB_REFUSED: Final = "CronJobRefused"
-CRON_JOB_DELETING: Final = "CronJobDeleting"
 
 MAX_MESSAGE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one condition says."""
+class ConditionState:
+    """Status, reason and message of one condition."""
 
     status: str
     reason: str
     message: str
 
 
-def healthy(history: Iterable[Mapping[str, Any]]) -> dict[str, Verdict]:
-    """Judge by the newest run that is over; say nothing before there is one."""
+SUSPENDED: Final = ConditionState(
+    "True", "Suspended", "No new runs start while spec.suspend is true."
+)
+
+
+def scheduled(cron_job: str) -> ConditionState:
+    """Return the Ready condition of a schedule that fires."""
+    return ConditionState("True", "Scheduled", f"CronJob {cron_job} starts the runs.")
+
+
+def not_ready(reason: str, message: str) -> ConditionState:
+    """Return the Ready condition of a schedule whose CronJob the API server refused."""
+    return ConditionState("False", reason, message)
+
+
+def name_taken(cron_job: str, owner: str) -> ConditionState:
+    """Return the Ready condition of a schedule whose CronJob's name somebody else uses."""
+    return not_ready(
+        "NameTaken",
+        f"CronJob {cron_job} exists and belongs to {owner}: "
+        "give the schedule another name or delete that CronJob.",
+    )
+
+
+def cron_job_deleting(cron_job: str) -> ConditionState:
+    """Return the Ready condition of a schedule whose CronJob a finalizer keeps from going."""
+    return not_ready(
+        "CronJobDeleting",
+        f"CronJob {cron_job} is being deleted. It starts no runs until it is gone and has been "
+        "created again: if it stays, find out which controller has to remove its finalizer.",
+    )
+
+
+def invalid_spec(message: str) -> ConditionState:
+    """Return the Ready condition of a schedule whose spec cannot be carried out."""
+    return not_ready("InvalidSpec", message)
+
+
+def healthy(history: Iterable[Mapping[str, Any]]) -> ConditionState | None:
+    """Return the Healthy condition: how the newest run ended; None before the first end."""
     last = next((run for run in history if is_terminal(run)), None)
     if last is None:
-        return {}
+        return None
     if last["state"] == State.COMPLETED:
-        return {"Healthy": Verdict("True", "LastRunCompleted", f"{last['job']} completed.")}
-    words = ": ".join(last[part] for part in ("reason", "message") if last.get(part))
-    message = f"{last['job']} failed. {words}".strip()
-    return {"Healthy": Verdict("False", "LastRunFailed", message)}
+        return ConditionState("True", "LastRunCompleted", f"{last['job']} completed.")
+    failure = ": ".join(last[field] for field in ("reason", "message") if last.get(field))
+    message = f"{last['job']} failed. {failure}".strip()
+    return ConditionState("False", "LastRunFailed", message)
 
 
 def merge(
-    stored: Iterable[Mapping[str, Any]], verdicts: Mapping[str, Verdict], generation: int, now: str
-) -> list[JSON]:
-    """Return the conditions; one whose status stays keeps its ``lastTransitionTime``."""
+    stored: Iterable[Mapping[str, Any]],
+    states: Mapping[str, ConditionState],
+    generation: int,
+    now: str,
+) -> list[JSONObject]:
+    """Return the new conditions.
+
+    ``lastTransitionTime`` stays as stored where the condition's status stays.
+    """
     before = {condition["type"]: condition for condition in stored}
     return [
         {
             "type": kind,
-            "status": verdict.status,
-            "reason": verdict.reason,
-            "message": verdict.message[:MAX_MESSAGE],
+            "status": state.status,
+            "reason": state.reason,
+            "message": state.message[:MAX_MESSAGE],
             "observedGeneration": generation,
-            "lastTransitionTime": _since(before.get(kind), verdict, now),
+            "lastTransitionTime": _last_transition(before.get(kind), state, now),
         }
-        for kind, verdict in verdicts.items()
+        for kind, state in states.items()
     ]
 
 
-def _since(before: Mapping[str, Any] | None, verdict: Verdict, now: str) -> str:
-    if before is None or before["status"] != verdict.status:
+def _last_transition(before: Mapping[str, Any] | None, state: ConditionState, now: str) -> str:
+    if before is None or before["status"] != state.status:
         return now
-    since: str = before["lastTransitionTime"]
-    return since
+    time: str = before["lastTransitionTime"]
+    return time

@@ -1,76 +1,157 @@
-"""Which ticks brought a run, and which were missed for good. Pure.
+"""Which ticks started a run, and which were missed for good. Pure.
 
-The CronJob controller makes up for the latest tick it missed, as long as it is not older than
-``startingDeadlineSeconds``, and for no earlier one (pkg/controller/cronjob in Kubernetes). So a
-tick without a Job is missed once a later one has a Job, or once its deadline is over.
+The CronJob controller catches up on the latest tick that it missed, provided that the tick is not
+older than ``startingDeadlineSeconds``, and on no earlier one (pkg/controller/cronjob in
+Kubernetes). So a tick without a Job is missed once a later tick has a Job, or once its deadline has
+passed.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from download_operator.cache.snapshot import Snapshot
+from download_operator.manifests.cron_job import DesiredState, job_retention
 from download_schedule.cron import CronSchedule
 from download_schedule.timestamps import format_time, parse_time
 
-NEWS_GRACE: Final = timedelta(seconds=15)
-"""How long after its deadline a tick's Job may still become known: the CronJob controller looks
-every ten seconds at the latest."""
+EVENT_GRACE: Final = timedelta(seconds=15)
+"""How long after its deadline a tick's Job may still be observed. The CronJob controller looks at
+its schedules at least every ten seconds."""
+NEXT_RUN_GRACE: Final = timedelta(seconds=60)
+"""When to look at a tick that started no run. A tick that does start one causes a status write
+anyway, which moves ``nextRunTime`` on."""
 MAX_JUDGED: Final = 1000
 """Ticks judged at a time; the rest follow in the next step."""
 
 
 @dataclass(frozen=True, slots=True)
+class Ticks:
+    """What the status has to say about ticks."""
+
+    settled_until: datetime | None = None
+    """Ticks up to here were judged once and for all."""
+    next_run: datetime | None = None
+    missed: tuple[datetime, ...] = ()
+    """Ticks that turned out to be missed."""
+    revisit_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedJobs:
+    """Ticks cannot be judged before the schedule's Jobs are listed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of the ticks since the last one."""
+    """What became of the ticks since the last judgement."""
 
     settled_until: datetime
-    """Nothing more will be said about ticks up to here."""
+    """Ticks up to here were judged once and for all."""
     missed: tuple[datetime, ...]
     open_tick: datetime | None
-    """The first tick that may still bring a run, or may have brought one since the list."""
+    """The first tick that may still start a run, or may have started one since the list."""
+
+
+def judge_ticks(
+    snapshot: Snapshot,
+    desired: DesiredState | None,
+    history: Collection[Mapping[str, Any]],
+    now: datetime,
+) -> Ticks | NeedJobs:
+    """Judge the ticks since the last status.
+
+    Args:
+        snapshot: what is known of the schedule.
+        desired: what its CronJob carries out; None if it has none.
+        history: the runs that the new status will have.
+        now: the time, with a time zone.
+    """
+    if desired is None or desired.spec.suspend:
+        return Ticks()
+    next_run = desired.cron.next_tick(now)
+    ticks = Ticks(now, next_run, revisit_at=next_run + NEXT_RUN_GRACE if next_run else None)
+    start = _unjudged_since(snapshot, desired, now)
+    if start is None:
+        return ticks
+    deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
+    judgement = judge(
+        desired.cron, start, now, snapshot.jobs_listed_at, deadline, _started(snapshot, history)
+    )
+    ticks = replace(ticks, settled_until=judgement.settled_until, missed=judgement.missed)
+    if judgement.open_tick is None:
+        return ticks
+    decided_at = judgement.open_tick + deadline + EVENT_GRACE
+    if decided_at <= now:
+        return NeedJobs()
+    return replace(ticks, revisit_at=min(ticks.revisit_at or decided_at, decided_at))
 
 
 def judge(
-    ticks: CronSchedule,
-    settled_until: datetime,
+    cron: CronSchedule,
+    start: datetime,
     now: datetime,
-    listed: datetime,
+    listed_at: datetime,
     deadline: timedelta,
     started: Collection[datetime],
 ) -> Judgement:
-    """Judge the ticks after *settled_until* up to *now*.
+    """Judge the ticks after *start* up to *now*.
 
     Args:
-        ticks: the schedule.
-        settled_until: of the last judgement.
+        cron: the expression in its time zone.
+        start: ``settled_until`` of the last judgement.
         now: the time, with a time zone.
-        listed: when the Jobs were listed of which *started* tells.
+        listed_at: when the Jobs were listed from which *started* comes.
         deadline: ``startingDeadlineSeconds``.
         started: ticks that have a Job, or had one.
     """
-    latest = max((tick for tick in started if tick <= now), default=settled_until)
+    latest = max((tick for tick in started if tick <= now), default=start)
+    settled_until = start
     missed: list[datetime] = []
-    for tick in ticks.ticks_between(settled_until, now, MAX_JUDGED):
+    for tick in cron.ticks_between(start, now, MAX_JUDGED):
         if tick not in started:
-            if tick > latest and tick + deadline + NEWS_GRACE > min(now, listed):
+            if tick > latest and tick + deadline + EVENT_GRACE > min(now, listed_at):
                 return Judgement(settled_until, tuple(missed), tick)
             missed.append(tick)
         settled_until = tick
     return Judgement(settled_until, tuple(missed), None)
 
 
-def explain(missed: Collection[datetime], history: Collection[Mapping[str, Any]]) -> str:
-    """Return why the last of *missed* brought no run, as one sentence for people."""
+def explain_missed(missed: Collection[datetime], history: Iterable[Mapping[str, Any]]) -> str:
+    """Return one sentence that says why the last of *missed* started no run."""
     last = max(missed)
     time = format_time(last)
-    count = f"{len(missed)} ticks up to {time}" if len(missed) > 1 else f"The tick {time}"
-    busy = next((run["job"] for run in history if _was_going(run, last)), None)
-    if busy:
-        return f"{count} brought no run: {busy} was still going."
-    return f"{count} brought no run within startingDeadlineSeconds."
+    ticks = f"{len(missed)} ticks up to {time}" if len(missed) > 1 else f"The tick {time}"
+    for run in history:
+        if _was_active(run, last):
+            return f"{ticks} started no run: {run['job']} was still active."
+    return f"{ticks} started no run within startingDeadlineSeconds."
 
 
-def _was_going(run: Mapping[str, Any], tick: datetime) -> bool:
-    start, end = (parse_time(run.get(part, "")) for part in ("startTime", "completionTime"))
+def _unjudged_since(snapshot: Snapshot, desired: DesiredState, now: datetime) -> datetime | None:
+    """Return after which time ticks are to be judged; None if none are.
+
+    A new generation may fire at different times, so that its ticks are judged from its first status
+    on.
+    """
+    schedule, status = snapshot.schedule, snapshot.schedule.status
+    settled_until = parse_time(status.get("settledUntil", ""))
+    if settled_until is None or status.get("observedGeneration") != schedule.generation:
+        return None
+    bounds = [settled_until, snapshot.observed_since - job_retention(desired.cron)]
+    if created := parse_time(schedule.created):
+        bounds.append(created)  # a status restored from a backup may speak of earlier ticks
+    return min(max(bounds), now)
+
+
+def _started(snapshot: Snapshot, history: Iterable[Mapping[str, Any]]) -> set[datetime]:
+    """Return the ticks that have a Job, or had one."""
+    recorded = {run["scheduledTime"] for run in history if "scheduledTime" in run}
+    observed = {run.job.scheduled_time for run, _ in snapshot.runs if run.job.scheduled_time}
+    return {tick for tick in map(parse_time, recorded | observed) if tick}
+
+
+def _was_active(run: Mapping[str, Any], tick: datetime) -> bool:
+    start, end = (parse_time(run.get(field, "")) for field in ("startTime", "completionTime"))
     return start is not None and start < tick and (end is None or end > tick)

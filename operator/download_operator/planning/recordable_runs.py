@@ -1,104 +1,125 @@
-"""Decide which runs are worth recording now, and which need news first. Pure."""
+"""Which runs are worth recording now, which later, and which need news first. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
 
-from download_operator.cache.cache import Run, Snapshot
 from download_operator.cache.objects import Job, Pod
-from download_operator.planning.history_entry import result_is_missing, run_of, without_pod
+from download_operator.cache.snapshot import Run, Snapshot
+from download_operator.planning.history_entry import build_entry, is_result_missing, without_pod
 from download_schedule import history
 from download_schedule.model import State
-
-JSON = dict[str, Any]
+from download_schedule.types import JSONObject
 
 PENDING_GRACE: Final = timedelta(seconds=5)
-"""A run that starts within it costs no status write of its own for having been pending."""
+"""A run that starts within this time costs no status write for having been pending."""
 PENDING_PATIENCE: Final = timedelta(seconds=20)
 """The same for a run that merely takes its time: nothing is known to be in its way."""
 PENDING_SPREAD: Final = timedelta(seconds=20)
-"""Each of those waits a while of its own on top: when a thousand schedules fire at one tick, the
-first ends are not to queue behind a thousand writes."""
+"""Each run waits up to this much longer, by a share of its own. When a thousand schedules fire at
+one tick, the first runs that end must not queue behind a thousand writes."""
 RESULT_GRACE: Final = timedelta(seconds=5)
-"""How long the Pod's last word may come after the news that its Job is over, unasked."""
+"""How long to wait for the Pod's final event after the Job finishes, before listing Pods."""
 
 
-def to_record(snapshot: Snapshot, now: datetime) -> tuple[list[JSON], set[str], list[datetime]]:
-    """Return the entries to record, the ids of all runs, and when to look at a run again."""
-    told = {run["id"]: run for run in snapshot.schedule.status.get("history", ())}
-    done = history.counted(snapshot.schedule.status)
-    entries: list[JSON] = []
-    look_again: list[datetime] = []
-    for run, pods in snapshot.runs:
-        if run.job.uid in done:
-            continue
-        stored = run.job.uid in told
-        if stored and _is_between_attempts(run.job, pods):
-            continue
-        entry = run_of(run.job, pods, told.get(run.job.uid))
-        ready_at = _ready_at(run, pods, entry, stored)
-        if ready_at > now and not _clock_was_set_back(run, now):
-            look_again.append(ready_at)
-        elif entry["state"] != State.PENDING or entry["attempts"]:
-            entries.append(entry)
-        elif now < _end_of_patience(run):
-            entries.append(entry)
-            look_again.append(_end_of_patience(run))
-        else:
-            entries.append(without_pod(entry))
-    return entries, {run.job.uid for run, _ in snapshot.runs}, look_again
+@dataclass(frozen=True, slots=True)
+class RecordableRuns:
+    """What to do about the runs of a schedule that its status has not counted."""
+
+    entries: tuple[JSONObject, ...]
+    """History entries to record now."""
+    needs_pods: tuple[Job, ...]
+    """Jobs that are over, and whose Pods should have been observed by now."""
+    revisit_at: datetime | None
+    """When the first of the others may be worth recording."""
 
 
-def overdue(snapshot: Snapshot, now: datetime) -> tuple[Job, ...]:
-    """Return the Jobs that are over, and whose Pods should have been heard of by now."""
-    done = history.counted(snapshot.schedule.status)
-    return tuple(
-        run.job
+@dataclass(frozen=True, slots=True)
+class _Assessment:
+    """The same for one run. By default there is nothing to do before the next event."""
+
+    entry: JSONObject | None = None
+    revisit_at: datetime | None = None
+    needs_pods: bool = False
+
+
+def find_recordable_runs(snapshot: Snapshot, now: datetime) -> RecordableRuns:
+    """Assess every run that the status has not counted."""
+    status = snapshot.schedule.status
+    stored = {entry["id"]: entry for entry in status.get("history", ())}
+    counted = history.counted(status)
+    assessments = [
+        (run.job, _assess(run, pods, stored.get(run.job.uid), now))
         for run, pods in snapshot.runs
-        if run.job.uid not in done
-        and _is_short_of_news(run, pods)
-        and (_news_due(run, pods) <= now or _clock_was_set_back(run, now))
+        if run.job.uid not in counted
+    ]
+    return RecordableRuns(
+        entries=tuple(a.entry for _, a in assessments if a.entry is not None),
+        needs_pods=tuple(job for job, a in assessments if a.needs_pods),
+        revisit_at=min((a.revisit_at for _, a in assessments if a.revisit_at), default=None),
     )
 
 
+def _assess(
+    run: Run, pods: tuple[Pod, ...], stored: Mapping[str, Any] | None, now: datetime
+) -> _Assessment:
+    # Then waiting for any time would delay the record by as much as the clock was set back.
+    clock_was_set_back = max(run.appeared_at, run.ended_at or run.appeared_at) > now
+    if run.ended_at and not run.pods_listed and is_result_missing(run.job, pods):
+        due_at = _pods_due_at(run.job, pods, run.ended_at)
+        if due_at <= now or clock_was_set_back:
+            return _Assessment(needs_pods=True)
+        return _Assessment(revisit_at=due_at)
+    is_between = _is_between_attempts(run.job, pods)
+    if stored and is_between:
+        return _Assessment()
+    entry = build_entry(run.job, pods, stored)
+    if not stored and not clock_was_set_back:
+        ready_at = _ready_at(run, entry, is_between)
+        if ready_at > now:
+            return _Assessment(revisit_at=ready_at)
+    return _with_missing_pod(run, entry, now)
+
+
+def _pods_due_at(job: Job, pods: tuple[Pod, ...], ended_at: datetime) -> datetime:
+    """Return when to list the Pods of a Job that is over.
+
+    The last event of a Pod that we know is on its way. A Pod that we do not know may be gone, and
+    its events may never come.
+    """
+    return ended_at + RESULT_GRACE if len(pods) >= job.attempts else ended_at
+
+
 def _is_between_attempts(job: Job, pods: tuple[Pod, ...]) -> bool:
-    """Whether its Pods have ended and it has not: its end, or another Pod, is a moment away."""
+    """Return whether all Pods have ended but the Job has not.
+
+    Its end or another Pod is a moment away.
+    """
     return job.outcome is None and bool(pods) and all(pod.exit_code is not None for pod in pods)
 
 
-def _clock_was_set_back(run: Run, now: datetime) -> bool:
-    """Whether what the run waits for would be as late as the clock was wrong."""
-    return max(run.appeared, run.ended or run.appeared) > now
-
-
-def _news_due(run: Run, pods: tuple[Pod, ...]) -> datetime:
-    """Return when to ask for the Pods of a run that is over.
-
-    The last event of a Pod that we know is on its way; of one that we do not, none may ever come:
-    it may be gone.
-    """
-    ended = run.ended or run.appeared
-    return ended + RESULT_GRACE if len(pods) >= run.job.attempts else ended
-
-
-def _is_short_of_news(run: Run, pods: tuple[Pod, ...]) -> bool:
-    return run.ended is not None and not run.pods_read and result_is_missing(run.job, pods)
-
-
-def _ready_at(run: Run, pods: tuple[Pod, ...], entry: JSON, stored: bool) -> datetime:
-    """Return when the entry is worth recording; waiting a little saves a write or a result."""
-    if run.ended and _is_short_of_news(run, pods):
-        return _news_due(run, pods)
-    between = _is_between_attempts(run.job, pods)
-    if stored or not (between or entry["state"] == State.PENDING):
-        return run.appeared
+def _ready_at(run: Run, entry: JSONObject, is_between: bool) -> datetime:
+    """Return when a run that is not stored is worth recording: waiting a little saves a write."""
+    if entry["state"] != State.PENDING and not is_between:
+        return run.appeared_at
     if run.job.scheduled_time is None:
-        return run.appeared  # somebody asked for it and is looking
-    if "reason" in entry and not between:
-        return run.appeared + PENDING_GRACE
-    return _end_of_patience(run)
+        return run.appeared_at  # somebody requested it and is watching
+    if "reason" in entry and not is_between:
+        return run.appeared_at + PENDING_GRACE
+    return _patience_ends_at(run)
 
 
-def _end_of_patience(run: Run) -> datetime:
+def _with_missing_pod(run: Run, entry: JSONObject, now: datetime) -> _Assessment:
+    """Record *entry*; if the run has no Pod, say so once that has lasted."""
+    if entry["state"] != State.PENDING or entry["attempts"]:
+        return _Assessment(entry)
+    if now < _patience_ends_at(run):
+        return _Assessment(entry, revisit_at=_patience_ends_at(run))
+    return _Assessment(without_pod(entry))
+
+
+def _patience_ends_at(run: Run) -> datetime:
     share = crc32(run.job.uid.encode()) / 2**32
-    return run.appeared + PENDING_PATIENCE + PENDING_SPREAD * share
+    return run.appeared_at + PENDING_PATIENCE + PENDING_SPREAD * share

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.conftest import StartOperator
 from tests.support.kubectl import Kubectl
+from tests.support.operator_process import StartOperator
 
 HERE = Path(__file__).parent
 FAULT_OF_PYTHON = "SystemError: AST constructor recursion depth mismatch"

@@ -7,8 +7,8 @@ import subprocess
 import httpx
 
 from tests.integration.api.conftest import KEY
-from tests.integration.conftest import StartOperator
 from tests.support.kubectl import Kubectl
+from tests.support.operator_process import StartOperator
 from tools.cluster.host import require_program
 from tools.generate.manifests import REFERENCE, REPOSITORY
 

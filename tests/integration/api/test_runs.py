@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
-from tests.integration.conftest import StartOperator
 from tests.support.fake_kubelet import end_pod
 from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import StartOperator
 from tests.support.result_reports import create
 
 

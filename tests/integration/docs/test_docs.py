@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import StartOperator
 from tests.support.kubectl import Kubectl, wait_for
+from tests.support.operator_process import StartOperator
 from tools.cluster import LocalCluster, binaries
 from tools.generate.manifests import CHART, REPOSITORY
 

@@ -1,8 +1,9 @@
-"""The Lease itself, against the API server: who may write, and when no more."""
+"""The Lease against the API server: who may write, and from when on no more."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tools.cluster import LocalCluster
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """Seconds that a test sets."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -29,19 +30,24 @@ class Clock:
         return self.seconds
 
 
-def play(kubeconfig: Path, scene: Callable[[KubeClient], Awaitable[None]]) -> None:
+@pytest.fixture
+def kubeconfig(cluster: LocalCluster) -> Path:
+    return cluster.kubeconfig
+
+
+def run(kubeconfig: Path, test: Callable[[KubeClient], Awaitable[None]]) -> None:
     async def connected() -> None:
         client = KubeClient(login_by(kubeconfig), "test", timeout_seconds=30)
         try:
-            await scene(client)
+            await test(client)
         finally:
             await client.close()
 
     asyncio.run(connected())
 
 
-async def holds(lease: Lease, seconds: float = 1.0) -> bool:
-    """Let it try for a moment; tell whether it may write."""
+async def try_to_hold(lease: Lease, seconds: float = 1.0) -> bool:
+    """Let a replica try for a moment; return whether it may write."""
     holding = asyncio.create_task(lease.hold())
     await asyncio.sleep(seconds)
     holding.cancel()
@@ -57,93 +63,95 @@ def may_write(lease: Lease) -> bool:
     return True
 
 
-@pytest.fixture
-def kubeconfig(cluster: LocalCluster) -> Path:
-    return cluster.kubeconfig
-
-
-def test_the_second_waits_for_the_whole_duration_and_then_takes_over(
+def test_second_replica_waits_for_the_whole_duration_and_then_takes_over(
     kubectl: Kubectl, kubeconfig: Path
 ) -> None:
-    async def scene(client: KubeClient) -> None:
+    async def test(client: KubeClient) -> None:
         clock = Clock()
         first = Lease(client, kubectl.namespace, "first", clock)
         second = Lease(client, kubectl.namespace, "second", clock)
-        assert await holds(first)
-        assert not await holds(second)
+        assert await try_to_hold(first)
+        assert not await try_to_hold(second)
+
         clock.seconds = RENEW_DEADLINE_SECONDS
         assert may_write(first)
         clock.seconds = RENEW_DEADLINE_SECONDS + 0.01
         assert not may_write(first)
+
         clock.seconds = float(DURATION_SECONDS)
-        assert not await holds(second)
+        assert not await try_to_hold(second)
         clock.seconds = DURATION_SECONDS + 0.01
-        assert await holds(second)
+        assert await try_to_hold(second)
         with pytest.raises(LeaseLostError):
             await first.hold()
 
-    play(kubeconfig, scene)
+    run(kubeconfig, test)
+
     spec = kubectl.get("lease", NAME)["spec"]
     assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("second", 2)
 
 
-def test_a_lease_given_back_is_taken_at_once(kubectl: Kubectl, kubeconfig: Path) -> None:
-    async def scene(client: KubeClient) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        # A renewal that was cut off may have succeeded: the replica knows an older version.
+        {"metadata": {"labels": {"by": "hand"}}},
+    ],
+    ids=["unchanged", "changed"],
+)
+def test_released_lease_is_acquired_at_once(
+    kubectl: Kubectl, kubeconfig: Path, change: dict[str, Any] | None
+) -> None:
+    async def test(client: KubeClient) -> None:
         first = Lease(client, kubectl.namespace, "first")
-        assert await holds(first)
+        assert await try_to_hold(first)
+        if change:
+            await asyncio.to_thread(kubectl.patch, "lease", NAME, change)
+
         await first.release()
+
         assert not may_write(first)
-        assert await holds(Lease(client, kubectl.namespace, "second"))
+        assert await try_to_hold(Lease(client, kubectl.namespace, "second"))
 
-    play(kubeconfig, scene)
+    run(kubeconfig, test)
 
 
-def test_a_lease_whose_last_renewal_was_cut_off_is_given_back(
+def test_restarted_replica_of_the_same_name_goes_on_at_once(
     kubectl: Kubectl, kubeconfig: Path
 ) -> None:
-    """It may have been carried out, and the version that we know is not the one that is stored."""
+    async def test(client: KubeClient) -> None:
+        assert await try_to_hold(Lease(client, kubectl.namespace, "same"))
+        assert await try_to_hold(Lease(client, kubectl.namespace, "same"))
 
-    async def scene(client: KubeClient) -> None:
-        first = Lease(client, kubectl.namespace, "first")
-        assert await holds(first)
-        other = {"metadata": {"labels": {"by": "hand"}}}
-        await asyncio.to_thread(kubectl.patch, "lease", NAME, other)
-        await first.release()
-        assert await holds(Lease(client, kubectl.namespace, "second"))
-
-    play(kubeconfig, scene)
+    run(kubeconfig, test)
 
 
-def test_one_of_the_same_name_goes_on_at_once(kubectl: Kubectl, kubeconfig: Path) -> None:
-    async def scene(client: KubeClient) -> None:
-        assert await holds(Lease(client, kubectl.namespace, "same"))
-        assert await holds(Lease(client, kubectl.namespace, "same"))
-
-    play(kubeconfig, scene)
-
-
-def test_a_holder_that_cannot_reach_the_api_server_ends(kubectl: Kubectl, kubeconfig: Path) -> None:
-    async def scene(client: KubeClient) -> None:
+def test_holder_that_cannot_reach_the_api_server_ends(kubectl: Kubectl, kubeconfig: Path) -> None:
+    async def test(client: KubeClient) -> None:
         clock = Clock()
         lease = Lease(client, kubectl.namespace, "first", clock)
-        assert await holds(lease)
+        assert await try_to_hold(lease)
+
         client._server = "https://127.0.0.1:1"
         clock.seconds = RENEW_DEADLINE_SECONDS + 0.01
+
         with pytest.raises(LeaseLostError):
             await lease.hold()
 
-    play(kubeconfig, scene)
+    run(kubeconfig, test)
 
 
-def test_a_lease_that_changed_hands_more_often_than_can_be_counted_is_taken(
+def test_lease_with_the_largest_number_of_transitions_is_acquired(
     kubectl: Kubectl, kubeconfig: Path
 ) -> None:
-    async def scene(client: KubeClient) -> None:
+    async def test(client: KubeClient) -> None:
         first = Lease(client, kubectl.namespace, "first")
-        assert await holds(first)
+        assert await try_to_hold(first)
         await first.release()
-        many = {"spec": {"leaseTransitions": 2**31 - 1}}
-        await asyncio.to_thread(kubectl.patch, "lease", NAME, many)
-        assert await holds(Lease(client, kubectl.namespace, "second"))
+        largest = {"spec": {"leaseTransitions": 2**31 - 1}}
+        await asyncio.to_thread(kubectl.patch, "lease", NAME, largest)
 
-    play(kubeconfig, scene)
+        assert await try_to_hold(Lease(client, kubectl.namespace, "second"))
+
+    run(kubeconfig, test)

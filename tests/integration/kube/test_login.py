@@ -1,4 +1,4 @@
-"""Who the operator is where it runs by hand."""
+"""How an operator logs in that runs outside of a cluster."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ from tools.cluster import LocalCluster
 EXEC_API = "client.authentication.k8s.io/v1"
 
 
-def plugin_of(kubeconfig: Path, folder: Path) -> Path:
-    """Return a kubeconfig whose user is said by a program, as those of cloud providers are."""
+def with_login_plugin(kubeconfig: Path, folder: Path) -> Path:
+    """Return a kubeconfig whose credentials come from a program, as with cloud providers."""
     account = login_by(kubeconfig)()
     status = {
         "clientCertificateData": Path(str(account.certificate_path)).read_text(),
@@ -33,15 +33,15 @@ def plugin_of(kubeconfig: Path, folder: Path) -> Path:
     return path
 
 
-def test_a_login_plugin_is_asked(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> None:
-    log = tmp_path / "operator.log"
-    log.touch()
+def test_login_plugin_of_a_kubeconfig_is_used(
+    kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path
+) -> None:
     kubectl.apply(schedule("report"))
     home = kubectl.namespace
-    kubeconfig = plugin_of(cluster.kubeconfig, tmp_path)
-    operator = Operator(kubeconfig, log, namespaces=home, lease_namespace=home)
+    kubeconfig = with_login_plugin(cluster.kubeconfig, tmp_path)
+    operator = Operator(kubeconfig, tmp_path / "log", namespaces=home, lease_namespace=home)
     try:
         kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
-        assert "forbidden" not in log.read_text()
+        assert not operator.has_logged("forbidden")
     finally:
         assert operator.stop() == 0

@@ -1,4 +1,4 @@
-"""A schedule becomes one CronJob, which stays what the schedule says."""
+"""A schedule becomes one CronJob, which stays as the schedule asks."""
 
 import json
 import time
@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from download_operator.cache.objects import schedule_of
-from tests.integration.conftest import StartOperator
-from tests.support.delayed_watch import empty_picture, reconcile_once
+from download_operator.cache.objects import parse_schedule
+from tests.support.delayed_watch import empty_cache, reconcile_once
 from tests.support.kubectl import Kubectl, RefusedError, wait_for
-from tests.support.operator_process import Operator
+from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import condition, schedule
-from tests.support.write_audit import writes
+from tests.support.write_audit import count_writes
 from tools.cluster import LocalCluster
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -21,19 +20,19 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 def wait_until_ready(kubectl: Kubectl, name: str) -> dict[str, Any]:
     kubectl("wait", "--for=condition=Ready", f"dls/{name}", "--timeout=20s")
-    found: dict[str, Any] = kubectl.get("dls", name)
-    return found
+    resource: dict[str, Any] = kubectl.get("dls", name)
+    return resource
 
 
 def wait_for_reason(kubectl: Kubectl, name: str, reason: str) -> dict[str, Any]:
     def ready() -> dict[str, Any] | None:
-        found = condition(kubectl.get("dls", name), "Ready")
-        return found if found.get("reason") == reason else None
+        state = condition(kubectl.get("dls", name), "Ready")
+        return state if state.get("reason") == reason else None
 
     return wait_for(f"{name} {reason}", ready)
 
 
-def test_a_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> None:
+def test_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report", schedule="0 2 * * *", timeZone="Europe/Berlin"))
     status = wait_until_ready(kubectl, "report")["status"]
     cron_job = kubectl.get("cronjob", "report")
@@ -46,20 +45,19 @@ def test_a_schedule_becomes_a_cron_job_with_three_retries(kubectl: Kubectl) -> N
     assert not condition({"status": status}, "Healthy")
 
 
-def test_a_new_schedule_costs_two_writes_and_leaves_no_marks(kubectl: Kubectl) -> None:
-    before = writes(kubectl)
+def test_new_schedule_costs_two_writes_and_gets_no_finalizer(kubectl: Kubectl) -> None:
+    before = count_writes(kubectl)
     kubectl.apply(schedule("report"))
-    made = wait_until_ready(kubectl, "report")
-    cost = writes(kubectl) - before
-    assert cost == {
+    resource = wait_until_ready(kubectl, "report")
+    assert count_writes(kubectl) - before == {
         ("POST", "downloadschedules"): 1,
         ("POST", "cronjobs"): 1,
         ("PUT", "downloadschedules/status"): 1,
     }
-    assert "finalizers" not in made["metadata"]
+    assert "finalizers" not in resource["metadata"]
 
 
-def test_an_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
+def test_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
     kubectl.patch("dls", "report", {"spec": {"schedule": "5 4 * * *", "suspend": True}})
@@ -73,7 +71,7 @@ def test_an_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    "by_hand",
+    "command",
     [
         ("patch", "cronjob", "report", "--patch", json.dumps({"spec": {"suspend": True}})),
         ("label", "cronjob", "report", "downloads.dev/schedule-uid-"),
@@ -83,43 +81,44 @@ def test_an_edit_reaches_the_cron_job(kubectl: Kubectl) -> None:
     ],
     ids=["edit", "label", "annotation", "owner", "deletion"],
 )
-def test_what_is_done_to_the_cron_job_by_hand_is_put_right(
-    kubectl: Kubectl, by_hand: tuple[str, ...]
+def test_change_of_the_cron_job_by_hand_is_reverted(
+    kubectl: Kubectl, command: tuple[str, ...]
 ) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
-    label, note = "downloads.dev/schedule-uid", "downloads.dev/spec-hash"
-    right = kubectl.get("cronjob", "report")
+    label, annotation = "downloads.dev/schedule-uid", "downloads.dev/spec-hash"
+    before = kubectl.get("cronjob", "report")
 
     def repaired() -> bool:
-        found = kubectl.get("cronjob", "report")
-        return (
-            found is not None
-            and found["spec"] == right["spec"]
-            and found["metadata"].get("labels", {}).get(label) == right["metadata"]["labels"][label]
-            and found["metadata"]["annotations"].get(note) == right["metadata"]["annotations"][note]
-            and found["metadata"].get("ownerReferences") == right["metadata"]["ownerReferences"]
+        current = kubectl.get("cronjob", "report")
+        if current is None or current["spec"] != before["spec"]:
+            return False
+        metadata, expected = current["metadata"], before["metadata"]
+        return bool(
+            metadata.get("labels", {}).get(label) == expected["labels"][label]
+            and metadata["annotations"].get(annotation) == expected["annotations"][annotation]
+            and metadata.get("ownerReferences") == expected["ownerReferences"]
         )
 
-    kubectl(*by_hand)
+    kubectl(*command)
     assert wait_for("the repair", repaired)
 
 
-def test_whoever_keeps_changing_the_cron_job_does_not_keep_the_api_server_busy(
+def test_cron_job_that_keeps_changing_is_written_at_most_every_five_seconds(
     kubectl: Kubectl,
 ) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
-    before = writes(kubectl)
+    before = count_writes(kubectl)
     until = time.monotonic() + 12
     while time.monotonic() < until:
         if not kubectl.get("cronjob", "report")["spec"]["suspend"]:
             kubectl.patch("cronjob", "report", {"spec": {"suspend": True}})
-    repairs = (writes(kubectl) - before)["PUT", "cronjobs"]
+    repairs = (count_writes(kubectl) - before)["PUT", "cronjobs"]
     assert 1 <= repairs <= 3
 
 
-def test_what_others_put_beside_ours_stays(kubectl: Kubectl) -> None:
+def test_label_of_others_stays(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
     kubectl("label", "cronjob", "report", "team=data")
@@ -128,24 +127,24 @@ def test_what_others_put_beside_ours_stays(kubectl: Kubectl) -> None:
     assert kubectl.get("cronjob", "report")["metadata"]["labels"]["team"] == "data"
 
 
-def test_no_cron_job_is_made_for_a_schedule_that_was_made_anew(
+def test_no_cron_job_is_created_for_the_predecessor_of_a_schedule(
     kubectl: Kubectl, operator: Operator, cluster: LocalCluster
 ) -> None:
-    """The news of its CronJob's end may come before that of its own: here it is the only one."""
+    """The event of its CronJob's deletion may come before its own: here it is the only one."""
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
-    picture = empty_picture()
-    picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
+    cache = empty_cache()
+    cache.put_schedule(parse_schedule(kubectl.get("dls", "report")))
     kubectl("delete", "dls", "report")
-    wait_for("its CronJob's end", lambda: not kubectl.list("cronjobs"))
+    wait_for("its CronJob's deletion", lambda: not kubectl.list("cronjobs"))
     operator.stop()
     kubectl.apply(schedule("report"))
-    reconcile_once(kubectl, cluster, picture, "report")
+    reconcile_once(kubectl, cluster, cache, "report")
     (owner,) = kubectl.get("cronjob", "report")["metadata"]["ownerReferences"]
     assert owner["uid"] == kubectl.get("dls", "report")["metadata"]["uid"]
 
 
-def test_a_cron_job_of_somebody_else_is_left_alone(kubectl: Kubectl) -> None:
+def test_cron_job_of_somebody_else_is_left_alone(kubectl: Kubectl) -> None:
     kubectl("create", "cronjob", "report", "--image=x", "--schedule=0 0 1 1 *")
     kubectl.apply(schedule("report"))
     ready = wait_for_reason(kubectl, "report", "NameTaken")
@@ -154,17 +153,17 @@ def test_a_cron_job_of_somebody_else_is_left_alone(kubectl: Kubectl) -> None:
     assert kubectl.get("cronjob", "report")["metadata"]["generation"] == 1
 
 
-def test_a_name_that_differs_after_52_characters_gets_a_cron_job_of_its_own(
+def test_names_that_differ_after_52_characters_get_different_cron_jobs(
     kubectl: Kubectl,
 ) -> None:
     names = ["x" * 60 + "a", "x" * 60 + "b"]
     kubectl.apply(*(schedule(name) for name in names))
-    made = {wait_until_ready(kubectl, name)["status"]["cronJobName"] for name in names}
-    assert len(made) == 2
-    assert all(len(name) == 52 for name in made)
+    cron_jobs = {wait_until_ready(kubectl, name)["status"]["cronJobName"] for name in names}
+    assert len(cron_jobs) == 2
+    assert all(len(name) == 52 for name in cron_jobs)
 
 
-def test_a_name_that_another_ones_cron_job_has_is_told_and_taken_once_it_is_free(
+def test_name_of_another_schedules_cron_job_is_reported_and_used_once_it_is_free(
     kubectl: Kubectl,
 ) -> None:
     kubectl.apply(schedule("x" * 60))
@@ -176,7 +175,7 @@ def test_a_name_that_another_ones_cron_job_has_is_told_and_taken_once_it_is_free
     assert wait_until_ready(kubectl, taken)["status"]["cronJobName"] == taken
 
 
-def test_a_quota_that_forbids_the_cron_job_is_told(kubectl: Kubectl) -> None:
+def test_quota_that_forbids_the_cron_job_is_reported(kubectl: Kubectl) -> None:
     kubectl("create", "quota", "none", "--hard=count/cronjobs.batch=0")
     wait_for("the quota", lambda: kubectl.get("quota", "none").get("status", {}).get("hard"))
     kubectl.apply(schedule("report"))
@@ -185,10 +184,10 @@ def test_a_quota_that_forbids_the_cron_job_is_told(kubectl: Kubectl) -> None:
 
 
 def refusing_policy(namespace: str) -> list[dict[str, Any]]:
-    """Refuse CronJobs with an answer that is none of the usual ones."""
+    """A policy that refuses CronJobs with an unusual status code."""
     name = f"none-in-{namespace}"
     group = "admissionregistration.k8s.io"
-    place = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
     rule = {
         "apiGroups": ["batch"],
         "apiVersions": ["v1"],
@@ -205,7 +204,7 @@ def refusing_policy(namespace: str) -> list[dict[str, Any]]:
                 "validations": [
                     {
                         "expression": "false",
-                        "message": "not in this house",
+                        "message": "not in this cluster",
                         "reason": "RequestEntityTooLarge",
                     }
                 ],
@@ -218,15 +217,15 @@ def refusing_policy(namespace: str) -> list[dict[str, Any]]:
             "spec": {
                 "policyName": name,
                 "validationActions": ["Deny"],
-                "matchResources": {"namespaceSelector": place},
+                "matchResources": {"namespaceSelector": selector},
             },
         },
     ]
 
 
 def absent_webhook(namespace: str) -> list[dict[str, Any]]:
-    """Have CronJobs judged by a webhook where nobody answers."""
-    place = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    """A webhook for CronJobs at an address where nothing listens."""
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
     webhook = {
         "name": "nobody.example.com",
         "clientConfig": {"url": "https://127.0.0.1:9/"},
@@ -238,7 +237,7 @@ def absent_webhook(namespace: str) -> list[dict[str, Any]]:
                 "resources": ["cronjobs"],
             }
         ],
-        "namespaceSelector": place,
+        "namespaceSelector": selector,
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
@@ -254,13 +253,13 @@ def absent_webhook(namespace: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("refusing", "sentence"),
-    [(refusing_policy, "not in this house"), (absent_webhook, "failed calling webhook")],
+    ("admission", "sentence"),
+    [(refusing_policy, "not in this cluster"), (absent_webhook, "failed calling webhook")],
 )
-def test_an_admission_that_refuses_the_cron_job_is_told(
-    kubectl: Kubectl, refusing: Callable[[str], list[dict[str, Any]]], sentence: str
+def test_admission_that_refuses_the_cron_job_is_reported(
+    kubectl: Kubectl, admission: Callable[[str], list[dict[str, Any]]], sentence: str
 ) -> None:
-    manifests = refusing(kubectl.namespace)
+    manifests = admission(kubectl.namespace)
 
     def is_in_force() -> bool:
         try:
@@ -278,7 +277,7 @@ def test_an_admission_that_refuses_the_cron_job_is_told(
     finally:
         for manifest in manifests:
             kubectl("delete", manifest["kind"], manifest["metadata"]["name"])
-    wait_for("its end", lambda: not is_in_force())
+    wait_for("the end of the admission", lambda: not is_in_force())
     kubectl.patch("dls", "report", {"spec": {"backoffLimit": 1}})
     wait_until_ready(kubectl, "report")
 
@@ -289,10 +288,10 @@ def test_deleting_the_schedule_deletes_everything(kubectl: Kubectl) -> None:
     kubectl("create", "job", "now", "--from=cronjob/report")
     wait_for("a Pod", lambda: kubectl.list("pods"))
     kubectl("delete", "dls", "report")
-    wait_for("nothing", lambda: not kubectl.list("cronjobs,jobs,pods"))
+    wait_for("an empty namespace", lambda: not kubectl.list("cronjobs,jobs,pods"))
 
 
-def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl) -> None:
+def test_schedule_created_again_gets_a_cron_job_of_its_own(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     first = wait_until_ready(kubectl, "report")
     kubectl("delete", "dls", "report")
@@ -364,7 +363,7 @@ def test_a_schedule_made_again_under_the_same_name_starts_anew(kubectl: Kubectl)
         ({"verify": {"contentTypes": ["text"]}}, "type/subtype"),
     ],
 )
-def test_a_bad_spec_is_refused_at_the_door(
+def test_invalid_spec_is_refused_by_the_api_server(
     kubectl: Kubectl, spec: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(RefusedError, match=sentence.replace("(", r"\(")):
@@ -372,19 +371,19 @@ def test_a_bad_spec_is_refused_at_the_door(
 
 
 @pytest.mark.parametrize(
-    "characters",
+    "character",
     ["\x85", "\x9f", "\xa0", "\xad", "\u061c", "\u200b", "\u202e", "\u2028", "\u2066", "\u3000",
      "\ufeff", "\ue000", "\U000e0041"],
 )  # fmt: skip
-def test_a_path_with_a_character_that_cannot_be_seen_is_refused_at_the_door(
-    kubectl: Kubectl, characters: str
+def test_path_with_an_invisible_character_is_refused_by_the_api_server(
+    kubectl: Kubectl, character: str
 ) -> None:
-    volume = {"claimName": "data", "path": f"a{characters}b"}
+    volume = {"claimName": "data", "path": f"a{character}b"}
     with pytest.raises(RefusedError, match=r"path must not contain .*; leave them out"):
         kubectl.apply(schedule("bad", destination={"volume": volume}))
 
 
-def test_a_path_in_any_script_is_admitted(kubectl: Kubectl) -> None:
+def test_path_in_any_script_is_accepted(kubectl: Kubectl) -> None:
     for number, text in enumerate(
         ["a b", "\xa1\xae", "\u062a\u0642\u0631\u064a\u0631", "\u5831\u544a", "\U0001f4c8"]
     ):
@@ -392,19 +391,17 @@ def test_a_path_in_any_script_is_admitted(kubectl: Kubectl) -> None:
         kubectl.apply(schedule(f"good-{number}", destination={"volume": volume}))
 
 
-def test_what_only_the_operator_can_tell_is_in_the_condition(
+def test_expression_that_never_fires_is_reported_in_the_condition(
     kubectl: Kubectl, operator: Operator
 ) -> None:
     kubectl.apply(schedule("never", schedule="0 0 31 2 *"))
     ready = wait_for_reason(kubectl, "never", "InvalidSpec")
     assert "never fire" in ready["message"]
     assert kubectl.get("cronjob", "never") is None
-    assert "not settled" not in operator.log.read_text()
+    assert not operator.has_logged("not settled")
 
 
-def test_a_restart_with_nothing_changed_writes_nothing(
-    kubectl: Kubectl, operator: Operator
-) -> None:
+def test_restart_with_nothing_changed_writes_nothing(kubectl: Kubectl, operator: Operator) -> None:
     kubectl.apply(*(schedule(f"s{number}") for number in range(20)))
     for number in range(20):
         wait_until_ready(kubectl, f"s{number}")
@@ -418,11 +415,11 @@ def test_a_restart_with_nothing_changed_writes_nothing(
     kubectl.apply(schedule("last"))
     wait_until_ready(kubectl, "last")
     kubectl("delete", "dls/last")
-    wait_for("the last one's end", lambda: kubectl.get("cronjob", "last") is None)
+    wait_for("the last deletion", lambda: kubectl.get("cronjob", "last") is None)
     assert versions() == before
 
 
-def test_where_downloads_run_reaches_the_cron_jobs_that_are_there(
+def test_changed_setting_reaches_existing_cron_jobs(
     kubectl: Kubectl, operator: Operator, start_operator: StartOperator
 ) -> None:
     kubectl.apply(schedule("report"))
@@ -442,20 +439,20 @@ def test_where_downloads_run_reaches_the_cron_jobs_that_are_there(
         template = kubectl.get("cronjob", "report")["spec"]["jobTemplate"]["spec"]["template"]
         return {name: template["spec"].get(name) for name in scheduling}
 
-    wait_for("the new place", lambda: pod() == scheduling)
+    wait_for("the new setting", lambda: pod() == scheduling)
     assert condition(kubectl.get("dls", "report"), "Ready")["status"] == "True"
 
 
-def test_suspending_works_though_the_rest_of_the_spec_is_no_good(kubectl: Kubectl) -> None:
+def test_suspend_of_an_invalid_spec_is_honoured(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")
     kubectl.patch("dls", "report", {"spec": {"schedule": "0 0 31 2 *"}})
     ready = wait_for_reason(kubectl, "report", "InvalidSpec")
-    assert "CronJob report goes on by the spec before" in ready["message"]
+    assert "CronJob report still runs the previous spec" in ready["message"]
     kubectl.patch("dls", "report", {"spec": {"suspend": True}})
     wait_for("the suspension", lambda: kubectl.get("cronjob", "report")["spec"]["suspend"])
     wait_for(
-        "the word of it",
+        "the message",
         lambda: "is suspended" in condition(kubectl.get("dls", "report"), "Ready")["message"],
     )
     kubectl.patch("dls", "report", {"spec": {"schedule": "0 0 1 1 *", "suspend": False}})

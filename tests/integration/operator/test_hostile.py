@@ -1,31 +1,29 @@
-"""Two thousand schedules nobody would write: refused at the door, or clear in their condition."""
+"""Two thousand odd schedules: the API server refuses each, or its condition explains it."""
 
 import asyncio
-import random
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
 
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import API_VERSION, KIND, PLURAL
+from download_schedule.types import JSONObject
 from tests.support.kubeconfig import login_by
 from tests.support.operator_process import Operator
 from tests.support.schedules import condition
 from tools.cluster import LocalCluster
 
-Dice = random.Random
-JSON = dict[str, Any]
-
 RESOURCES: Final = 2000
-IN_FLIGHT: Final = 16
-MERGE: Final = "application/merge-patch+json"
+MAX_REQUESTS_AT_ONCE: Final = 16
+MERGE_PATCH: Final = "application/merge-patch+json"
 SEED: Final = 20261123
 READY_SAMPLE: Final = re.compile(
-    r'schedules{condition="Ready",status="(?P<status>\w+)",reason="(?P<reason>\w+)"} '
+    r'schedules{condition="Ready",reason="(?P<reason>\w+)",status="(?P<status>\w+)"} '
     r"(?P<number>\d+)"
 )
 EXPRESSIONS: Final = (
@@ -59,38 +57,38 @@ ZONES: Final = (
 )
 
 
-def _text(dice: Dice, longest: int) -> str:
-    alphabet = dice.choice(
+def _text(rng: Random, longest: int) -> str:
+    alphabet = rng.choice(
         ["a", "aé日🚀", "\x00\x01\x1b[31m", "$(HOME)${X}`id`", "\u202e\ufeff\u0000"]
     )
-    return "".join(dice.choices(alphabet, k=dice.choice([0, 1, 5, longest, longest + 1])))
+    return "".join(rng.choices(alphabet, k=rng.choice([0, 1, 5, longest, longest + 1])))
 
 
-def _number(dice: Dice) -> Any:
-    return dice.choice([-1, 0, 1, 3, 10, 100, 101, 604_800, 604_801, 2**31, 2**63, 1.5, "1", None])
+def _number(rng: Random) -> Any:
+    return rng.choice([-1, 0, 1, 3, 10, 100, 101, 604_800, 604_801, 2**31, 2**63, 1.5, "1", None])
 
 
-def _headers(dice: Dice) -> Any:
-    def one() -> JSON:
-        return {"name": dice.choice(["A", "a", "X-Y", "Host", _text(dice, 256)]), **value()}
+def _headers(rng: Random) -> Any:
+    def one() -> JSONObject:
+        return {"name": rng.choice(["A", "a", "X-Y", "Host", _text(rng, 256)]), **value()}
 
-    def value() -> JSON:
-        return dice.choice(
+    def value() -> JSONObject:
+        return rng.choice(
             [
                 {"value": "x" * 4096},
-                {"value": _text(dice, 4096)},
+                {"value": _text(rng, 4096)},
                 {"valueFrom": {"secretKeyRef": {"name": "none", "key": "k"}}},
-                {"valueFrom": {"secretKeyRef": {"name": _text(dice, 253), "key": "../k"}}},
+                {"valueFrom": {"secretKeyRef": {"name": _text(rng, 253), "key": "../k"}}},
                 {},
             ]
         )
 
     full = [{"name": f"X-{n}", "value": "x" * 4096} for n in range(32)]
-    return dice.choice([[], full, [*full, {"name": "Y", "value": ""}], [one()], [one(), one()]])
+    return rng.choice([[], full, [*full, {"name": "Y", "value": ""}], [one()], [one(), one()]])
 
 
-MEMBERS: Final[dict[str, Callable[[Dice], Any]]] = {
-    "url": lambda dice: dice.choice(
+ODD_VALUES: Final[dict[str, Callable[[Random], Any]]] = {
+    "url": lambda rng: rng.choice(
         [
             "https://example.com/" + "x" * 2028,
             "https://example.com/" + "x" * 2029,
@@ -98,41 +96,41 @@ MEMBERS: Final[dict[str, Callable[[Dice], Any]]] = {
             "https://example.com/$(HOME)?a=%00",
             "HTTP://EXAMPLE.COM",
             "file:///etc/passwd",
-            _text(dice, 2048),
+            _text(rng, 2048),
             7,
         ]
     ),
-    "schedule": lambda dice: dice.choice([*EXPRESSIONS, _text(dice, 1024)]),
-    "timeZone": lambda dice: dice.choice(ZONES),
-    "suspend": lambda dice: dice.choice([True, False, "true", 0]),
-    "format": lambda dice: dice.choice(["raw", "RAW", "exe", ""]),
-    "concurrencyPolicy": lambda dice: dice.choice(["Allow", "Forbid", "Replace", "forbid"]),
+    "schedule": lambda rng: rng.choice([*EXPRESSIONS, _text(rng, 1024)]),
+    "timeZone": lambda rng: rng.choice(ZONES),
+    "suspend": lambda rng: rng.choice([True, False, "true", 0]),
+    "format": lambda rng: rng.choice(["raw", "RAW", "exe", ""]),
+    "concurrencyPolicy": lambda rng: rng.choice(["Allow", "Forbid", "Replace", "forbid"]),
     "startingDeadlineSeconds": _number,
     "backoffLimit": _number,
     "activeDeadlineSeconds": _number,
     "historyLimit": _number,
-    "request": lambda dice: dice.choice(
+    "request": lambda rng: rng.choice(
         [
-            {"headers": _headers(dice)},
-            {"method": "POST", "body": _text(dice, 16_384)},
+            {"headers": _headers(rng)},
+            {"method": "POST", "body": _text(rng, 16_384)},
             {"body": "x"},
-            {"maxRedirects": _number(dice), "stallTimeoutSeconds": _number(dice)},
+            {"maxRedirects": _number(rng), "stallTimeoutSeconds": _number(rng)},
             {"headers": None},
             [],
         ]
     ),
-    "verify": lambda dice: dice.choice(
+    "verify": lambda rng: rng.choice(
         [
-            {"minBytes": _number(dice), "maxBytes": _number(dice)},
-            {"contentTypes": ["text/*"] * dice.choice([1, 2, 17])},
-            {"sha256": _text(dice, 64)},
+            {"minBytes": _number(rng), "maxBytes": _number(rng)},
+            {"contentTypes": ["text/*"] * rng.choice([1, 2, 17])},
+            {"sha256": _text(rng, 64)},
         ]
     ),
-    "destination": lambda dice: dice.choice(
+    "destination": lambda rng: rng.choice(
         [
-            {"volume": {"claimName": "none", "path": _text(dice, 1024)}},
+            {"volume": {"claimName": "none", "path": _text(rng, 1024)}},
             {"volume": {"claimName": "none", "path": "../../{filename}"}},
-            {"volume": {"claimName": _text(dice, 253)}},
+            {"volume": {"claimName": _text(rng, 253)}},
             {"discard": {}, "volume": {"claimName": "x"}},
             {"discard": {"x": 1}},
             {},
@@ -142,97 +140,97 @@ MEMBERS: Final[dict[str, Callable[[Dice], Any]]] = {
 }
 
 
-def _spec(dice: Dice) -> JSON:
-    """A good spec with up to three members that are something else."""
-    odd = dice.sample(sorted(MEMBERS), k=dice.randint(0, 3))
-    good = {"url": "https://example.com/x", "schedule": "0 2 * * *"}
-    return {**good, **{name: MEMBERS[name](dice) for name in odd}}
+def _spec(rng: Random) -> JSONObject:
+    """A valid spec with up to three fields that have odd values."""
+    names = rng.sample(sorted(ODD_VALUES), k=rng.randint(0, 3))
+    valid = {"url": "https://example.com/x", "schedule": "0 2 * * *"}
+    return {**valid, **{name: ODD_VALUES[name](rng) for name in names}}
 
 
-def _name(dice: Dice, number: int) -> str:
+def _name(rng: Random, number: int) -> str:
     longest = f"{'n' * 240}.{number:012d}"
-    return dice.choice(
+    return rng.choice(
         [f"s{number}", f"{number}.a-b.c", longest, f"{'n' * 51}-{number}", f"S_{number}"]
     )
 
 
-class Door:
-    """The API server, asked for many things at a time."""
+class BulkClient:
+    """Sends many requests to the API server at once, and counts what it refuses."""
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self.refused: Counter[int] = Counter()
         self.edited = 0
-        self.accepted: dict[str, JSON] = {}
+        self.accepted: dict[str, JSONObject] = {}
         self._client = client
         self._path = f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"
-        self._room = asyncio.Semaphore(IN_FLIGHT)
+        self._slots = asyncio.Semaphore(MAX_REQUESTS_AT_ONCE)
 
-    async def make(self, name: str, spec: JSON) -> None:
-        """Apply one resource."""
+    async def create(self, name: str, spec: JSONObject) -> None:
+        """Create one schedule."""
         manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}}
         await self._send("POST", self._path, {**manifest, "spec": spec})
 
-    async def edit(self, name: str, spec: JSON) -> None:
-        """Change the spec of one that was accepted; no write of the operator's is in the way."""
-        await self._send("PATCH", f"{self._path}/{name}", {"spec": spec}, MERGE)
+    async def edit(self, name: str, spec: JSONObject) -> None:
+        """Change the spec of an accepted schedule; the operator's writes do not conflict."""
+        await self._send("PATCH", f"{self._path}/{name}", {"spec": spec}, MERGE_PATCH)
 
     async def _send(
-        self, method: str, path: str, body: JSON, content_type: str = "application/json"
+        self, method: str, path: str, body: JSONObject, content_type: str = "application/json"
     ) -> None:
-        async with self._room:
+        async with self._slots:
             try:
-                made = await self._client.request(
+                resource = await self._client.request(
                     method, path, body, {"fieldValidation": "Strict"}, content_type=content_type
                 )
             except ApiError as error:
                 self.refused[error.status] += 1
             else:
                 self.edited += method == "PATCH"
-                self.accepted[made["metadata"]["name"]] = made
+                self.accepted[resource["metadata"]["name"]] = resource
 
-    async def all(self) -> list[JSON]:
-        items: list[JSON] = (await self._client.request("GET", self._path))["items"]
+    async def list_schedules(self) -> list[JSONObject]:
+        items: list[JSONObject] = (await self._client.request("GET", self._path))["items"]
         return items
 
 
-async def _throw(kubeconfig: Path, namespace: str) -> tuple[Door, list[JSON]]:
+async def _create_and_edit(kubeconfig: Path, namespace: str) -> tuple[BulkClient, list[JSONObject]]:
+    """Create all schedules, edit some, and wait until the operator has reported on each."""
     client = KubeClient(login_by(kubeconfig), "test", timeout_seconds=30)
     try:
-        dice = Dice(SEED)
-        door = Door(client, namespace)
-        await asyncio.gather(*(door.make(_name(dice, n), _spec(dice)) for n in range(RESOURCES)))
-        edits = [(name, _spec(dice)) for name in list(door.accepted)[::3]]
-        await asyncio.gather(*(door.edit(name, spec) for name, spec in edits))
+        rng = Random(SEED)
+        bulk = BulkClient(client, namespace)
+        await asyncio.gather(*(bulk.create(_name(rng, n), _spec(rng)) for n in range(RESOURCES)))
+        edits = [(name, _spec(rng)) for name in list(bulk.accepted)[::3]]
+        await asyncio.gather(*(bulk.edit(name, spec) for name, spec in edits))
         async with asyncio.timeout(120):
-            while not all(map(_is_judged, items := await door.all())):
+            while not all(map(_is_observed, items := await bulk.list_schedules())):
                 await asyncio.sleep(0.5)
-        return door, items
+        return bulk, items
     finally:
         await client.close()
 
 
-def _is_judged(resource: JSON) -> bool:
+def _is_observed(resource: JSONObject) -> bool:
     generation = resource["metadata"]["generation"]
     return bool(resource.get("status", {}).get("observedGeneration") == generation)
 
 
 @pytest.mark.timeout(300)
-def test_each_is_refused_at_the_door_or_clear_in_its_condition(
+def test_every_odd_schedule_is_refused_or_explained_by_its_condition(
     own_cluster: LocalCluster, tmp_path: Path
 ) -> None:
-    log_file = tmp_path / "operator.log"
-    log_file.touch()
-    operator = Operator(own_cluster.kubeconfig, log_file)
+    operator = Operator(own_cluster.kubeconfig, tmp_path / "operator.log")
     operator.wait_until_working()
     try:
-        door, items = asyncio.run(_throw(own_cluster.kubeconfig, "default"))
-        health, metrics = operator.ask("/healthz"), operator.ask("/metrics")
+        bulk, items = asyncio.run(_create_and_edit(own_cluster.kubeconfig, "default"))
+        health, metrics = operator.get("/healthz"), operator.get("/metrics")
         assert operator.process.poll() is None
     finally:
         assert operator.stop() == 0
+
     assert health.status_code == 200
-    assert set(door.refused) <= {400, 422}
-    assert door.edited > RESOURCES / 50
+    assert set(bulk.refused) <= {400, 422}
+    assert bulk.edited > RESOURCES / 50
     assert len(items) > RESOURCES / 10
     reasons = Counter(
         (ready["status"], ready["reason"]) for ready in (condition(i, "Ready") for i in items)
@@ -246,15 +244,16 @@ def test_each_is_refused_at_the_door_or_clear_in_its_condition(
     assert reasons["True", "Scheduled"] > reasons["False", "CronJobRefused"]
     for item in items:
         assert condition(item, "Ready")["message"]
+
     log = operator.log.read_text()
     assert "Traceback" not in log
     assert "not settled" not in log
     assert log.count(" ERROR ") == 0
-    counted = {
-        (found["status"], found["reason"]): int(found["number"])
-        for found in READY_SAMPLE.finditer(metrics.text)
+    counts = {
+        (match["status"], match["reason"]): int(match["number"])
+        for match in READY_SAMPLE.finditer(metrics.text)
     }
-    assert counted == reasons
+    assert counts == reasons
     errors = re.search(r'reconciles_total{result="error"} (\d+)', metrics.text)
     assert errors
-    assert int(errors[1]) == log.count("failed, next attempt in")
+    assert int(errors[1]) == log.count("failed, trying again in")

@@ -1,4 +1,4 @@
-"""Objects of people who have no right to schedules: they end no watch and no operator."""
+"""Objects of people without any right to schedules cannot end a watch or the operator."""
 
 import asyncio
 from typing import Any, Final
@@ -6,14 +6,14 @@ from typing import Any, Final
 import pytest
 
 from download_kube.client import KubeClient
-from tests.support.fake_kubelet import end_pod, recorded, start_run
+from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.kubeconfig import login_by
 from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 
-FATTEST: Final = 1_400_000
-"""Characters of one value in an object that etcd still takes; ``<`` is six bytes of Go's JSON."""
+LONGEST_VALUE: Final = 1_400_000
+"""Characters of one value in an object that etcd accepts. Go writes ``<`` as six bytes of JSON."""
 PATHS: Final = {"Job": "/apis/batch/v1/jobs", "Pod": "/api/v1/pods"}
 LABELS: Final = {"downloads.dev/schedule-uid": "x"}
 
@@ -27,28 +27,28 @@ def pod_spec(text: str) -> dict[str, Any]:
     }
 
 
-def fat_job(text: str) -> dict[str, Any]:
+def large_job(text: str) -> dict[str, Any]:
     """A Job that runs nothing."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": "fat", "labels": LABELS},
+        "metadata": {"name": "large", "labels": LABELS},
         "spec": {"suspend": True, "template": {"spec": pod_spec(text)}},
     }
 
 
-def fat_pod(text: str) -> dict[str, Any]:
+def large_pod(text: str) -> dict[str, Any]:
     """A Pod that no node runs."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "fat", "labels": LABELS},
+        "metadata": {"name": "large", "labels": LABELS},
         "spec": pod_spec(text),
     }
 
 
 def create(kubectl: Kubectl, manifest: dict[str, Any]) -> None:
-    """POST as it is what kubectl would escape, and make too large to send."""
+    """POST the manifest unchanged: kubectl would escape it, and make it too large to send."""
 
     async def post() -> None:
         client = KubeClient(login_by(kubectl.kubeconfig), "test", timeout_seconds=30)
@@ -62,28 +62,31 @@ def create(kubectl: Kubectl, manifest: dict[str, Any]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-@pytest.mark.parametrize("make", [fat_job, fat_pod], ids=["Job", "Pod"])
-def test_a_fat_object_does_not_end_the_operator(
-    kubectl: Kubectl, operator: Operator, make: Any
+@pytest.mark.parametrize("build", [large_job, large_pod], ids=["Job", "Pod"])
+def test_object_that_is_too_large_does_not_end_the_operator(
+    kubectl: Kubectl, operator: Operator, build: Any
 ) -> None:
     kubectl.apply(schedule("report"))
     kubectl("wait", "--for=condition=Ready", "dls/report")
-    fat = make("<" * FATTEST)
-    create(kubectl, fat)
-    kind = fat["kind"].lower()
-    kubectl("annotate", kind, "fat", "again=1")
-    wait_for("both events", lambda: operator.log.read_text().count("fat is too long") >= 2)
+    manifest = build("<" * LONGEST_VALUE)
+
+    create(kubectl, manifest)
+    kind = manifest["kind"].lower()
+    kubectl("annotate", kind, "large", "again=1")
+    wait_for("both events", lambda: operator.log.read_text().count("large is too long") >= 2)
+
     start_run(kubectl, "report", "after")
     end_pod(kubectl, "after")
-    recorded(kubectl, "report", "after", "Completed")
+    wait_until_recorded(kubectl, "report", "after", "Completed")
     assert operator.process.poll() is None
-    assert f"{kubectl.namespace}/fat is too long, skipping it" in operator.log.read_text()
-    sample = f'watch_objects_skipped_total{{path="{PATHS[fat["kind"]]}"}} '
-    assert int(operator.ask("/metrics").text.split(sample)[1].split()[0]) >= 2
+    assert operator.has_logged(f"{kubectl.namespace}/large is too long, skipping it")
+    sample = f'watch_objects_skipped_total{{path="{PATHS[manifest["kind"]]}"}} '
+    assert float(operator.get("/metrics").text.split(sample)[1].split()[0]) >= 2
+
     operator.kill()
     operator.start_again()
-    kubectl("delete", kind, "fat", "--wait=false")
+    kubectl("delete", kind, "large", "--wait=false")
     start_run(kubectl, "report", "again")
     end_pod(kubectl, "again")
-    recorded(kubectl, "report", "again", "Completed")
+    wait_until_recorded(kubectl, "report", "again", "Completed")
     assert operator.process.poll() is None

@@ -1,4 +1,4 @@
-"""An operator that serves some namespaces, with the rights that the chart gives it there."""
+"""An operator that serves some namespaces, with the rights that the chart grants it there."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ ACCOUNT = "download-operator"
 
 @pytest.fixture
 def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Iterator[Path]:
-    """Of an account with the operator's rights in the test's namespace and nowhere else."""
+    """A kubeconfig of an account with the operator's rights in the test's namespace alone."""
     role = next(
         manifest
         for manifest in yaml.safe_load_all(INSTALL.read_text())
@@ -27,9 +27,9 @@ def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Itera
     kubectl.apply(role)
     kubectl("create", "serviceaccount", ACCOUNT)
     kubectl("create", "role", "lease", "--verb=get,create,update", "--resource=leases")
-    whose = f"--serviceaccount={kubectl.namespace}:{ACCOUNT}"
-    kubectl("create", "rolebinding", "lease", "--role=lease", whose)
-    kubectl("create", "rolebinding", "all", f"--clusterrole={kubectl.namespace}", whose)
+    account = f"--serviceaccount={kubectl.namespace}:{ACCOUNT}"
+    kubectl("create", "rolebinding", "lease", "--role=lease", account)
+    kubectl("create", "rolebinding", "all", f"--clusterrole={kubectl.namespace}", account)
     content = yaml.safe_load(cluster.kubeconfig.read_text())
     content["users"][0]["user"] = {"token": kubectl("create", "token", ACCOUNT).strip()}
     path = tmp_path / "kubeconfig"
@@ -38,37 +38,35 @@ def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Itera
     kubectl("delete", "clusterrole", kubectl.namespace)
 
 
-def test_a_namespace_to_which_it_has_no_right_keeps_no_other_waiting(
+def test_namespace_without_rights_does_not_delay_the_others(
     kubectl: Kubectl, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    log = tmp_path / "operator.log"
-    log.touch()
     kubectl.apply(schedule("before"))
     home = kubectl.namespace
-    operator = Operator(kubeconfig, log, namespaces=f"nowhere,{home}", lease_namespace=home)
+    operator = Operator(
+        kubeconfig, tmp_path / "log", namespaces=f"nowhere,{home}", lease_namespace=home
+    )
     try:
         kubectl("wait", "--for=condition=Ready", "dls/before", "--timeout=30s")
         kubectl.apply(schedule("after"))
         kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=30s")
-        assert "namespaces/nowhere/jobs failed" in log.read_text()
-        assert operator.ask("/healthz").status_code == 200
+        assert operator.has_logged("namespaces/nowhere/jobs failed")
+        assert operator.get("/healthz").status_code == 200
     finally:
         assert operator.stop() == 0
 
 
-def test_a_run_starts_where_owner_references_need_a_right(
+def test_run_starts_where_owner_references_need_a_right(
     kubectl: Kubectl, kubeconfig: Path, tmp_path: Path
 ) -> None:
-    log = tmp_path / "operator.log"
-    log.touch()
     home = kubectl.namespace
-    operator = Operator(kubeconfig, log, namespaces=home, lease_namespace=home)
+    operator = Operator(kubeconfig, tmp_path / "log", namespaces=home, lease_namespace=home)
     try:
         kubectl.apply(schedule("report"))
         kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
         kubectl("annotate", "dls/report", "downloads.dev/run-requested=now")
         (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
         assert job["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
-        assert "forbidden" not in log.read_text()
+        assert not operator.has_logged("forbidden")
     finally:
         assert operator.stop() == 0

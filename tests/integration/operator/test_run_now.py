@@ -1,22 +1,22 @@
-"""A run asked for by annotation, on the control plane."""
+"""A run requested by annotation, on the control plane."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from download_operator.cache.objects import cron_job_of, job_of, schedule_of
-from download_operator.manifests.events import RUN_REFUSED, warning
+from download_operator.cache.objects import parse_cron_job, parse_job, parse_schedule
+from download_operator.manifests.events import RUN_REFUSED, build_warning
 from download_schedule.names import manual_job_name, run_request
-from tests.support.delayed_watch import empty_picture, reconcile_once
-from tests.support.fake_kubelet import end_pod, history, recorded, start_run
+from tests.support.delayed_watch import empty_cache, reconcile_once
+from tests.support.fake_kubelet import end_pod, history, start_run, wait_until_recorded
 from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 
 
-def ask(kubectl: Kubectl, token: str, name: str = "report") -> None:
+def request_run(kubectl: Kubectl, token: str, name: str = "report") -> None:
     kubectl("annotate", f"dls/{name}", f"downloads.dev/run-requested={token}", "--overwrite")
 
 
@@ -27,37 +27,43 @@ def ready(kubectl: Kubectl, operator: Operator) -> Operator:
     return operator
 
 
-def test_one_token_is_one_run_even_when_its_job_is_gone(kubectl: Kubectl, ready: Operator) -> None:
-    ask(kubectl, "first")
+def test_token_starts_one_run_even_after_its_job_was_deleted(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    request_run(kubectl, "first")
     (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
     name = job["metadata"]["name"]
     wait_for("its Pod", lambda: kubectl.list("pods"))
     end_pod(kubectl, name)
     (run,) = wait_for(
-        "its end", lambda: [r for r in history(kubectl, "report") if r["state"] == "Completed"]
+        "the end", lambda: [r for r in history(kubectl, "report") if r["state"] == "Completed"]
     )
     assert (run["trigger"], run["token"], run["job"]) == ("Manual", "first", name)
     kubectl("delete", "job", name)
     ready.kill()
     ready.start_again()
-    ask(kubectl, "second")
-    wait_for("the other run", lambda: len(history(kubectl, "report")) == 2)
+    request_run(kubectl, "second")
+    wait_for("the second run", lambda: len(history(kubectl, "report")) == 2)
     assert [run["token"] for run in history(kubectl, "report")] == ["second", "first"]
     assert len(kubectl.list("jobs")) == 1
 
 
-def test_forbid_waits_and_replace_does_not(kubectl: Kubectl, ready: Operator) -> None:
-    ask(kubectl, "first")
+def test_forbid_waits_for_the_active_run_and_replace_stops_it(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    request_run(kubectl, "first")
     (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
-    ask(kubectl, "second")
+    request_run(kubectl, "second")
     kubectl.apply(schedule("report", concurrencyPolicy="Replace"))
 
-    def second() -> list[dict[str, Any]]:
+    def only_replacement() -> dict[str, Any] | None:
         jobs = kubectl.list("jobs")
-        return jobs if [j["metadata"]["name"] for j in jobs] != [job["metadata"]["name"]] else []
+        if len(jobs) != 1 or jobs[0]["metadata"]["name"] == job["metadata"]["name"]:
+            return None
+        return jobs[0]
 
-    (other,) = wait_for("the other Job, alone", lambda: second() if len(second()) == 1 else [])
-    assert other["metadata"]["annotations"]["downloads.dev/run-token"] == "second"
+    replacement = wait_for("the other Job, alone", only_replacement)
+    assert replacement["metadata"]["annotations"]["downloads.dev/run-token"] == "second"
 
     def ends() -> list[tuple[str | None, str | None]]:
         return [(run.get("token"), run.get("reason")) for run in history(kubectl, "report")]
@@ -66,30 +72,32 @@ def test_forbid_waits_and_replace_does_not(kubectl: Kubectl, ready: Operator) ->
     wait_for("the second", lambda: [token for token, _ in ends()] == ["second", "first"])
 
 
-def test_a_run_that_ends_as_it_is_about_to_be_replaced_has_completed(
+def test_run_that_ends_just_before_it_is_replaced_has_completed(
     kubectl: Kubectl, cluster: LocalCluster, ready: Operator
 ) -> None:
-    """The news of its end may be late: here is an operator that has not heard it."""
+    """The event of its end may be late: this operator has not received it."""
     kubectl.patch("dls", "report", {"spec": {"concurrencyPolicy": "Replace"}})
     kubectl("wait", "--for=jsonpath={.status.observedGeneration}=2", "dls/report")
     start_run(kubectl, "report", "now")
-    recorded(kubectl, "report", "now", "Pending", "Running")
+    wait_until_recorded(kubectl, "report", "now", "Pending", "Running")
     ready.stop()
-    before = job_of(kubectl.get("job", "now"))
+    before = parse_job(kubectl.get("job", "now"))
     end_pod(kubectl, "now")
     kubectl("wait", "--for=condition=Complete", "job/now")
-    ask(kubectl, "first")
-    picture = empty_picture()
-    picture.put_schedule(schedule_of(kubectl.get("dls", "report")))
-    picture.put_cron_job(cron_job_of(kubectl.get("cronjob", "report")))
-    picture.put_job(before)
-    reconcile_once(kubectl, cluster, picture, "report")
+    request_run(kubectl, "first")
+    cache = empty_cache()
+    cache.put_schedule(parse_schedule(kubectl.get("dls", "report")))
+    cache.put_cron_job(parse_cron_job(kubectl.get("cronjob", "report")))
+    cache.put_job(before)
+
+    reconcile_once(kubectl, cluster, cache, "report")
+
     runs = {run["job"]: run["state"] for run in history(kubectl, "report")}
     assert runs.pop("now") == "Completed"
     assert list(runs.values()) == ["Pending"]
 
 
-def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
+def test_refusal_is_published_as_an_event_and_the_run_starts_later(
     kubectl: Kubectl, ready: Operator
 ) -> None:
     quota = {
@@ -100,60 +108,61 @@ def test_a_refusal_is_told_by_an_event_and_the_run_comes_when_it_may(
     }
     kubectl.apply(quota)
     wait_for("the quota", lambda: kubectl.get("resourcequota", "none")["status"].get("used"))
-    ask(kubectl, "first")
+    request_run(kubectl, "first")
 
     def refused() -> list[str]:
         return [e["message"] for e in kubectl.list("events") if e["reason"] == "RunRefused"]
 
     assert "exceeded quota" in wait_for("the Event", refused)[0]
-    wait_for("four refusals", lambda: ready.log.read_text().count("failed, next attempt") >= 4)
+    wait_for("four refusals", lambda: ready.log.read_text().count("failed, trying again") >= 4)
     assert len(refused()) == 1
     kubectl("delete", "resourcequota", "none")
     wait_for("the Job", lambda: kubectl.list("jobs"))
 
 
-def test_while_one_is_refused_the_ends_of_others_are_recorded(
+def test_runs_are_recorded_while_a_requested_run_is_refused(
     kubectl: Kubectl, ready: Operator
 ) -> None:
     kubectl.apply(schedule("report", concurrencyPolicy="Allow"))
     start_run(kubectl, "report", "now")
     kubectl("create", "quota", "one", "--hard=count/jobs.batch=1")
     wait_for("the quota", lambda: kubectl.get("quota", "one").get("status", {}).get("used"))
-    ask(kubectl, "first")
-    wait_for("the refusal", lambda: "exceeded quota" in ready.log.read_text())
+    request_run(kubectl, "first")
+    wait_for("the refusal", lambda: ready.has_logged("exceeded quota"))
     end_pod(kubectl, "now")
-    recorded(kubectl, "report", "now", "Completed")
+    wait_until_recorded(kubectl, "report", "now", "Completed")
     assert [run["job"] for run in history(kubectl, "report")] == ["now"]
 
 
-def test_while_somebody_elses_job_has_the_name_the_ends_of_others_are_recorded(
+def test_runs_are_recorded_while_another_job_has_the_name_of_the_requested_run(
     kubectl: Kubectl, ready: Operator
 ) -> None:
     kubectl.apply(schedule("report", concurrencyPolicy="Allow"))
     start_run(kubectl, "report", "now")
     request = run_request(kubectl.get("dls", "report")["metadata"]["uid"], "first")
     kubectl("create", "job", manual_job_name("report", request), "--image=example.com/x")
-    ask(kubectl, "first")
-    wait_for("the refusal", lambda: "already exists" in ready.log.read_text())
+    request_run(kubectl, "first")
+    wait_for("the refusal", lambda: ready.has_logged("already exists"))
     end_pod(kubectl, "now")
-    recorded(kubectl, "report", "now", "Completed")
+    wait_until_recorded(kubectl, "report", "now", "Completed")
     assert [run["job"] for run in history(kubectl, "report")] == ["now"]
 
 
 @pytest.mark.usefixtures("operator")
-def test_the_event_of_a_long_name_that_is_cut_at_a_dot_is_admitted(kubectl: Kubectl) -> None:
+def test_event_is_accepted_for_a_name_that_is_cut_at_a_dot(kubectl: Kubectl) -> None:
     name = "n" * 51 + ".n"
     kubectl("create", "quota", "none", "--hard=count/jobs.batch=0")
     wait_for("the quota", lambda: kubectl.get("quota", "none").get("status", {}).get("used"))
     kubectl.apply(schedule(name))
     kubectl("wait", "--for=condition=Ready", f"dls/{name}")
-    ask(kubectl, "first", name)
+    request_run(kubectl, "first", name)
     wait_for("the Event", lambda: "RunRefused" in [e["reason"] for e in kubectl.list("events")])
 
 
 @pytest.mark.parametrize("note", ["x" * 2000, "\N{SNOWMAN}" * 1000])
-def test_an_event_with_whatever_a_webhook_said_is_admitted(kubectl: Kubectl, note: str) -> None:
+def test_event_is_accepted_whatever_a_webhook_said(kubectl: Kubectl, note: str) -> None:
     kubectl.apply(schedule("report"))
-    event = warning(schedule_of(kubectl.get("dls", "report")), RUN_REFUSED, note, datetime.now(UTC))
+    observed = parse_schedule(kubectl.get("dls", "report"))
+    event = build_warning(observed, RUN_REFUSED, note, datetime.now(UTC))
     kubectl.apply(event)
     assert kubectl.get("event", event["metadata"]["name"])["message"].strip(note[0]) == ""

@@ -1,14 +1,14 @@
-"""Every sample is applied as it is, and becomes Ready."""
+"""Every sample is applied unchanged, and becomes Ready."""
 
 from pathlib import Path
 
-from tests.integration.conftest import StartOperator
 from tests.support.kubectl import Kubectl
+from tests.support.operator_process import StartOperator
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
 
 
-def test_there_are_samples() -> None:
+def test_samples_exist() -> None:
     assert len(SAMPLES) >= 5
 
 
@@ -19,6 +19,6 @@ def test_every_sample_becomes_ready(kubectl: Kubectl, start_operator: StartOpera
     kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
     names = {item["metadata"]["name"] for item in kubectl.list("dls")}
     assert names == {sample.stem for sample in SAMPLES}
-    rendered = kubectl.get("dls", "spread-over-the-hour")["status"]["schedule"]
-    assert rendered == kubectl.get("cronjob", "spread-over-the-hour")["spec"]["schedule"]
-    assert "H" not in rendered
+    expression = kubectl.get("dls", "spread-over-the-hour")["status"]["schedule"]
+    assert expression == kubectl.get("cronjob", "spread-over-the-hour")["spec"]["schedule"]
+    assert "H" not in expression

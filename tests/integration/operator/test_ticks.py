@@ -15,8 +15,8 @@ from tools.cluster import LocalCluster
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-PROVEN = {"utc": ("* * * * *", "Etc/UTC"), "nepal": ("*/2 * * * *", "Asia/Kathmandu")}
-"""A quarter of an hour off, so that even minutes there are odd ones here."""
+PREDICTED = {"utc": ("* * * * *", "Etc/UTC"), "nepal": ("*/2 * * * *", "Asia/Kathmandu")}
+"""Nepal is a quarter of an hour off, so that its even minutes are odd minutes in UTC."""
 
 
 def now() -> datetime:
@@ -24,7 +24,7 @@ def now() -> datetime:
 
 
 def ticks_of_jobs(kubectl: Kubectl, name: str) -> list[datetime]:
-    """The ticks for which the controller made Jobs of a schedule."""
+    """Return the ticks for which the CronJob controller created Jobs of a schedule."""
     annotation = "batch.kubernetes.io/cronjob-scheduled-timestamp"
     return sorted(
         datetime.fromisoformat(job["metadata"]["annotations"][annotation]).astimezone(UTC)
@@ -38,14 +38,14 @@ def events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
     return kubectl.list("events", selector)
 
 
-def test_three_minutes_of_ticks(kubectl: Kubectl) -> None:
-    """Predicted is what happens; an edit and an un-suspend bring no run of the past."""
+def test_three_minutes_of_ticks_are_as_predicted(kubectl: Kubectl) -> None:
+    """An edit and the end of a suspension start no run for an earlier tick."""
     started = now()
     past = (started - timedelta(minutes=2)).minute
     kubectl.apply(
         *(
             schedule(name, schedule=text, timeZone=zone, concurrencyPolicy="Allow")
-            for name, (text, zone) in PROVEN.items()
+            for name, (text, zone) in PREDICTED.items()
         ),
         schedule("forbid", schedule="* * * * *", startingDeadlineSeconds=10),
         schedule("edited"),
@@ -56,27 +56,27 @@ def test_three_minutes_of_ticks(kubectl: Kubectl) -> None:
     wait_for("two ticks", lambda: len(ticks_of_jobs(kubectl, "utc")) >= 2, timeout=150)
     assert ticks_of_jobs(kubectl, "sleeper") == []
     kubectl.patch("dls", "sleeper", {"spec": {"suspend": False}})
-    woken = now()
+    resumed = now()
     wait_for("a third tick", lambda: len(ticks_of_jobs(kubectl, "utc")) >= 3, timeout=90)
     wait_for("the sleeper's first", lambda: ticks_of_jobs(kubectl, "sleeper"), timeout=20)
-    for name, (text, zone) in PROVEN.items():
-        seen = ticks_of_jobs(kubectl, name)
-        assert seen == cron.parse(text, zone).ticks_between(started, seen[-1], 100), name
+    for name, (text, zone) in PREDICTED.items():
+        ticks = ticks_of_jobs(kubectl, name)
+        assert ticks == cron.parse(text, zone).ticks_between(started, ticks[-1], 100), name
     assert ticks_of_jobs(kubectl, "edited") == []
-    assert ticks_of_jobs(kubectl, "sleeper")[0] > woken
+    assert ticks_of_jobs(kubectl, "sleeper")[0] > resumed
     # The first run of `forbid` never ends: no node runs it.
     assert len(ticks_of_jobs(kubectl, "forbid")) == 1
-    missed = wait_for("a missed tick", lambda: counted_as_missed(kubectl, "forbid"), timeout=60)
+    missed = wait_for("a missed tick", lambda: missed_ticks(kubectl, "forbid"), timeout=60)
     assert missed >= 1
-    assert "was still going" in events(kubectl, "forbid")[0]["message"]
+    assert "was still active" in events(kubectl, "forbid")[0]["message"]
 
 
-def counted_as_missed(kubectl: Kubectl, name: str) -> int:
+def missed_ticks(kubectl: Kubectl, name: str) -> int:
     counts: dict[str, int] = kubectl.get("dls", name)["status"].get("counts", {})
     return counts.get("missed", 0)
 
 
-def test_a_tick_while_kubernetes_sleeps_is_counted_as_missed(
+def test_tick_while_the_controllers_are_frozen_is_missed(
     kubectl: Kubectl, cluster: LocalCluster, operator: Operator
 ) -> None:
     kubectl.apply(schedule("report", schedule="* * * * *", startingDeadlineSeconds=10))
@@ -84,7 +84,7 @@ def test_a_tick_while_kubernetes_sleeps_is_counted_as_missed(
     time.sleep(max(0, 5 - now().second))  # not in the middle of a tick
     cluster.signal("kube-controller-manager", signal.SIGSTOP)
     try:
-        wait_for("a missed tick", lambda: counted_as_missed(kubectl, "report"), timeout=120)
+        wait_for("a missed tick", lambda: missed_ticks(kubectl, "report"), timeout=120)
     finally:
         cluster.signal("kube-controller-manager", signal.SIGCONT)
     assert "within startingDeadlineSeconds" in events(kubectl, "report")[0]["message"]

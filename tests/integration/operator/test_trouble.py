@@ -1,11 +1,13 @@
-"""The API server is away, frozen or silent: what the operator does, and what it says of itself."""
+"""What the operator does while the API server is away, frozen or silent, and what it reports."""
 
 import asyncio
 import random
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import kopf
@@ -15,26 +17,24 @@ from aiohttp import ClientResponse, web
 from download_kube import reflector
 from download_kube.client import KubeClient
 from download_kube.reflector import Reflector
-from download_operator.cache.objects import Schedule, schedule_of
+from download_operator.cache.objects import Schedule, parse_schedule
 from download_schedule.model import API_VERSION, PLURAL
-from tests.chaos.faulty_proxy import Trouble
-from tests.integration.conftest import StartOperator
-from tests.support.fake_kubelet import end_pod, recorded, start_run
+from tests.chaos.faulty_proxy import FaultyProxy
+from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.kubeconfig import login_by
 from tests.support.kubectl import Kubectl, wait_for
-from tests.support.operator_process import Operator
+from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
-def metrics(operator: Operator) -> dict[tuple[str, str], float]:
-    """All samples by name and labels."""
-    found = SAMPLE.findall(operator.ask("/metrics").text)
+def read_metrics(operator: Operator) -> dict[tuple[str, str], float]:
+    """Return all samples by name and labels."""
     return {
         (name.removeprefix("download_operator_"), labels): float(number)
-        for name, labels, number in found
+        for name, labels, number in SAMPLE.findall(operator.get("/metrics").text)
     }
 
 
@@ -44,166 +44,174 @@ def thaw(cluster: LocalCluster) -> Iterator[None]:
     cluster.signal("kube-apiserver", signal.SIGCONT)
 
 
-def is_up(operator: Operator) -> bool:
+def is_healthy(operator: Operator) -> bool:
     try:
-        return operator.ask("/healthz").status_code == 200
+        return operator.get("/healthz").status_code == 200
     except httpx.TransportError:
         return False
 
 
-def unanswered(operator: Operator) -> float:
-    return sum(n for (name, of), n in metrics(operator).items() if 'code="0"' in of)
+def count_unanswered(operator: Operator) -> float:
+    samples = read_metrics(operator).items()
+    return sum(number for (_, labels), number in samples if 'code="0"' in labels)
 
 
 @pytest.mark.usefixtures("thaw")
-def test_it_starts_while_the_api_server_is_frozen_and_works_when_it_is_back(
+def test_operator_starts_while_the_api_server_is_frozen_and_works_when_it_is_back(
     kubectl: Kubectl, cluster: LocalCluster, start_operator: StartOperator
 ) -> None:
     kubectl.apply(schedule("report"))
     cluster.signal("kube-apiserver", signal.SIGSTOP)
+
     operator = start_operator(wait=False)
-    wait_for("its port", lambda: is_up(operator))
-    wait_for("two requests given up", lambda: unanswered(operator) >= 2)
-    assert operator.ask("/healthz").status_code == 200
-    assert metrics(operator)["leader", ""] == 0
+    wait_for("its health port", lambda: is_healthy(operator))
+    wait_for("two timeouts", lambda: count_unanswered(operator) >= 2)
+    assert is_healthy(operator)
+    assert read_metrics(operator)["leader", ""] == 0
     assert operator.process.poll() is None
+
     cluster.signal("kube-apiserver", signal.SIGCONT)
     kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=60s")
-    assert metrics(operator)["leader", ""] == 1
+    assert read_metrics(operator)["leader", ""] == 1
 
 
 @pytest.mark.usefixtures("thaw")
-def test_a_leader_ends_once_when_the_api_server_freezes_and_its_runs_are_recorded(
+def test_leader_ends_once_when_the_api_server_freezes_and_its_runs_are_recorded(
     kubectl: Kubectl, cluster: LocalCluster, operator: Operator
 ) -> None:
     kubectl.apply(schedule("report"))
     kubectl("wait", "--for=condition=Ready", "dls/report")
     start_run(kubectl, "report", "now")
-    recorded(kubectl, "report", "now", "Pending")
+    wait_until_recorded(kubectl, "report", "now", "Pending")
+
     cluster.signal("kube-apiserver", signal.SIGSTOP)
-    assert operator.process.wait(timeout=30) == 1  # it cannot know that nobody has its Lease
+    # It cannot know that no other replica has its Lease.
+    assert operator.process.wait(timeout=30) == 1
+
     operator.start_without_waiting()
-    wait_for("its port", lambda: is_up(operator))
-    wait_for("two requests given up", lambda: unanswered(operator) >= 2)
+    wait_for("its health port", lambda: is_healthy(operator))
+    wait_for("two timeouts", lambda: count_unanswered(operator) >= 2)
     assert operator.process.poll() is None
+
     cluster.signal("kube-apiserver", signal.SIGCONT)
     end_pod(kubectl, "now")
-    recorded(kubectl, "report", "now", "Completed")
-    assert "Traceback" not in operator.log.read_text()
+    wait_until_recorded(kubectl, "report", "now", "Completed")
+    assert not operator.has_logged("Traceback")
 
 
-def test_the_numbers_explain_what_became_of_the_schedules(
-    kubectl: Kubectl, operator: Operator
-) -> None:
+def test_metrics_explain_what_became_of_the_schedules(kubectl: Kubectl, operator: Operator) -> None:
     kubectl.apply(schedule("good"), schedule("never", schedule="0 0 31 2 *"))
     kubectl("wait", "--for=condition=Ready", "dls/good")
     kubectl("wait", "--for=condition=Ready=false", "dls/never")
-    found = metrics(operator)
-    assert found["schedules", 'condition="Ready",status="True",reason="Scheduled"'] == 1
-    assert found["schedules", 'condition="Ready",status="False",reason="InvalidSpec"'] == 1
-    assert found["reconciles_total", 'result="success"'] >= 2
-    assert found["reconciles_total", 'result="error"'] == 0
-    assert found["api_requests_total", 'method="POST",code="201"'] == 1
-    assert found["api_requests_total", 'method="PUT",code="200"'] >= 2
-    assert operator.ask("/metrics").headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+    metrics = read_metrics(operator)
+
+    assert metrics["schedules", 'condition="Ready",reason="Scheduled",status="True"'] == 1
+    assert metrics["schedules", 'condition="Ready",reason="InvalidSpec",status="False"'] == 1
+    assert metrics["reconciles_total", 'result="success"'] >= 2
+    assert metrics["reconciles_total", 'result="error"'] == 0
+    assert metrics["api_requests_total", 'code="201",method="POST"'] == 1
+    assert metrics["api_requests_total", 'code="200",method="PUT"'] >= 2
+    content_type = operator.get("/metrics").headers["Content-Type"]
+    assert content_type.startswith("text/plain; version=0.0.4")
 
 
 def path_of(kubectl: Kubectl) -> str:
     return f"/apis/{API_VERSION}/namespaces/{kubectl.namespace}/{PLURAL}"
 
 
-def test_a_watch_that_is_silent_is_begun_anew_and_misses_nothing(
+@asynccontextmanager
+async def synced(account: kopf.ConnectionInfo, *arguments: Any) -> AsyncIterator[Reflector[Any]]:
+    """Run a reflector, and wait until its first list is complete."""
+    client = KubeClient(lambda: account, "test", timeout_seconds=30)
+    mirror: Reflector[Any] = Reflector(client, *arguments)
+    running = asyncio.create_task(mirror.run())
+    try:
+        async with asyncio.timeout(30):
+            await mirror.synced.wait()
+        yield mirror
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await client.close()
+
+
+def ignore(_: Schedule) -> None:
+    """Take an object and do nothing."""
+
+
+def test_silent_watch_is_started_again_and_misses_nothing(
     kubectl: Kubectl, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection whose other end is gone says no more than one that has nothing to say."""
-    monkeypatch.setattr(reflector, "SILENCE_SECONDS", 1.0)
-    seen: set[str] = set()
+    """A connection whose other end is gone looks like one on which nothing happens."""
+    monkeypatch.setattr(reflector, "IDLE_TIMEOUT_SECONDS", 1.0)
+    names: set[str] = set()
 
-    def put(view: Schedule) -> None:
-        seen.add(view.name)
+    def put(observed: Schedule) -> None:
+        names.add(observed.name)
 
-    async def scene() -> None:
-        client = KubeClient(login_by(cluster.kubeconfig), "test", timeout_seconds=30)
-        mirror = Reflector(client, path_of(kubectl), "", schedule_of, put, put, tuple)
-        running = asyncio.create_task(mirror.run())
-        try:
-            async with asyncio.timeout(30):
-                await mirror.synced.wait()
-                for name in ("one", "two"):
-                    failures = mirror.failures
-                    while mirror.failures == failures:
-                        await asyncio.sleep(0.05)
-                    await asyncio.to_thread(kubectl.apply, schedule(name))
-                    while name not in seen:
-                        await asyncio.sleep(0.05)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await client.close()
+    async def run() -> None:
+        account = login_by(cluster.kubeconfig)()
+        arguments = (path_of(kubectl), "", parse_schedule, put, ignore, tuple)
+        async with synced(account, *arguments) as mirror, asyncio.timeout(30):
+            for name in ("one", "two"):
+                failures = mirror.failures
+                while mirror.failures == failures:
+                    await asyncio.sleep(0.05)
+                await asyncio.to_thread(kubectl.apply, schedule(name))
+                while name not in names:
+                    await asyncio.sleep(0.05)
 
-    asyncio.run(scene())
+    asyncio.run(run())
 
 
-def test_what_was_gone_before_a_watch_told_of_it_is_not_known_for_ever(
+def test_object_that_was_deleted_before_any_event_of_it_leaves_the_cache(
     kubectl: Kubectl, cluster: LocalCluster
 ) -> None:
-    """Our own writes are known at once, and what is deleted before a list is in no event."""
+    """Our own writes are cached at once. What is deleted before a list is in no event."""
     kubectl.apply(schedule("written"), schedule("kept"))
-    written, kept = (schedule_of(kubectl.get("dls", name)) for name in ("written", "kept"))
+    written, kept = (parse_schedule(kubectl.get("dls", name)) for name in ("written", "kept"))
     kubectl("delete", "dls", "written")
-    made_later = replace(written, uid="later", resource_version=2**62)
+    newer = replace(written, uid="later", resource_version=2**62)
+    cached = (written, kept, newer)
     removed: list[Schedule] = []
 
-    async def scene() -> None:
-        client = KubeClient(login_by(cluster.kubeconfig), "test", timeout_seconds=30)
-        known = (written, kept, made_later)
-        mirror: Reflector[Schedule] = Reflector(
-            client, path_of(kubectl), "", schedule_of, print, removed.append, lambda: known
-        )
-        running = asyncio.create_task(mirror.run())
-        try:
-            async with asyncio.timeout(30):
-                await mirror.synced.wait()
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await client.close()
+    async def run() -> None:
+        account = login_by(cluster.kubeconfig)()
+        arguments = (path_of(kubectl), "", parse_schedule, ignore, removed.append, lambda: cached)
+        async with synced(account, *arguments):
+            pass
 
-    asyncio.run(scene())
+    asyncio.run(run())
+
     assert removed == [written]
 
 
-class EndsWatches(Trouble):
-    """Spoils nothing but watches, which it ends at once."""
+class EndingWatches(FaultyProxy):
+    """Spoils nothing, but ends every watch at once."""
 
     def _strikes(self, _kind: str) -> bool:
         return False
 
-    async def _watch(self, _request: web.Request, _answer: ClientResponse) -> web.StreamResponse:
-        self.made["end"] += 1
+    async def _forward_watch(
+        self, _request: web.Request, _response: ClientResponse
+    ) -> web.StreamResponse:
+        self.faults["ended"] += 1
         return web.Response(content_type="application/json")
 
 
-def test_a_watch_that_always_ends_at_once_is_begun_ever_more_slowly(
+def test_watch_that_always_ends_at_once_is_started_ever_more_slowly(
     kubectl: Kubectl, cluster: LocalCluster
 ) -> None:
-    async def scene() -> int:
-        way = EndsWatches(login_by(cluster.kubeconfig)(), random.Random(1))
-        around = kopf.ConnectionInfo(server=f"http://127.0.0.1:{await way.start()}")
-        client = KubeClient(lambda: around, "test", timeout_seconds=30)
-        mirror: Reflector[Schedule] = Reflector(
-            client, path_of(kubectl), "", schedule_of, print, print, tuple
-        )
-        running = asyncio.create_task(mirror.run())
+    async def run() -> int:
+        proxy = EndingWatches(login_by(cluster.kubeconfig)(), random.Random(1))
+        account = kopf.ConnectionInfo(server=f"http://127.0.0.1:{await proxy.start()}")
+        arguments = (path_of(kubectl), "", parse_schedule, ignore, ignore, tuple)
         try:
-            async with asyncio.timeout(30):
-                await mirror.synced.wait()
-            await asyncio.sleep(5)
+            async with synced(account, *arguments):
+                await asyncio.sleep(5)
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await client.close()
-            await way.stop()
-        return way.made["end"]
+            await proxy.stop()
+        return proxy.faults["ended"]
 
-    assert 2 <= asyncio.run(scene()) <= 20
+    assert 2 <= asyncio.run(run()) <= 20

@@ -13,7 +13,7 @@ import yaml
 
 from download_api.server.metrics import metrics
 from download_api.server.request_metrics import Traffic
-from tests.integration.conftest import StartOperator
+from tests.support.operator_process import StartOperator
 from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster, binaries, go, host
 from tools.generate.manifests import CHART, REPOSITORY
@@ -108,7 +108,7 @@ def test_alerts_use_metrics_that_exist(start_operator: StartOperator, kubectl: K
     operator = start_operator(namespaces=kubectl.namespace)
     cluster: Any = SimpleNamespace(answers={})
     streams: Any = ()
-    exposed = operator.ask("/metrics").text + metrics(Traffic(), cluster, streams)
+    exposed = operator.get("/metrics").text + metrics(Traffic(), cluster, streams)
     for rule in rules():
         for name in re.findall(r"download_\w+", rule["expr"]):
             assert f"# TYPE {name.removesuffix('_count')} " in exposed

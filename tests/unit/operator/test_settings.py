@@ -1,100 +1,128 @@
-"""What whoever installs the operator decides, and what is told of a bad value."""
+"""The environment variables that configure the operator, and what is said about a bad value."""
+
+from collections.abc import Callable
 
 import pytest
 
-from download_operator.settings import Settings, help_text
+from download_operator.settings import Settings, help_text, read_settings
 
 P = "DOWNLOAD_OPERATOR_"
 
+Read = Callable[..., Settings]
 
-def test_defaults() -> None:
-    settings = Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", "PATH": "/bin"})
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Read the settings with these variables set, and the one that is required."""
+
+    def read_with(**variables: str) -> Settings:
+        for name, value in {"WORKER_IMAGE": "w:1", **variables}.items():
+            monkeypatch.setenv(P + name, value)
+        return read_settings()
+
+    return read_with
+
+
+def test_only_the_image_is_required(read: Read) -> None:
+    settings = read()
+
     assert settings == Settings(worker_image="w:1")
     assert settings.workers == 32
 
 
-def test_lists_and_numbers() -> None:
-    settings = Settings.from_environment(
-        {
-            f"{P}WORKER_IMAGE": "w:1",
-            f"{P}NAMESPACES": "a, b,",
-            f"{P}ALLOW_CIDRS": "10.0.0.0/8,fd00::/8",
-            f"{P}WORKERS": "256",
-        }
-    )
+def test_missing_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="WORKER_IMAGE is missing: write the name of"):
+        read_settings()
+
+
+def test_lists_and_numbers_are_read(read: Read) -> None:
+    settings = read(NAMESPACES="a, b,", ALLOW_CIDRS="10.0.0.0/8,fd00::/8", WORKERS="256")
+
     assert settings.namespaces == ("a", "b")
     assert settings.allow_cidrs == ("10.0.0.0/8", "fd00::/8")
     assert settings.workers == 256
 
 
-def test_an_empty_list_is_the_default() -> None:
-    given = {f"{P}WORKER_IMAGE": "w:1", f"{P}NAMESPACES": "", f"{P}ALLOW_CIDRS": ""}
-    assert Settings.from_environment(given).namespaces == ()
+def test_json_is_read(read: Read) -> None:
+    settings = read(
+        DEFAULT_DESTINATION='{"volume": {"claimName": "d"}}',
+        POD_SCHEDULING='{"priorityClassName": "low"}',
+    )
+
+    assert settings.default_destination.volume
+    assert settings.default_destination.volume.claim_name == "d"
+    assert settings.pod_scheduling.members() == {"priorityClassName": "low"}
+
+
+@pytest.mark.parametrize(
+    "name", ["NAMESPACES", "ALLOW_CIDRS", "DEFAULT_DESTINATION", "POD_SCHEDULING", "PROXY"]
+)
+def test_empty_value_is_the_default(read: Read, name: str) -> None:
+    assert read(**{name: ""}) == Settings(worker_image="w:1")
 
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("WORKER_IMAGE", "", "name the image"),
+        ("WORKER_IMAGE", "", "is empty: write the name of the worker's image"),
         ("WORKER_IMAGE_PULL_POLICY", "Sometimes", "write Always, IfNotPresent or Never"),
-        ("WORKERS", "0", "from 1 to 256"),
+        ("WORKERS", "0", "'0': write a whole number from 1 to 256"),
         ("WORKERS", "257", "from 1 to 256"),
-        ("WORKERS", "many", "write a whole number"),
+        ("WORKERS", "many", "'many': write a whole number"),
+        ("WORKERS", "", "'': write a whole number"),
         ("HEALTH_PORT", "65536", "from 0 to 65535"),
-        ("ALLOW_CIDRS", "10.0.0.1/8", "write for example"),
+        ("LOG_FORMAT", "xml", "'xml': write text or json"),
+        ("ALLOW_CIDRS", "10.0.0.1/8", r"has '10.0.0.1/8' \(.*host bits.*\): write for example"),
         ("NAMESPACE", "x", "is not a setting"),
-        ("NAMESPACES", "team-*", "no namespace is called"),
-        ("NAMESPACES", "a b", "no namespace is called"),
-        ("NAMESPACES", ",", "name some or leave it empty"),
-        ("LEASE_NAMESPACE", "", "no namespace is called"),
-        ("IDENTITY", "", "name this replica or leave it out"),
+        ("NAMESPACES", "team-*", "'team-\\*', which is not the name of a namespace"),
+        ("NAMESPACES", "a b", "not the name of a namespace"),
+        ("NAMESPACES", ",", "a list without an entry: write .* nothing for all namespaces"),
+        ("LEASE_NAMESPACE", "", "not the name of a namespace"),
+        ("IDENTITY", "", "write a name for this replica, or remove the variable"),
         ("DEFAULT_DESTINATION", '{"volume": {"claimName": "d"}, "discard": {}}', "one member"),
         ("DEFAULT_DESTINATION", '{"volume": {}}', "volume.claimName: Field required"),
-        ("POD_SCHEDULING", "{", "EOF.*write nodeSelector, tolerations and priorityClassName"),
+        ("DEFAULT_DESTINATION", "[]", "Input should be a valid dictionary"),
+        ("POD_SCHEDULING", "{", "is not JSON .*EOF.*: write nodeSelector, tolerations and"),
         ("POD_SCHEDULING", '{"hostNetwork": true}', "hostNetwork: Extra inputs"),
         ("POD_SCHEDULING", '{"nodeSelector": {"a": 1}}', "nodeSelector.a: Input should be"),
-        (
-            "POD_SCHEDULING",
-            '{"nodeSelector": {"a": "b c"}}',
-            "nodeSelector.a: no label has this value",
-        ),
-        (
-            "POD_SCHEDULING",
-            '{"nodeSelector": {"a b": ""}}',
-            "nodeSelector.a b.*: no label has this name",
-        ),
-        ("POD_SCHEDULING", '{"priorityClassName": "A"}', "priorityClassName: no priority class"),
-        ("POD_SCHEDULING", '{"tolerations": [{}]}', "tolerations.0: without a key.* is Exists"),
+        ("POD_SCHEDULING", '{"nodeSelector": {"a": "b c"}}', "nodeSelector.a: not a label value"),
+        ("POD_SCHEDULING", '{"nodeSelector": {"a b": ""}}', "nodeSelector.a b.*: not a label name"),
+        ("POD_SCHEDULING", '{"priorityClassName": "A"}', "priorityClassName: not the name of a"),
+        ("POD_SCHEDULING", '{"tolerations": [{}]}', "tolerations.0: .* needs the operator Exists"),
         (
             "POD_SCHEDULING",
             '{"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}',
-            "tolerations.0: with the operator Exists there is no value",
+            "tolerations.0: a toleration with the operator Exists must not have a value",
         ),
         (
             "POD_SCHEDULING",
             '{"tolerations": [{"key": "a", "tolerationSeconds": 5}]}',
-            "tolerations.0: tolerationSeconds goes with the effect NoExecute",
+            "tolerations.0: tolerationSeconds is only allowed with the effect NoExecute",
         ),
         ("PROXY", "http://proxy:0", "write http://host:port"),
         ("PROXY", "http://proxy:65536", "write http://host:port"),
         ("PROXY", "https://proxy:443", "write http://host:port"),
     ],
 )
-def test_bad_values_say_what_to_write(name: str, value: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", f"{P}{name}": value})
+def test_refusal_of_a_bad_value_says_what_to_write(
+    read: Read, name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{P}{name}.*{sentence}"):
+        read(**{name: value})
 
 
-def test_the_password_of_a_proxy_is_refused_and_not_repeated() -> None:
-    proxy = "http://somebody:secret@proxy:3128"
-    with pytest.raises(ValueError, match="no user name or password") as refusal:
-        Settings.from_environment({f"{P}WORKER_IMAGE": "w:1", f"{P}PROXY": proxy})
+def test_password_of_a_proxy_is_refused_and_not_repeated(read: Read) -> None:
+    with pytest.raises(ValueError, match="a user name or password") as refusal:
+        read(PROXY="http://somebody:secret@proxy:3128")
+
     assert "secret" not in str(refusal.value)
 
 
-def test_help_names_every_setting() -> None:
-    text = help_text()
-    for name in ("WORKER_IMAGE", "NAMESPACES", "ALLOW_CIDRS", "WORKERS", "HEALTH_PORT"):
-        assert f"{P}{name}" in text
-    assert "[32]" in text
-    assert "(required) []" in text
+def test_help_names_every_setting_with_its_default() -> None:
+    lines = help_text().splitlines()
+
+    assert [line.split()[0] for line in lines] == [
+        P + name.upper() for name in Settings.model_fields
+    ]
+    assert any("1 to 256 [32]" in line for line in lines)
+    assert "(required) []" in lines[0]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from download_api.settings import Settings as ApiSettings
-from download_operator.settings import Settings as OperatorSettings
+from download_operator.settings import read_settings as read_operator_settings
 from tools import images
 from tools.cluster import binaries
 from tools.generate.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
@@ -241,7 +241,7 @@ def test_notes_show_commands_for_these_values() -> None:
     assert "http://localhost:8080/schedules" in notes
 
 
-def test_values_of_the_operator_become_its_settings() -> None:
+def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [
         "operator.defaultDestination.volume.claimName=downloads",
         "operator.pdfImage=example.com/worker-pdf:1",
@@ -255,8 +255,9 @@ def test_values_of_the_operator_become_its_settings() -> None:
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    environment = {variable["name"]: variable["value"] for variable in container["env"]}
-    settings = OperatorSettings.from_environment(environment)
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    settings = read_operator_settings()
     assert settings.default_destination.volume
     assert settings.default_destination.volume.claim_name == "downloads"
     assert settings.pdf_image == "example.com/worker-pdf:1"

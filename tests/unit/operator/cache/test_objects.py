@@ -1,40 +1,18 @@
-"""What anybody may have written into a Job or a Pod, and what the status makes of it."""
+"""What is read from a manifest, whatever anybody wrote into it."""
 
-import json
-import re
-from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from download_operator.cache.objects import job_of, pod_of
-from download_operator.planning.history_entry import result_is_missing, run_of
-from download_schedule.attempt.result import Result
-from download_schedule.model import Run
-from tests.unit.operator.objects import job_manifest, pod_manifest
+from download_operator.cache.objects import Explanation, parse_cron_job, parse_job, parse_pod
+from tests.support.cluster_objects import (
+    cron_job_manifest,
+    job_manifest,
+    pod_manifest,
+    schedule_object,
+)
 
 TICK = "batch.kubernetes.io/cronjob-scheduled-timestamp"
-RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-
-members = st.sampled_from([*(field.name for field in fields(Result)), "state", "id", "attempts"])
-values = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=1500)
-    | st.sampled_from(["f" * 64, "F" * 64, "\ud800", "\x1b[31m", 200, 2**63 - 1, 2**63])
-    | st.lists(st.none(), max_size=1)
-    | st.dictionaries(st.text(max_size=3), st.none(), max_size=1)
-)
-documents = (
-    st.text(max_size=5000)
-    | st.binary(max_size=100).map(lambda raw: raw.decode("latin-1"))
-    | st.dictionaries(members, values, max_size=8).map(json.dumps)
-)
-reasons = st.text(max_size=2000)
 
 
 @pytest.mark.parametrize(
@@ -52,66 +30,92 @@ reasons = st.text(max_size=2000)
         ("", None),
     ],
 )
-def test_a_tick_is_told_in_one_form(text: str, time: str | None) -> None:
+def test_tick_is_read_into_one_form(text: str, time: str | None) -> None:
     manifest = job_manifest()
     manifest["metadata"]["annotations"] = {TICK: text}
-    assert job_of(manifest).scheduled_time == time
 
-
-@given(
-    documents,
-    st.sampled_from([0, 1, 10, 20, 137]),
-    reasons,
-    reasons,
-    st.sampled_from([None, "Complete", "Failed"]),
-    st.datetimes().map(str) | st.text(max_size=30),
-)
-def test_whatever_they_say_the_entry_is_one_that_a_status_may_have(
-    document: str, code: int, reason: str, message: str, ended: str | None, tick: str
-) -> None:
-    job = job_manifest(ended=ended)
-    job["metadata"]["annotations"] = {TICK: tick, "downloads.dev/run-token": reason}
-    for condition in job["status"].get("conditions", ()):
-        condition |= {"reason": reason, "message": message}
-    pod = pod_manifest(exit_code=code, message=document)
-    state: dict[str, Any] = pod["status"]["containerStatuses"][0]["state"]
-    state["terminated"]["reason"] = reason
-    entry = run_of(job_of(job), [pod_of(pod), pod_of(pod_manifest(number=2, started=False))])
-    Run.model_validate_json(json.dumps(entry), strict=True)
-    assert all(RFC_3339.fullmatch(entry[name]) for name in entry if name.endswith("Time"))
-
-
-def test_a_job_by_hand_may_have_a_longer_name_than_the_status() -> None:
-    manifest = job_manifest()
-    manifest["metadata"]["name"] = "j" * 100
-    assert run_of(job_of(manifest), [])["job"] == "j" * 63
-
-
-FATE = {
-    "phase": "Failed",
-    "reason": "Evicted",
-    "message": "The node was low on resource: memory.",
-}
+    assert parse_job(manifest).scheduled_time == time
 
 
 @pytest.mark.parametrize(
-    "pod",
+    ("metadata", "expected"),
     [
-        pod_manifest(exit_code=137),
-        pod_manifest(exit_code=137, message='{"bytes": 3}'),
-        pod_manifest(started=False),
+        ({}, True),
+        ({"ownerReferences": []}, True),
+        ({"ownerReferences": [], "labels": {}}, False),
+        ({"labels": {}}, True),
+        (
+            {"ownerReferences": [{"kind": "X", "name": "x", "uid": "x", "controller": True}]},
+            False,
+        ),
     ],
-    ids=["killed", "killed after a word", "never begun"],
+    ids=["ours", "no owner", "no owner, no label", "no label", "another owner"],
 )
-def test_what_the_node_did_to_a_pod_is_told(pod: dict[str, Any]) -> None:
-    pod["status"] |= FATE
-    job = job_of(job_manifest(ended="Failed"))
-    entry = run_of(job, [pod_of(pod)])
-    assert (entry["reason"], entry["message"]) == (FATE["reason"], FATE["message"])
-    assert not result_is_missing(job, [pod_of(pod)])
+def test_cron_job_belongs_to_its_controller_or_else_to_its_label(
+    metadata: dict[str, Any], expected: bool
+) -> None:
+    manifest = cron_job_manifest()
+    manifest["metadata"] |= metadata
+
+    assert parse_cron_job(manifest).belongs_to(schedule_object()) is expected
 
 
-def test_what_the_worker_said_is_told_before_what_the_node_did() -> None:
-    pod = pod_manifest(exit_code=143, message='{"reason": "Stopped", "message": "told to stop"}')
-    pod["status"] |= FATE
-    assert run_of(job_of(job_manifest()), [pod_of(pod)])["reason"] == "Stopped"
+def test_cron_job_without_a_controller_belongs_to_nobody() -> None:
+    manifest = cron_job_manifest()
+    manifest["metadata"]["ownerReferences"] = [{"kind": "X", "name": "x", "uid": "x"}]
+
+    assert parse_cron_job(manifest).owner_name == "nobody"
+
+
+def test_pod_waits_for_the_reason_of_its_container() -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+
+    pod = parse_pod(pod_manifest(waiting=waiting))
+
+    assert pod.waiting == Explanation("ErrImagePull", "no such image")
+    assert not pod.has_started
+    assert pod.termination_message == ""
+
+
+def test_pod_without_a_container_waits_for_the_reason_of_the_scheduler() -> None:
+    manifest = pod_manifest(started=False)
+    manifest["status"]["conditions"] = [
+        {"type": "Ready", "status": "False"},
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "full"},
+    ]
+
+    assert parse_pod(manifest).waiting == Explanation("Unschedulable", "full")
+
+
+def test_pod_whose_container_has_started_waits_for_nothing() -> None:
+    manifest = pod_manifest(exit_code=137, reason="OOMKilled", message="{}")
+    manifest["status"]["conditions"] = [{"type": "PodScheduled", "status": "False"}]
+
+    pod = parse_pod(manifest)
+
+    assert (pod.waiting, pod.has_started) == (None, True)
+    assert (pod.exit_code, pod.exit_reason, pod.termination_message) == (137, "OOMKilled", "{}")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"phase": "Failed", "reason": "Evicted"}, Explanation("Evicted", "")),
+        ({"phase": "Failed"}, None),
+        ({"phase": "Running", "reason": "Evicted"}, None),
+    ],
+)
+def test_pod_failed_as_a_whole_only_if_kubernetes_says_why(
+    status: dict[str, str], expected: Explanation | None
+) -> None:
+    manifest = pod_manifest()
+    manifest["status"] |= status
+
+    assert parse_pod(manifest).pod_failure == expected
+
+
+def test_other_containers_say_nothing_about_an_attempt() -> None:
+    manifest = pod_manifest(exit_code=0)
+    manifest["status"]["containerStatuses"][0]["name"] = "sidecar"
+
+    assert parse_pod(manifest).exit_code is None

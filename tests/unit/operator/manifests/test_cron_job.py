@@ -1,122 +1,58 @@
-"""What a schedule's containers are told, and where secrets come from."""
+"""The CronJob that a schedule asks for, and the digest by which the operator recognizes it."""
 
-import json
-from dataclasses import replace
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from download_operator.manifests.cron_job import desire
+from download_operator.manifests.cron_job import (
+    build_desired_state,
+    job_retention,
+    jobs_to_keep,
+)
 from download_operator.pod_scheduling import PodScheduling
-from tests.unit.operator.objects import SETTINGS, desired, schedule_view
-
-VALUE = {"name": "Accept", "value": "text/csv"}
-SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
-
-
-def pod_spec(**spec: Any) -> dict[str, Any]:
-    pod: dict[str, Any] = desired(**spec).manifest["spec"]["jobTemplate"]["spec"]["template"][
-        "spec"
-    ]
-    return pod
-
-
-def environment(**spec: Any) -> dict[str, Any]:
-    pod = pod_spec(**spec)
-    (container,) = pod["containers"]
-    return {entry["name"]: entry for entry in container["env"]}
-
-
-def download(**spec: Any) -> Any:
-    return json.loads(environment(**spec)["DOWNLOAD_SPEC"]["value"])
-
-
-def test_the_worker_is_told_all_that_is_its_business() -> None:
-    told = download(
-        verify={"sha256": "a" * 64, "contentTypes": ["text/*"]},
-        onlyIfChanged=True,
-        keepLast=3,
-        destination={"volume": {"claimName": "data", "path": "x"}},
-        request={"method": "POST", "body": "{}", "headers": [VALUE]},
-    )
-    assert told["request"] == {
-        "method": "POST",
-        "body": "{}",
-        "headers": [VALUE],
-        "compressed": False,
-        "connectTimeoutSeconds": 10,
-        "stallTimeoutSeconds": 30,
-        "maxRedirects": 5,
-    }
-    assert told["verify"] == {
-        "sha256": "a" * 64,
-        "minBytes": 0,
-        "maxBytes": 10 * 1024**3,
-        "contentTypes": ["text/*"],
-    }
-    assert told["onlyIfChanged"] is True
-    assert told["keepLast"] == 3
-    assert told["destination"] == {"volume": {"claimName": "data", "path": "x"}}
-    assert download()["destination"] == {"discard": {}}
-
-
-def test_a_header_from_a_secret_is_a_variable_that_the_kubelet_fills() -> None:
-    variables = environment(request={"headers": [VALUE, SECRET]})
-    told = json.loads(variables["DOWNLOAD_SPEC"]["value"])
-    assert told["request"]["headers"][1] == {
-        "name": "Authorization",
-        "variable": "DOWNLOAD_HEADER_1",
-    }
-    reference = variables["DOWNLOAD_HEADER_1"]["valueFrom"]["secretKeyRef"]
-    assert reference == {"name": "token", "key": "it"}
-
-
-def test_a_dollar_sign_in_a_body_is_no_reference_to_a_variable() -> None:
-    text = environment(request={"method": "POST", "body": "$(HOME)"})["DOWNLOAD_SPEC"]["value"]
-    assert "$$(HOME)" in text
-
-
-def test_files_on_a_volume_are_of_the_workers_group() -> None:
-    kept = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
-    assert kept["fsGroup"] == kept["runAsGroup"]
-    assert "fsGroup" not in pod_spec()["securityContext"]
-
-
-def test_the_image_is_pulled_with_what_the_registry_asks_for() -> None:
-    settings = replace(SETTINGS, worker_image_pull_secrets=("registry", "mirror"))
-    template = desire(schedule_view(), settings).manifest["spec"]["jobTemplate"]["spec"]["template"]
-    assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
-    assert "imagePullSecrets" not in pod_spec()
-
-
-def test_downloads_run_where_whoever_runs_the_operator_says() -> None:
-    scheduling = {
-        "nodeSelector": {"example.com/egress": "true"},
-        "tolerations": [{"key": "egress", "operator": "Exists"}],
-        "priorityClassName": "low",
-    }
-    settings = replace(SETTINGS, pod_scheduling=PodScheduling.model_validate(scheduling))
-    made = desire(schedule_view(), settings)
-    template = made.manifest["spec"]["jobTemplate"]["spec"]["template"]
-    assert template["spec"] == pod_spec() | scheduling
-    assert made.spec_hash != desired().spec_hash
-
-
-def test_where_nothing_is_said_the_cron_job_stays_as_it_is() -> None:
-    empty = {"nodeSelector": {}, "tolerations": [], "priorityClassName": ""}
-    settings = replace(SETTINGS, pod_scheduling=PodScheduling.model_validate(empty))
-    assert desire(schedule_view(), settings).spec_hash == desired().spec_hash
-    assert not empty.keys() & pod_spec().keys()
+from download_schedule import cron
+from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
 
 
 @pytest.mark.parametrize(
-    "request_",
+    ("expression", "limit", "retention"),
     [
-        {"headers": [{"name": f"X-{n}", "value": "x" * 4096} for n in range(32)]},
-        {"method": "POST", "body": "\U0001f4c8" * 16_384},
+        ("* * * * *", 100, timedelta(minutes=99)),
+        ("*/20 * * * *", 19, timedelta(hours=6)),
+        ("0 * * * *", 7, timedelta(hours=6)),
+        ("0 2 * * *", 3, timedelta(hours=6)),
+        ("0 0 29 2 *", 3, timedelta(hours=6)),
     ],
-    ids=["headers", "body"],
 )
-def test_more_than_a_process_can_be_given_is_refused(request_: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="can be given to a download; shorten them"):
-        desired(request=request_)
+def test_finished_jobs_of_six_hours_are_kept_but_at_most_a_hundred(
+    expression: str, limit: int, retention: timedelta
+) -> None:
+    parsed = cron.parse(expression)
+
+    assert jobs_to_keep(parsed) == limit
+    assert job_retention(parsed) == retention
+    spec = desired_state(schedule=expression).manifest["spec"]
+    assert spec["successfulJobsHistoryLimit"] == spec["failedJobsHistoryLimit"] == limit
+
+
+def test_digest_changes_with_the_settings_that_reach_the_cron_job() -> None:
+    low = {"pod_scheduling": PodScheduling(priority_class_name="low")}
+    empty = {"pod_scheduling": PodScheduling()}
+
+    def digest(settings: dict[str, PodScheduling]) -> str:
+        return build_desired_state(
+            schedule_object(), SETTINGS.model_copy(update=settings)
+        ).spec_hash
+
+    assert digest(low) != desired_state().spec_hash
+    assert digest(empty) == desired_state().spec_hash
+
+
+def test_format_pdf_is_refused_without_its_image() -> None:
+    with pytest.raises(ValueError, match="ask the operator's administrator to set"):
+        desired_state(format="pdf")
+
+
+def test_every_fault_of_a_spec_is_named() -> None:
+    with pytest.raises(ValueError, match=r"spec\.url: .*; spec\.keepLast: "):
+        desired_state(url="ftp://example.com/x", keepLast=0)

@@ -1,156 +1,179 @@
-"""A run asked for by annotation: one for each token, whatever happens in between."""
+"""A run requested by annotation: one for each token, whatever happens in between."""
 
 from datetime import timedelta
 
 from download_operator.planning.actions import StartRun, StopRun, Wait, WriteStatus
 from download_operator.planning.plan import plan
 from download_schedule.model import MAX_RUN_REQUESTS
-from tests.unit.operator.world import KEY, World
+from tests.support.fake_cluster import FakeCluster
 
 
-def jobs(world: World) -> list[str]:
-    snapshot = world.picture.snapshot(KEY)
-    assert snapshot
-    return [run.job.name for run, _ in snapshot.runs]
+def job_names(cluster: FakeCluster) -> list[str]:
+    return [run.job.name for run, _ in cluster.snapshot().runs]
 
 
-def started(world: World) -> int:
-    return sum(isinstance(action, StartRun) for action in world.settle())
+def count_started(cluster: FakeCluster) -> int:
+    return sum(isinstance(action, StartRun) for action in cluster.settle())
 
 
-def ready(**spec: object) -> World:
-    world = World(**spec)
-    world.settle()
-    return world
+def ready_cluster(**spec: object) -> FakeCluster:
+    cluster = FakeCluster(**spec)
+    cluster.settle()
+    return cluster
 
 
-def test_a_token_starts_one_run_from_the_template() -> None:
-    world = ready()
-    world.ask_for_a_run("a")
-    action = world.decide()
+def test_token_starts_one_run_from_the_template() -> None:
+    cluster = ready_cluster()
+    cluster.request_run("a")
+
+    action = cluster.plan()
     assert isinstance(action, StartRun)
-    assert action.manifest["spec"] == world.wanted["spec"]["jobTemplate"]["spec"]
+    template = cluster.desired_manifest["spec"]["jobTemplate"]
+    assert action.manifest["spec"] == template["spec"]
     assert action.manifest["metadata"]["ownerReferences"][0]["uid"] == "cron-job-uid"
-    assert started(world) == 1
-    world.now += timedelta(minutes=1)
-    assert started(world) == 0
-    assert world.run["trigger"] == "Manual"
-    assert world.run["token"] == "a"
-    assert len(world.status["runRequests"]) == 1
+
+    assert count_started(cluster) == 1
+    cluster.now += timedelta(minutes=1)
+    assert count_started(cluster) == 0
+    assert cluster.newest_run["trigger"] == "Manual"
+    assert cluster.newest_run["token"] == "a"
+    assert len(cluster.status["runRequests"]) == 1
 
 
-def test_another_token_is_another_run() -> None:
-    world = ready(concurrencyPolicy="Allow")
+def test_different_token_starts_a_different_run() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
+
     for token in "ab":
-        world.ask_for_a_run(token)
-        assert started(world) == 1
-    assert len(set(jobs(world))) == 2
+        cluster.request_run(token)
+        assert count_started(cluster) == 1
+
+    assert len(set(job_names(cluster))) == 2
 
 
-def test_a_token_of_long_ago_starts_nothing() -> None:
-    world = ready(concurrencyPolicy="Allow")
+def test_token_that_had_its_run_starts_no_other() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
     for token in "ab":
-        world.ask_for_a_run(token)
-        world.settle()
-    world.ask_for_a_run("a")
-    assert started(world) == 0
+        cluster.request_run(token)
+        cluster.settle()
+
+    cluster.request_run("a")
+
+    assert count_started(cluster) == 0
 
 
-def test_the_hundred_last_tokens_are_remembered() -> None:
-    world = ready(concurrencyPolicy="Allow")
+def test_hundred_newest_tokens_are_remembered() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
+
     for number in range(MAX_RUN_REQUESTS + 1):
-        world.ask_for_a_run(str(number))
-        assert started(world) == 1
-    assert len(world.status["runRequests"]) == MAX_RUN_REQUESTS
+        cluster.request_run(str(number))
+        assert count_started(cluster) == 1
+
+    assert len(cluster.status["runRequests"]) == MAX_RUN_REQUESTS
 
 
-def test_a_restart_between_job_and_status_starts_no_second_one() -> None:
-    """The Job's name comes from the token, so that Kubernetes refuses the second one."""
-    world = ready()
-    world.ask_for_a_run("a")
-    first = world.decide()
-    world.forget()
-    world.apply_cron_job(world.wanted)
+def test_restart_between_job_and_status_yields_the_same_job_again() -> None:
+    """The Job's name comes from the token, so Kubernetes refuses the second one."""
+    cluster = ready_cluster()
+    cluster.request_run("a")
+    first = cluster.plan()
+
+    cluster.restart_operator()
+    cluster.store_cron_job(cluster.desired_manifest)
+    second = cluster.plan()
+
     assert isinstance(first, StartRun)
-    second = world.decide()
     assert isinstance(second, StartRun)
     assert first.manifest == second.manifest
 
 
-def test_the_same_token_on_a_schedule_made_anew_is_another_job() -> None:
-    world, names = ready(), []
+def test_same_token_on_a_schedule_created_again_starts_a_different_job() -> None:
+    cluster, names = ready_cluster(), []
+
     for uid in ("one", "two"):
-        world.manifest["metadata"]["uid"] = uid
-        world.desired = None
-        world.forget()
-        world.settle()
-        world.ask_for_a_run("a")
-        world.settle()
-        names += jobs(world)
+        cluster.manifest["metadata"]["uid"] = uid
+        cluster.desired = None
+        cluster.restart_operator()
+        cluster.settle()
+        cluster.request_run("a")
+        cluster.settle()
+        names += job_names(cluster)
+
     assert len(set(names)) == 2
 
 
-def test_forbid_waits_for_the_run_that_is_going() -> None:
-    world = ready(concurrencyPolicy="Forbid")
-    world.job(number=1)
-    world.settle()
-    world.ask_for_a_run("a")
-    assert started(world) == 0
-    world.pod(job=1, exit_code=0, message="{}")
-    world.job(number=1, ended="Complete")
-    assert started(world) == 1
+def test_forbid_waits_for_the_active_run() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Forbid")
+    cluster.job_event(number=1)
+    cluster.settle()
+
+    cluster.request_run("a")
+    assert count_started(cluster) == 0
+
+    cluster.pod_event(job=1, exit_code=0, message="{}")
+    cluster.job_event(number=1, ended="Complete")
+    assert count_started(cluster) == 1
 
 
-def test_replace_stops_the_run_that_is_going() -> None:
-    world = ready(concurrencyPolicy="Replace")
-    world.job(number=1)
-    world.settle()
-    world.ask_for_a_run("a")
-    kinds = [type(action) for action in world.settle()]
+def test_replace_stops_the_active_run() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Replace")
+    cluster.job_event(number=1)
+    cluster.settle()
+
+    cluster.request_run("a")
+    kinds = [type(action) for action in cluster.settle()]
+
     assert kinds[:2] == [StopRun, StartRun]
     assert set(kinds[2:]) <= {WriteStatus}
 
 
-def test_allow_runs_beside() -> None:
-    world = ready(concurrencyPolicy="Allow")
-    world.job(number=1)
-    world.settle()
-    world.ask_for_a_run("a")
-    assert started(world) == 1
+def test_allow_starts_a_run_beside_the_active_one() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
+    cluster.job_event(number=1)
+    cluster.settle()
+
+    cluster.request_run("a")
+
+    assert count_started(cluster) == 1
 
 
-def test_a_suspended_schedule_still_runs_when_asked() -> None:
-    world = ready(suspend=True)
-    world.ask_for_a_run("a")
-    assert started(world) == 1
+def test_suspended_schedule_runs_on_request() -> None:
+    cluster = ready_cluster(suspend=True)
+
+    cluster.request_run("a")
+
+    assert count_started(cluster) == 1
 
 
-def test_no_token_is_no_request() -> None:
-    world = ready()
-    assert isinstance(world.decide(), Wait)
-    world.ask_for_a_run("")
-    assert isinstance(world.decide(), Wait)
+def test_empty_token_is_not_a_request() -> None:
+    cluster = ready_cluster()
+    assert isinstance(cluster.plan(), Wait)
+
+    cluster.request_run("")
+
+    assert isinstance(cluster.plan(), Wait)
 
 
-def test_a_long_token_is_shown_in_part_and_told_apart_in_whole() -> None:
-    world = ready(concurrencyPolicy="Allow")
+def test_long_token_is_shown_in_part_and_compared_as_a_whole() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
+
     for end in "ab":
-        world.ask_for_a_run("x" * 200 + end)
-        assert started(world) == 1
-    world.now += timedelta(minutes=1)
-    world.settle()
-    assert world.run["token"] == "x" * 128
+        cluster.request_run("x" * 200 + end)
+        assert count_started(cluster) == 1
+    cluster.now += timedelta(minutes=1)
+    cluster.settle()
+
+    assert cluster.newest_run["token"] == "x" * 128
 
 
-def test_a_run_that_was_refused_keeps_nothing_from_being_told() -> None:
-    world = ready(concurrencyPolicy="Allow")
-    world.ask_for_a_run("a")
-    world.pod(exit_code=20)
-    world.job(ended="Failed")
-    assert isinstance(world.decide(), StartRun)
-    snapshot = world.picture.snapshot(KEY)
-    assert snapshot
-    assert world.desired
-    action = plan(snapshot, world.desired, world.now, may_start=False)
+def test_refused_run_does_not_keep_others_from_being_recorded() -> None:
+    cluster = ready_cluster(concurrencyPolicy="Allow")
+    cluster.request_run("a")
+    cluster.pod_event(exit_code=20)
+    cluster.job_event(ended="Failed")
+    assert isinstance(cluster.plan(), StartRun)
+
+    assert cluster.desired
+    action = plan(cluster.snapshot(), cluster.desired, cluster.now, may_start_run=False)
+
     assert isinstance(action, WriteStatus)
     assert action.status["counts"]["failed"] == 1

@@ -1,4 +1,4 @@
-"""Keys, workers and retries, with handlers of the test's own."""
+"""Keys, workers and retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.work_queue import LAST_RETRY, WorkQueue, retry_delay
+from download_operator.reconciling.work_queue import MAX_RETRY_SECONDS, WorkQueue, retry_delay
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -18,7 +18,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-async def working(queue: WorkQueue[str], workers: int, until: asyncio.Event) -> None:
+async def work(queue: WorkQueue[str], workers: int, until: asyncio.Event) -> None:
     tasks = [asyncio.create_task(queue.work()) for _ in range(workers)]
     await until.wait()
     for task in tasks:
@@ -27,12 +27,14 @@ async def working(queue: WorkQueue[str], workers: int, until: asyncio.Event) -> 
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
-def test_retries_are_jittered_and_bounded(failures: int, dice: float) -> None:
-    assert 0.18 <= retry_delay(failures, lambda: dice) <= LAST_RETRY
-    assert retry_delay(failures + 1, lambda: dice) >= retry_delay(failures, lambda: dice)
+def test_retry_delay_grows_to_its_limit(failures: int, share: float) -> None:
+    delay = retry_delay(failures, lambda: share)
+
+    assert 0.18 <= delay <= MAX_RETRY_SECONDS
+    assert retry_delay(failures + 1, lambda: share) >= delay
 
 
-def test_a_key_added_many_times_is_one_key() -> None:
+def test_key_added_several_times_is_worked_on_once() -> None:
     async def test() -> None:
         handled: list[str] = []
         done = asyncio.Event()
@@ -45,38 +47,42 @@ def test_a_key_added_many_times_is_one_key() -> None:
         queue: WorkQueue[str] = WorkQueue(handle)
         for key in ("a", "a", "b", "a", "last"):
             queue.add(key)
-        await working(queue, 1, done)
+        await work(queue, 1, done)
+
         assert handled == ["a", "b", "last"]
 
     run(test)
 
 
-def test_never_two_workers_on_one_key_and_nothing_added_meanwhile_is_lost() -> None:
+def test_key_added_during_its_turn_gets_another_turn_of_one_worker() -> None:
     async def test() -> None:
-        at_work, rounds, done = 0, 0, asyncio.Event()
+        workers, turns, done = 0, 0, asyncio.Event()
 
         async def handle(key: str) -> None:
-            nonlocal at_work, rounds
-            at_work += 1
-            assert at_work == 1
-            rounds += 1
-            if rounds == 1:
+            nonlocal workers, turns
+            workers += 1
+            assert workers == 1
+            turns += 1
+            if turns == 1:
                 queue.add(key)
                 queue.add(key)
             await asyncio.sleep(0.01)
-            at_work -= 1
-            if rounds == 2:
+            workers -= 1
+            if turns == 2:
                 done.set()
 
         queue: WorkQueue[str] = WorkQueue(handle)
         queue.add("a")
-        await working(queue, 4, done)
-        assert rounds == 2
+        await work(queue, 4, done)
+
+        assert turns == 2
 
     run(test)
 
 
-def test_a_failing_key_is_tried_again_and_delays_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_key_is_tried_again_and_delays_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test() -> None:
         handled: list[str] = []
         done = asyncio.Event()
@@ -84,46 +90,47 @@ def test_a_failing_key_is_tried_again_and_delays_nobody(caplog: pytest.LogCaptur
         async def handle(key: str) -> None:
             handled.append(key)
             if key == "bad" and handled.count("bad") < 3:
-                raise OSError("no answer")
+                raise OSError("no response")
             if handled.count("bad") == 3:
                 done.set()
 
-        queue: WorkQueue[str] = WorkQueue(handle, foreseen=(OSError,))
+        queue: WorkQueue[str] = WorkQueue(handle, expected_errors=(OSError,))
         queue.add("bad")
         queue.add("good")
-        await working(queue, 1, done)
+        await work(queue, 1, done)
+
         assert handled == ["bad", "good", "bad", "bad"]
 
     run(test)
-    assert "no answer" in caplog.text
+    assert "no response" in caplog.text
     assert "Traceback" not in caplog.text
 
 
-def test_what_nobody_foresaw_is_logged_with_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_logged_with_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        calls, done = 0, asyncio.Event()
+        turns, done = 0, asyncio.Event()
 
-        async def handle(key: str) -> None:
-            nonlocal calls
-            calls += 1
-            if calls == 1:
+        async def handle(_: str) -> None:
+            nonlocal turns
+            turns += 1
+            if turns == 1:
                 raise KeyError("oops")
             done.set()
 
         queue: WorkQueue[str] = WorkQueue(handle)
         queue.add("a")
-        await working(queue, 1, done)
+        await work(queue, 1, done)
 
     run(test)
     assert "Traceback" in caplog.text
 
 
-def test_a_key_is_looked_at_again_when_its_time_has_come() -> None:
+def test_key_gets_another_turn_when_its_delay_is_over() -> None:
     async def test() -> None:
         times: list[float] = []
         done = asyncio.Event()
 
-        async def handle(key: str) -> float | None:
+        async def handle(_: str) -> float | None:
             times.append(asyncio.get_running_loop().time())
             if len(times) == 2:
                 done.set()
@@ -132,13 +139,14 @@ def test_a_key_is_looked_at_again_when_its_time_has_come() -> None:
 
         queue: WorkQueue[str] = WorkQueue(handle)
         queue.add("a")
-        await working(queue, 2, done)
+        await work(queue, 2, done)
+
         assert times[1] - times[0] >= 0.05
 
     run(test)
 
 
-def test_a_forgotten_key_is_not_looked_at_again() -> None:
+def test_forgotten_key_gets_no_turn() -> None:
     async def test() -> None:
         handled: list[str] = []
         done = asyncio.Event()
@@ -151,8 +159,9 @@ def test_a_forgotten_key_is_not_looked_at_again() -> None:
         queue.add_after("gone", 0.01)
         queue.forget("gone")
         queue.add_after("there", 0.05)
-        await working(queue, 1, done)
+        await work(queue, 1, done)
+
         assert handled == ["there"]
-        assert queue.stuck_seconds() < 1
+        assert queue.oldest_turn_seconds() < 1
 
     run(test)

@@ -1,10 +1,10 @@
-"""Manifests of the cluster's objects, as the API server would send them."""
+"""Schedules, CronJobs, Jobs and Pods as the API server would send them."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from download_operator.cache.objects import Schedule, schedule_of
-from download_operator.manifests.cron_job import Desired, desire
+from download_operator.cache.objects import Schedule, parse_schedule
+from download_operator.manifests.cron_job import DesiredState, build_desired_state
 from download_operator.settings import Settings
 
 SETTINGS = Settings(worker_image="worker:1")
@@ -26,23 +26,23 @@ def schedule_manifest(version: int = 1, **spec: Any) -> dict[str, Any]:
     }
 
 
-def schedule_view(version: int = 1, **spec: Any) -> Schedule:
-    return schedule_of(schedule_manifest(version, **spec))
+def schedule_object(version: int = 1, **spec: Any) -> Schedule:
+    return parse_schedule(schedule_manifest(version, **spec))
 
 
-def desired(**spec: Any) -> Desired:
-    return desire(schedule_view(**spec), SETTINGS)
+def desired_state(**spec: Any) -> DesiredState:
+    return build_desired_state(schedule_object(**spec), SETTINGS)
 
 
 def cron_job_manifest(version: int = 2, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    made = desired(**spec).manifest
+    manifest = desired_state(**spec).manifest
     metadata = {
-        **made["metadata"],
+        **manifest["metadata"],
         "uid": "cron-job-uid",
         "resourceVersion": str(version),
         "generation": generation,
     }
-    return {**made, "metadata": metadata}
+    return {**manifest, "metadata": metadata}
 
 
 def job_manifest(
@@ -52,7 +52,7 @@ def job_manifest(
     tick: datetime | None = TICK,
     active: int = 1,
 ) -> dict[str, Any]:
-    """A Job; `ended` is Complete, Failed or None."""
+    """A Job; *ended* is Complete, Failed or None."""
     status: dict[str, Any] = {"startTime": f"2026-11-23T02:00:{number:02d}Z"}
     if ended is None:
         status["active"] = active
@@ -92,7 +92,7 @@ def pod_manifest(
     started: bool = True,
     reason: str = "Error",
 ) -> dict[str, Any]:
-    """A Pod of a Job; it runs, or waits, or has ended with an exit code and a reason."""
+    """A Pod of a Job; its container runs, waits, or has ended with an exit code and a reason."""
     state: dict[str, Any] = {"running": {}} if started else {}
     if waiting:
         state = {"waiting": waiting}

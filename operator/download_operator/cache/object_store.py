@@ -1,0 +1,104 @@
+"""A store of one kind of object in which the newest version wins, in whatever order events come."""
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Final, Generic, TypeVar
+
+from download_kube.reflector import KubeObject
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T", bound=KubeObject)
+
+MAX_TOMBSTONES: Final = 10_000
+"""Deletions remembered. The response to one of our writes may arrive after the event of the
+object's deletion, but not after ten thousand more deletions."""
+
+
+class ObjectStore(Generic[K, T]):
+    """Objects by key and, if *index* is given, by one more value that need not be unique.
+
+    Objects must not include their resource version in ``==``: most events change nothing else.
+
+    Args:
+        key: returns the key of an object.
+        index: returns the value by which :meth:`find` looks objects up.
+    """
+
+    def __init__(
+        self, key: Callable[[T], K], index: Callable[[T], str | None] = lambda _: None
+    ) -> None:
+        self._key = key
+        self._index = index
+        self._objects: dict[K, T] = {}
+        self._keys: dict[str, tuple[K, ...]] = {}
+        """Keys by index value."""
+        self._tombstones: dict[str, int] = {}
+        """UIDs and last versions of deleted objects, oldest deletion first."""
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over all objects."""
+        return iter(self._objects.values())
+
+    def get(self, key: K) -> T | None:
+        """Return the object with this key."""
+        return self._objects.get(key)
+
+    def find(self, value: str) -> list[T]:
+        """Return the objects with this index value."""
+        return [self._objects[key] for key in self._keys.get(value, ())]
+
+    def put(self, obj: T) -> bool:
+        """Store *obj* unless a newer version or its deletion is known; return whether it is news.
+
+        A version that differs from the one before in nothing but its number is stored, but is not
+        news.
+        """
+        if obj.resource_version < self._tombstones.get(obj.uid, 0):
+            # The same version may come back: a watch reports an object as deleted when it loses
+            # the label that we select by.
+            return False
+        key = self._key(obj)
+        current = self._objects.get(key)
+        if current is None:
+            self._add_to_index(key, obj)
+        elif current.resource_version >= obj.resource_version:
+            return False
+        else:
+            self._replace(key, current, obj)
+        self._objects[key] = obj
+        return current != obj
+
+    def remove(self, obj: T) -> bool:
+        """Forget *obj*; return whether it was stored."""
+        self._bury(obj)
+        key = self._key(obj)
+        current = self._objects.get(key)
+        if current is None or current.uid != obj.uid:
+            return False
+        del self._objects[key]
+        self._remove_from_index(key, current)
+        return True
+
+    def _replace(self, key: K, current: T, obj: T) -> None:
+        if current.uid != obj.uid:
+            self._bury(current)
+        if self._index(current) != self._index(obj):
+            self._remove_from_index(key, current)
+            self._add_to_index(key, obj)
+
+    def _bury(self, obj: T) -> None:
+        self._tombstones[obj.uid] = obj.resource_version
+        if len(self._tombstones) > MAX_TOMBSTONES:
+            del self._tombstones[next(iter(self._tombstones))]
+
+    def _add_to_index(self, key: K, obj: T) -> None:
+        value = self._index(obj)
+        if value is not None:
+            self._keys[value] = (*self._keys.get(value, ()), key)
+
+    def _remove_from_index(self, key: K, obj: T) -> None:
+        value = self._index(obj)
+        if value is None:
+            return
+        self._keys[value] = tuple(other for other in self._keys[value] if other != key)
+        if not self._keys[value]:
+            del self._keys[value]

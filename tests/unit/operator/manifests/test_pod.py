@@ -1,0 +1,128 @@
+"""What a download's container receives, where secrets come from, and where its Pod runs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from download_operator.manifests.cron_job import build_desired_state
+from download_operator.pod_scheduling import PodScheduling
+from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
+
+VALUE = {"name": "Accept", "value": "text/csv"}
+SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
+
+
+def pod_spec(settings: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    desired = build_desired_state(
+        schedule_object(**spec), SETTINGS.model_copy(update=settings or {})
+    )
+    template: dict[str, Any] = desired.manifest["spec"]["jobTemplate"]["spec"]["template"]
+    pod: dict[str, Any] = template["spec"]
+    return pod
+
+
+def environment(**spec: Any) -> dict[str, Any]:
+    (container,) = pod_spec(**spec)["containers"]
+    return {entry["name"]: entry for entry in container["env"]}
+
+
+def download(**spec: Any) -> Any:
+    return json.loads(environment(**spec)["DOWNLOAD_SPEC"]["value"])
+
+
+def test_worker_receives_every_field_that_concerns_it() -> None:
+    received = download(
+        verify={"sha256": "a" * 64, "contentTypes": ["text/*"]},
+        onlyIfChanged=True,
+        keepLast=3,
+        destination={"volume": {"claimName": "data", "path": "x"}},
+        request={"method": "POST", "body": "{}", "headers": [VALUE]},
+    )
+
+    assert received["request"] == {
+        "method": "POST",
+        "body": "{}",
+        "headers": [VALUE],
+        "compressed": False,
+        "connectTimeoutSeconds": 10,
+        "stallTimeoutSeconds": 30,
+        "maxRedirects": 5,
+    }
+    assert received["verify"] == {
+        "sha256": "a" * 64,
+        "minBytes": 0,
+        "maxBytes": 10 * 1024**3,
+        "contentTypes": ["text/*"],
+    }
+    assert received["onlyIfChanged"] is True
+    assert received["keepLast"] == 3
+    assert received["destination"] == {"volume": {"claimName": "data", "path": "x"}}
+
+
+def test_schedule_without_a_destination_discards() -> None:
+    assert download()["destination"] == {"discard": {}}
+
+
+def test_header_from_a_secret_is_a_variable_that_the_kubelet_fills() -> None:
+    variables = environment(request={"headers": [VALUE, SECRET]})
+
+    received = json.loads(variables["DOWNLOAD_SPEC"]["value"])
+    assert received["request"]["headers"][1] == {
+        "name": "Authorization",
+        "variable": "DOWNLOAD_HEADER_1",
+    }
+    reference = variables["DOWNLOAD_HEADER_1"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "token", "key": "it"}
+
+
+def test_dollar_sign_in_a_body_does_not_refer_to_a_variable() -> None:
+    text = environment(request={"method": "POST", "body": "$(HOME)"})["DOWNLOAD_SPEC"]["value"]
+
+    assert "$$(HOME)" in text
+
+
+def test_files_on_a_volume_belong_to_the_workers_group() -> None:
+    context = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
+
+    assert context["fsGroup"] == context["runAsGroup"]
+    assert "fsGroup" not in pod_spec()["securityContext"]
+
+
+def test_image_is_pulled_with_the_secrets_of_the_settings() -> None:
+    pod = pod_spec({"worker_image_pull_secrets": ("registry", "mirror")})
+
+    assert pod["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+    assert "imagePullSecrets" not in pod_spec()
+
+
+def test_settings_decide_on_which_nodes_downloads_run() -> None:
+    scheduling = {
+        "nodeSelector": {"example.com/egress": "true"},
+        "tolerations": [{"key": "egress", "operator": "Exists"}],
+        "priorityClassName": "low",
+    }
+
+    pod = pod_spec({"pod_scheduling": PodScheduling.model_validate(scheduling)})
+
+    assert pod == pod_spec() | scheduling
+
+
+def test_empty_scheduling_adds_nothing_to_the_pod() -> None:
+    empty = {"nodeSelector": {}, "tolerations": [], "priorityClassName": ""}
+
+    assert pod_spec({"pod_scheduling": PodScheduling.model_validate(empty)}) == pod_spec()
+    assert not empty.keys() & pod_spec().keys()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": [{"name": f"X-{n}", "value": "x" * 4096} for n in range(32)]},
+        {"method": "POST", "body": "\U0001f4c8" * 16_384},
+    ],
+    ids=["headers", "body"],
+)
+def test_request_that_is_too_long_for_a_variable_is_refused(request_: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="can be given to a download; shorten them"):
+        desired_state(request=request_)
