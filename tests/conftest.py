@@ -14,8 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster, binaries, host, local
 
-# An example that takes long says that the machine is busy. It says nothing about the code.
+# A slow example means that the machine is busy, so there is no deadline.
 settings.register_profile("tests", deadline=None)
+# With --hypothesis-profile=thorough, every property test tries ten times as many examples.
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("tests")
 
 ROOT = Path(__file__).parents[1]
