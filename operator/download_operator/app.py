@@ -18,8 +18,9 @@ from download_kube.paths import ALL_NAMESPACES
 from download_kube.reflector import Reflector
 from download_operator.cache.cache import ClusterCache
 from download_operator.cache.snapshot import Key
-from download_operator.health import Monitor
+from download_operator.health import serve_health
 from download_operator.mirror import Mirror, within
+from download_operator.monitor import Monitor
 from download_operator.reconciling.executor import Executor
 from download_operator.reconciling.reconciler import Reconciler
 from download_operator.reconciling.requests import Requests
@@ -47,7 +48,7 @@ async def running_operator(settings: Settings) -> AsyncIterator["Operator"]:
     client = KubeClient(login, USER_AGENT, REQUEST_TIMEOUT_SECONDS)
     try:
         operator = Operator(client, settings)
-        async with operator.monitor.serve(settings.health_port):
+        async with serve_health(operator.monitor, settings.health_port):
             running = asyncio.create_task(operator.run())
             try:
                 yield operator
@@ -81,7 +82,7 @@ class Operator:
         self._mirrors = [Mirror(client, self._cache, scope) for scope in scopes]
         self._served: set[str] = set()
         """Scopes whose schedules are reconciled."""
-        reflectors = [reflector for mirror in self._mirrors for reflector in mirror.all]
+        reflectors = tuple(reflector for mirror in self._mirrors for reflector in mirror.all)
         self.monitor = Monitor(client, self.lease, self._cache, self._queue, reflectors)
 
     async def run(self) -> None:

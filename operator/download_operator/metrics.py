@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from download_kube.lease import Lease, LeaseLostError
 from download_operator.cache.cache import ClusterCache
-from download_operator.health import Monitor, idle_seconds
+from download_operator.monitor import Monitor, idle_seconds
 
 PREFIX: Final = "download_operator_"
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4

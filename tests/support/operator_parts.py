@@ -10,7 +10,7 @@ from download_kube.client import KubeClient
 from download_kube.lease import Lease
 from download_kube.reflector import Reflector
 from download_operator.cache.objects import parse_schedule
-from download_operator.health import Monitor
+from download_operator.monitor import Monitor
 from download_operator.reconciling.work_queue import WorkQueue
 from tests.support.fake_cluster import FakeCluster
 
@@ -28,7 +28,7 @@ class Parts:
             client, "/api/v1/pods", "", parse_schedule, ignore, ignore, tuple
         )
         lease = Lease(client, "default", "me")
-        self.monitor = Monitor(client, lease, self.cluster.cache, self.queue, [self.reflector])
+        self.monitor = Monitor(client, lease, self.cluster.cache, self.queue, (self.reflector,))
 
 
 def ignore(_: Any) -> None:

@@ -1,57 +1,53 @@
-"""When the operator calls itself unhealthy, judged by parts without a cluster behind them."""
+"""What the health port responds."""
 
-import asyncio
-import time
+import socket
 
+import httpx
 import pytest
 
-from download_operator import health
+from download_operator.health import PortError, serve_health
 from tests.support.operator_parts import Parts, run_with_parts
+from tests.support.ports import free_ports
 
 
-def test_operator_at_rest_is_healthy() -> None:
+def test_health_port_serves_health_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    reasons = iter(["", "a reconcile has not ended for 121 s"])
+
     async def test(parts: Parts) -> None:
-        assert parts.monitor.unhealthy_reason() == ""
+        monkeypatch.setattr(type(parts.monitor), "unhealthy_reason", lambda _: next(reasons))
+        url = f"http://127.0.0.1:{port}"
+        async with serve_health(parts.monitor, port), httpx.AsyncClient() as client:
+            healthy, unhealthy = (
+                await client.get(f"{url}/healthz"),
+                await client.get(f"{url}/healthz"),
+            )
+            metrics = await client.get(f"{url}/metrics")
+        assert (healthy.status_code, healthy.text) == (200, "ok\n")
+        assert (unhealthy.status_code, unhealthy.text) == (
+            503,
+            "a reconcile has not ended for 121 s\n",
+        )
+        assert metrics.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert "download_operator_leader 0.0\n" in metrics.text
 
     run_with_parts(test)
 
 
-def test_watch_that_waits_for_the_lease_is_not_stale() -> None:
+def test_port_in_use_is_refused_with_its_number() -> None:
     async def test(parts: Parts) -> None:
-        assert health.idle_seconds(parts.reflector) == 0
+        with socket.create_server(("", 0)) as server:
+            port = server.getsockname()[1]
+            with pytest.raises(PortError, match=f"{port} cannot be opened"):
+                async with serve_health(parts.monitor, port):
+                    pass
 
     run_with_parts(test)
 
 
-def test_watch_that_received_nothing_for_ten_minutes_is_unhealthy() -> None:
+def test_port_0_is_not_opened() -> None:
     async def test(parts: Parts) -> None:
-        parts.reflector.last_activity = time.monotonic() - health.WATCH_STALE_SECONDS + 5
-        assert parts.monitor.unhealthy_reason() == ""
-
-        parts.reflector.last_activity -= 6
-        reason = "the watch of /api/v1/pods has received nothing for ten minutes"
-        assert parts.monitor.unhealthy_reason() == reason
+        async with serve_health(parts.monitor, 0):
+            pass
 
     run_with_parts(test)
-
-
-def test_reconcile_that_does_not_end_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = asyncio.Event()
-
-    async def hang(_: str) -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    async def test(parts: Parts) -> None:
-        worker = asyncio.create_task(parts.queue.work())
-        parts.queue.add("stuck")
-        await started.wait()
-        assert parts.monitor.unhealthy_reason() == ""
-
-        monkeypatch.setattr(health, "MAX_TURN_SECONDS", 0.0)
-        assert "a reconcile has not ended" in parts.monitor.unhealthy_reason()
-
-        worker.cancel()
-        await asyncio.gather(worker, return_exceptions=True)
-
-    run_with_parts(test, hang)
