@@ -8,7 +8,7 @@ MAX_LINE: Final = 4 * 1024**2
 """Longest line that is read, in bytes.
 
 etcd stores up to 1.5 MiB an object, but Go writes ``<``, ``>`` and ``&`` as six bytes of JSON
-each: whoever may create Jobs can make a watch event of 9 MB.
+each: anybody who may create Jobs can cause a watch event of 9 MB.
 """
 
 

@@ -188,9 +188,9 @@ def read_settings() -> Settings:
         ValueError: a variable is unknown, or its value is not valid. The message names the variable
             and says what to write.
     """
-    known = set(map(_variable, Settings.model_fields))
+    variables = set(map(_variable, Settings.model_fields))
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in variables:
             raise ValueError(f"{name} is not a setting; --help lists all settings")
     try:
         return Settings()

@@ -6,6 +6,7 @@ Everything here can be lost at any moment: it is read again from the API server.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from download_operator.cache.object_store import ObjectStore
 from download_operator.cache.objects import CronJob, Job, Pod, Schedule
@@ -26,9 +27,9 @@ class _Notes:
 class ClusterCache:
     """Schedules, their CronJobs and their runs.
 
-    ``put_*`` and ``remove_*`` take events of watches; they report every schedule about which a
-    decision may now be different. ``note_*`` take responses to our own requests; whoever made the
-    request decides again anyway.
+    ``put_*`` and ``remove_*`` take what watches deliver. They report every schedule about which a
+    decision may now be different. ``note_*`` take responses to our own requests, after
+    which the reconcile that made the request decides again anyway.
 
     Args:
         on_change: called with the key of each schedule that needs a new decision.
@@ -38,7 +39,7 @@ class ClusterCache:
     def __init__(self, on_change: Callable[[Key], None], clock: Callable[[], datetime]) -> None:
         self._on_change = on_change
         self._clock = clock
-        self._schedules = ObjectStore[Key, Schedule](_key, lambda schedule: schedule.uid)
+        self._schedules = ObjectStore[Key, Schedule](_key, attrgetter("uid"))
         self._cron_jobs = ObjectStore[Key, CronJob](_key)
         self._runs = RunStore(clock)
         self._notes: dict[Key, _Notes] = {}
@@ -69,7 +70,7 @@ class ClusterCache:
         schedule = self._schedules.get(key)
         if schedule is None:
             return None
-        notes = self._notes.get(key, _NO_NOTES)
+        notes = self._notes.get(key) or _Notes()
         jobs_listed_at = notes.jobs_listed_at or self._observed_since
         return Snapshot(
             schedule=schedule,
@@ -95,7 +96,8 @@ class ClusterCache:
 
     def put_cron_job(self, cron_job: CronJob) -> None:
         """Store a CronJob unless a newer version is known."""
-        if self._cron_jobs.put(cron_job):
+        before = self._cron_jobs.get(_key(cron_job))
+        if self._cron_jobs.put(cron_job) and cron_job != before:
             self._report_cron_job(cron_job)
 
     def remove_cron_job(self, cron_job: CronJob) -> None:
@@ -186,8 +188,4 @@ class ClusterCache:
             self._on_change(_key(schedule))
 
 
-_NO_NOTES = _Notes()
-
-
-def _key(obj: Schedule | CronJob) -> Key:
-    return obj.namespace, obj.name
+_key: Callable[[Schedule | CronJob], Key] = attrgetter("namespace", "name")

@@ -16,8 +16,6 @@ object's deletion, but not after ten thousand more deletions."""
 class ObjectStore(Generic[K, T]):
     """Objects by key and, if *index* is given, by one more value that need not be unique.
 
-    Objects must not include their resource version in ``==``: most events change nothing else.
-
     Args:
         key: returns the key of an object.
         index: returns the value by which :meth:`find` looks objects up.
@@ -47,10 +45,10 @@ class ObjectStore(Generic[K, T]):
         return [self._objects[key] for key in self._keys.get(value, ())]
 
     def put(self, obj: T) -> bool:
-        """Store *obj* unless a newer version or its deletion is known; return whether it is news.
+        """Store *obj* unless this version, a newer one or its deletion is known.
 
-        A version that differs from the one before in nothing but its number is stored, but is not
-        news.
+        Returns:
+            Whether it was stored.
         """
         if obj.resource_version < self._tombstones.get(obj.uid, 0):
             # The same version may come back: a watch reports an object as deleted when it loses
@@ -65,7 +63,7 @@ class ObjectStore(Generic[K, T]):
         else:
             self._replace(key, current, obj)
         self._objects[key] = obj
-        return current != obj
+        return True
 
     def remove(self, obj: T) -> bool:
         """Forget *obj*; return whether it was stored."""

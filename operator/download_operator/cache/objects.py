@@ -1,7 +1,7 @@
 """Trimmed copies of the cluster's objects: what a decision needs, and nothing else.
 
 Ten thousand schedules with their Jobs and Pods have to fit into memory; whole objects would not.
-Copies are compared without their resource version, which changes even if nothing here does.
+Copies are compared without their resource version: most events change nothing that is here.
 """
 
 from collections.abc import Mapping

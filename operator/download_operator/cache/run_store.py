@@ -1,8 +1,9 @@
 """The runs of all schedules: Jobs with their Pods, kept until nothing depends on them any more."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from download_operator.cache.object_store import ObjectStore
@@ -34,7 +35,7 @@ class RunStore:
         self._clock = clock
         self._runs: dict[str, dict[str, Run]] = {}
         """By UID of the schedule and UID of the Job."""
-        self._pods = ObjectStore[str, Pod](lambda pod: pod.uid, lambda pod: pod.job_uid)
+        self._pods = ObjectStore[str, Pod](attrgetter("uid"), attrgetter("job_uid"))
 
     def jobs(self) -> Iterator[Job]:
         """Iterate over the Jobs that exist."""
@@ -64,17 +65,17 @@ class RunStore:
         )
 
     def put_job(self, job: Job) -> bool:
-        """Store a Job unless a newer version is known; return whether it is news."""
+        """Store a Job unless a newer version is known; return whether it says something new."""
         runs = self._runs.setdefault(job.schedule_uid, {})
         run = runs.get(job.uid)
+        if run and run.job.resource_version >= job.resource_version:
+            return False
         now = self._clock()
         ended_at = now if job.outcome else None
         if run is None:
             runs[job.uid] = Run(job, appeared_at=now, ended_at=ended_at)
             return True
-        if run.job.resource_version >= job.resource_version:
-            return False
-        runs[job.uid] = replace(run, job=job, ended_at=run.ended_at or ended_at)
+        runs[job.uid] = run._replace(job=job, ended_at=run.ended_at or ended_at)
         return run.job != job
 
     def remove_job(self, job: Job, status: Mapping[str, Any] | None) -> None:
@@ -84,25 +85,29 @@ class RunStore:
             job: its last state.
             status: the current status of its schedule, or None if the schedule does not exist.
         """
-        self.put_job(job)
-        runs = self._runs[job.schedule_uid]
-        runs[job.uid] = _as_deleted(runs[job.uid], self._clock())
-        if status is None:
+        now = self._clock()
+        runs = self._runs.setdefault(job.schedule_uid, {})
+        run = runs.get(job.uid) or Run(job, appeared_at=now)
+        runs[job.uid] = run._replace(
+            job=_with_outcome(_newer(run.job, job), now),
+            ended_at=run.ended_at or now,
+            is_deleted=True,
+        )
+        if status is None or run.is_recorded or job.uid in counted(status):
             self._drop(job.schedule_uid, job.uid)
-        else:
-            self.note_status(job.schedule_uid, status)
 
     def put_pod(self, pod: Pod) -> bool:
-        """Store a Pod unless a newer version is known; return whether it is news."""
-        return self._pods.put(pod)
+        """Store a Pod unless a newer version is known; return whether it says something new."""
+        before = self._pods.get(pod.uid)
+        return self._pods.put(pod) and pod != before
 
     def remove_pod(self, pod: Pod) -> bool:
-        """Note that a Pod was deleted; return whether that is news.
+        """Note that a Pod was deleted; return whether that says something new.
 
         Its last state stays as an attempt for as long as its Job is a run.
         """
         if pod.job_uid in self._runs.get(pod.schedule_uid, {}):
-            return self._pods.put(pod)
+            return self.put_pod(pod)
         self._pods.remove(pod)
         return False
 
@@ -110,7 +115,7 @@ class RunStore:
         """Note that all Pods of a Job were listed."""
         runs = self._runs.get(job.schedule_uid, {})
         if run := runs.get(job.uid):
-            runs[job.uid] = replace(run, pods_listed=True)
+            runs[job.uid] = run._replace(pods_listed=True)
 
     def note_status(self, schedule_uid: str, status: Mapping[str, Any]) -> None:
         """Note which runs a schedule's status has counted; drop those that are deleted too."""
@@ -118,9 +123,10 @@ class RunStore:
         if not runs:
             return
         for uid in counted(status).intersection(runs):
-            if not runs[uid].is_recorded:
-                runs[uid] = replace(runs[uid], is_recorded=True)
-        self._drop_all(schedule_uid, (r for r in runs.values() if r.is_deleted and r.is_recorded))
+            if runs[uid].is_deleted:
+                self._drop(schedule_uid, uid)
+            elif not runs[uid].is_recorded:
+                runs[uid] = runs[uid]._replace(is_recorded=True)
 
     def forget_schedule(self, schedule_uid: str) -> None:
         """Drop the deleted runs of a schedule that was deleted: no status will ever count them.
@@ -129,10 +135,7 @@ class RunStore:
         dependents are deleted first.
         """
         runs = self._runs.get(schedule_uid, {})
-        self._drop_all(schedule_uid, (run for run in runs.values() if run.is_deleted))
-
-    def _drop_all(self, schedule_uid: str, runs: Iterable[Run]) -> None:
-        for uid in [run.job.uid for run in runs]:
+        for uid in [uid for uid, run in runs.items() if run.is_deleted]:
             self._drop(schedule_uid, uid)
 
     def _drop(self, schedule_uid: str, job_uid: str) -> None:
@@ -144,12 +147,18 @@ class RunStore:
             self._pods.remove(pod)
 
 
-def _as_deleted(run: Run, now: datetime) -> Run:
-    outcome = run.job.outcome or Outcome(
+def _newer(before: Job, job: Job) -> Job:
+    return job if job.resource_version > before.resource_version else before
+
+
+def _with_outcome(job: Job, now: datetime) -> Job:
+    """Return a deleted Job with the outcome that it has or, if it had not ended, that it gets."""
+    if job.outcome:
+        return job
+    outcome = Outcome(
         is_completed=False,
         time=format_time(now),
         reason=JOB_DELETED,
         message="The Job was deleted before it was over.",
     )
-    job = replace(run.job, outcome=outcome)
-    return replace(run, job=job, is_deleted=True, ended_at=run.ended_at or now)
+    return replace(job, outcome=outcome)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from download_operator.cache.objects import CronJob, Job, Pod, Schedule
 
@@ -9,8 +10,7 @@ Key = tuple[str, str]
 """Namespace and name of a schedule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A Job, and what the operator has noted about it. All times are by the operator's clock."""
 
     job: Job

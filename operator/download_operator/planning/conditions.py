@@ -5,8 +5,7 @@ Kubernetes has the CronJob, so that ``kubectl wait --for=condition=Ready`` works
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from download_schedule.history import is_terminal
 from download_schedule.model import State
@@ -17,8 +16,7 @@ CRON_JOB_REFUSED: Final = "CronJobRefused"
 MAX_MESSAGE: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionState:
+class ConditionState(NamedTuple):
     """Status, reason and message of one condition."""
 
     status: str

@@ -11,7 +11,7 @@ from download_operator.planning.run_failure import (
     make_failure,
     read_attempts,
 )
-from download_schedule.attempt.result import EXIT_DONE, Result
+from download_schedule.attempt.result import EXIT_DONE
 from download_schedule.history import NO_POD
 from download_schedule.model import State, Trigger
 from download_schedule.names import MAX_JOB_NAME
@@ -41,7 +41,6 @@ def build_entry(
         stored: its entry in the stored history.
     """
     attempts = read_attempts(pods)
-    result = _final_result(job, attempts)
     failure = find_failure(job, attempts, stored or {})
     entry = {
         "id": job.uid,
@@ -53,8 +52,8 @@ def build_entry(
         "startTime": job.start_time or job.created,
         "completionTime": job.outcome.time if job.outcome else None,
         "attempts": max(job.attempts, len(attempts)),
-        **{name: getattr(result, name) for name in _RESULT_FIELDS},
-        **(failure.fields() if failure else {}),
+        **_result_fields(job, attempts),
+        **(failure.to_fields() if failure else {}),
     }
     return {name: value for name, value in entry.items() if value is not None}
 
@@ -68,7 +67,7 @@ def without_pod(entry: JSONObject) -> JSONObject:
         "Kubernetes has created no Pod: a quota, a limit range, Pod Security or a webhook may "
         f"refuse it, or the Job is suspended. kubectl describe job {entry['job']} shows more."
     )
-    return {**entry, **make_failure(NO_POD, message).fields()}
+    return {**entry, **make_failure(NO_POD, message).to_fields()}
 
 
 def is_result_missing(job: Job, pods: Sequence[Pod]) -> bool:
@@ -92,11 +91,11 @@ def _state(job: Job, attempts: Sequence[Attempt]) -> State:
     return State.RUNNING if has_started else State.PENDING
 
 
-def _final_result(job: Job, attempts: Sequence[Attempt]) -> Result:
+def _result_fields(job: Job, attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Return what the attempt that ended the run reported about the file."""
     is_completed = job.outcome is not None and job.outcome.is_completed
     for attempt in reversed(attempts):
         code = attempt.pod.exit_code
         if code == EXIT_DONE or (code is not None and not is_completed):
-            return attempt.result
-    return Result()
+            return {name: getattr(attempt.result, name) for name in _RESULT_FIELDS}
+    return {}

@@ -7,9 +7,8 @@ passed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from download_operator.cache.snapshot import Snapshot
 from download_operator.manifests.cron_job import DesiredState, job_retention
@@ -26,8 +25,7 @@ MAX_JUDGED: Final = 1000
 """Ticks judged at a time; the rest follow in the next step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticks:
+class Ticks(NamedTuple):
     """What the status has to say about ticks."""
 
     settled_until: datetime | None = None
@@ -38,13 +36,11 @@ class Ticks:
     revisit_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NeedJobs:
+class NeedJobs(NamedTuple):
     """Ticks cannot be judged before the schedule's Jobs are listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What became of the ticks since the last judgement."""
 
     settled_until: datetime
@@ -71,21 +67,20 @@ def judge_ticks(
     if desired is None or desired.spec.suspend:
         return Ticks()
     next_run = desired.cron.next_tick(now)
-    ticks = Ticks(now, next_run, revisit_at=next_run + NEXT_RUN_GRACE if next_run else None)
+    revisit_at = next_run + NEXT_RUN_GRACE if next_run else None
     start = _unjudged_since(snapshot, desired, now)
     if start is None:
-        return ticks
+        return Ticks(now, next_run, (), revisit_at)
     deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
     judgement = judge(
         desired.cron, start, now, snapshot.jobs_listed_at, deadline, _started(snapshot, history)
     )
-    ticks = replace(ticks, settled_until=judgement.settled_until, missed=judgement.missed)
-    if judgement.open_tick is None:
-        return ticks
-    decided_at = judgement.open_tick + deadline + EVENT_GRACE
-    if decided_at <= now:
-        return NeedJobs()
-    return replace(ticks, revisit_at=min(ticks.revisit_at or decided_at, decided_at))
+    if judgement.open_tick:
+        decided_at = judgement.open_tick + deadline + EVENT_GRACE
+        if decided_at <= now:
+            return NeedJobs()
+        revisit_at = min(revisit_at or decided_at, decided_at)
+    return Ticks(judgement.settled_until, next_run, judgement.missed, revisit_at)
 
 
 def judge(

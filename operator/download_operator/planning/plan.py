@@ -129,7 +129,9 @@ def _report(
     schedule = snapshot.schedule
     runs = find_recordable_runs(snapshot, now)
     if runs.needs_pods:
-        return ReadPods(runs.needs_pods)  # all in one step: a lost node takes many Pods with it
+        return ReadPods(
+            tuple(runs.needs_pods)
+        )  # all in one step: a lost node takes many Pods with it
     recorded = history.record(
         schedule.status,
         runs.entries,

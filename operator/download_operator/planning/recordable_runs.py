@@ -1,9 +1,8 @@
 """Which runs are worth recording now, which later, and which need news first. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from download_operator.cache.objects import Job, Pod
@@ -24,25 +23,23 @@ RESULT_GRACE: Final = timedelta(seconds=5)
 """How long to wait for the Pod's final event after the Job finishes, before listing Pods."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordableRuns:
+class RecordableRuns(NamedTuple):
     """What to do about the runs of a schedule that its status has not counted."""
 
-    entries: tuple[JSONObject, ...]
+    entries: list[JSONObject]
     """History entries to record now."""
-    needs_pods: tuple[Job, ...]
+    needs_pods: list[Job]
     """Jobs that are over, and whose Pods should have been observed by now."""
     revisit_at: datetime | None
     """When the first of the others may be worth recording."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Assessment:
+class _Assessment(NamedTuple):
     """The same for one run. By default there is nothing to do before the next event."""
 
     entry: JSONObject | None = None
     revisit_at: datetime | None = None
-    needs_pods: bool = False
+    needs_pods: Job | None = None
 
 
 def find_recordable_runs(snapshot: Snapshot, now: datetime) -> RecordableRuns:
@@ -51,26 +48,27 @@ def find_recordable_runs(snapshot: Snapshot, now: datetime) -> RecordableRuns:
     stored = {entry["id"]: entry for entry in status.get("history", ())}
     counted = history.counted(status)
     assessments = [
-        (run.job, _assess(run, pods, stored.get(run.job.uid), now))
+        _assess(run, pods, stored.get(run.job.uid), now)
         for run, pods in snapshot.runs
         if run.job.uid not in counted
     ]
     return RecordableRuns(
-        entries=tuple(a.entry for _, a in assessments if a.entry is not None),
-        needs_pods=tuple(job for job, a in assessments if a.needs_pods),
-        revisit_at=min((a.revisit_at for _, a in assessments if a.revisit_at), default=None),
+        entries=[entry for entry, _, _ in assessments if entry],
+        needs_pods=[job for _, _, job in assessments if job],
+        revisit_at=min([time for _, time, _ in assessments if time], default=None),
     )
 
 
 def _assess(
     run: Run, pods: tuple[Pod, ...], stored: Mapping[str, Any] | None, now: datetime
 ) -> _Assessment:
-    # Then waiting for any time would delay the record by as much as the clock was set back.
+    """Assess one run that the status has not counted; *stored* is its entry in the status."""
+    # If the clock was set back, waiting would delay the record by the size of the jump.
     clock_was_set_back = max(run.appeared_at, run.ended_at or run.appeared_at) > now
     if run.ended_at and not run.pods_listed and is_result_missing(run.job, pods):
         due_at = _pods_due_at(run.job, pods, run.ended_at)
         if due_at <= now or clock_was_set_back:
-            return _Assessment(needs_pods=True)
+            return _Assessment(needs_pods=run.job)
         return _Assessment(revisit_at=due_at)
     is_between = _is_between_attempts(run.job, pods)
     if stored and is_between:
@@ -101,7 +99,7 @@ def _is_between_attempts(job: Job, pods: tuple[Pod, ...]) -> bool:
 
 
 def _ready_at(run: Run, entry: JSONObject, is_between: bool) -> datetime:
-    """Return when a run that is not stored is worth recording: waiting a little saves a write."""
+    """Return when a run is first worth recording: waiting a little saves a write."""
     if entry["state"] != State.PENDING and not is_between:
         return run.appeared_at
     if run.job.scheduled_time is None:
@@ -112,7 +110,7 @@ def _ready_at(run: Run, entry: JSONObject, is_between: bool) -> datetime:
 
 
 def _with_missing_pod(run: Run, entry: JSONObject, now: datetime) -> _Assessment:
-    """Record *entry*; if the run has no Pod, say so once that has lasted."""
+    """Record *entry*; if the run has had no Pod for long, say so."""
     if entry["state"] != State.PENDING or entry["attempts"]:
         return _Assessment(entry)
     if now < _patience_ends_at(run):

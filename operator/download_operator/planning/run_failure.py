@@ -1,8 +1,7 @@
 """Which failure the history shows for a run: the most specific one that is known. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from download_operator.cache.objects import Job, Pod
 from download_schedule.attempt.result import (
@@ -21,12 +20,13 @@ STOPPED_FROM_OUTSIDE: Final = frozenset({DEADLINE_EXCEEDED, JOB_DELETED})
 
 _STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons to wait that every container passes through."""
+NO_RESULT: Final = Result()
+
 _NEVER_STARTED: Final = "ContainerStatusUnknown"
 """Reason that the kubelet gives a container which it had not created when its Pod was deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Reason and message of a failure, no longer than the resource's schema allows."""
 
     reason: str
@@ -36,14 +36,13 @@ class Failure:
         """Return both as one sentence, without what is empty."""
         return ": ".join(filter(None, (self.reason, self.message)))
 
-    def fields(self) -> dict[str, str]:
+    def to_fields(self) -> dict[str, str]:
         """Return the fields of a history entry, without what is empty."""
         fields = {"reason": self.reason, "message": self.message}
         return {name: text for name, text in fields.items() if text}
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A Pod, with the worker's result if its termination message holds one."""
 
     pod: Pod
@@ -145,10 +144,10 @@ def _last_waiting_attempt(attempts: Sequence[Attempt]) -> Failure | None:
 
 
 def _decode(pod: Pod) -> Result:
-    """Return the worker's result; an empty one if there is none that can be read."""
+    """Return the worker's result, or an empty one if the Pod has none that can be read."""
     if not pod.termination_message:
-        return Result()
+        return NO_RESULT
     try:
         return decode(pod.termination_message)
     except ValueError:
-        return Result()
+        return NO_RESULT

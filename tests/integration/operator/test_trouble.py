@@ -169,11 +169,11 @@ def test_object_that_was_deleted_before_any_event_of_it_leaves_the_cache(
     kubectl: Kubectl, cluster: LocalCluster
 ) -> None:
     """Our own writes are cached at once. What is deleted before a list is in no event."""
-    kubectl.apply(schedule("written"), schedule("kept"))
-    written, kept = (parse_schedule(kubectl.get("dls", name)) for name in ("written", "kept"))
-    kubectl("delete", "dls", "written")
-    newer = replace(written, uid="later", resource_version=2**62)
-    cached = (written, kept, newer)
+    kubectl.apply(schedule("deleted"), schedule("existing"))
+    deleted, existing = (parse_schedule(kubectl.get("dls", n)) for n in ("deleted", "existing"))
+    kubectl("delete", "dls", "deleted")
+    newer = replace(deleted, uid="later", resource_version=2**62)
+    cached = (deleted, existing, newer)
     removed: list[Schedule] = []
 
     async def run() -> None:
@@ -184,7 +184,7 @@ def test_object_that_was_deleted_before_any_event_of_it_leaves_the_cache(
 
     asyncio.run(run())
 
-    assert removed == [written]
+    assert removed == [deleted]
 
 
 class EndingWatches(FaultyProxy):

@@ -110,11 +110,12 @@ def test_event_that_changes_nothing_reports_nothing(
 ) -> None:
     cache.put_cron_job(cron_job(version=2))
     cache.put_job(job(version=3))
+    cache.put_pod(parse_pod(pod_manifest(version=4)))
     reported.clear()
 
-    cache.put_schedule(schedule(version=2))
-    cache.put_cron_job(cron_job(version=3))
-    cache.put_job(job(version=4))
+    cache.put_cron_job(cron_job(version=5))
+    cache.put_job(job(version=6))
+    cache.put_pod(parse_pod(pod_manifest(version=7)))
 
     assert reported == []
 

@@ -29,12 +29,19 @@ def test_newer_version_replaces_an_older_one(store: ObjectStore[str, Thing]) -> 
     assert store.get("thing") == Thing("a", 3, color="blue")
 
 
-def test_version_that_differs_in_its_number_alone_is_stored_but_is_not_news(
+def test_version_that_is_stored_already_is_not_stored_again(
+    store: ObjectStore[str, Thing],
+) -> None:
+    assert store.put(Thing("a", 1))
+    assert not store.put(Thing("a", 1))
+
+
+def test_version_that_differs_in_its_number_alone_is_stored(
     store: ObjectStore[str, Thing],
 ) -> None:
     store.put(Thing("a", 1))
 
-    assert not store.put(Thing("a", 2))
+    assert store.put(Thing("a", 2))
 
     stored = store.get("thing")
     assert stored

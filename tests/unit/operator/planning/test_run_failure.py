@@ -29,8 +29,8 @@ def failure(
     job: dict[str, Any], pods: list[dict[str, Any]], stored: dict[str, str] | None = None
 ) -> str | None:
     attempts = read_attempts(map(parse_pod, pods))
-    found = find_failure(parse_job(job), attempts, stored or {})
-    return str(found) if found else None
+    shown = find_failure(parse_job(job), attempts, stored or {})
+    return str(shown) if shown else None
 
 
 def job_out_of_time() -> dict[str, Any]:
