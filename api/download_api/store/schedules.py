@@ -188,7 +188,7 @@ class Schedules:
             version = schedule["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version, "annotations": annotations}}
             return await self._cluster.request(
-                "PATCH", _path(schedule), patch, _kept(dry_run), MERGE_PATCH
+                "PATCH", _path(schedule), patch, _kept(dry_run), content_type=MERGE_PATCH
             )
 
         return await self._newest(schedule_id, expected, ask)
