@@ -3,162 +3,176 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from download_schedule.names import NAMESPACE
+
+T = TypeVar("T")
 
 PREFIX: Final = "DOWNLOAD_API_"
 LOOPBACK: Final = "127.0.0.1"
 
 
+@dataclass(frozen=True)
+class Advice:
+    """Annotation of a setting: what to write instead of a wrong value."""
+
+    text: str
+
+
 class MountedClaim(NamedTuple):
-    """A PersistentVolumeClaim, and the folder where its files are."""
+    """A PersistentVolumeClaim, and the folder at which it is mounted."""
 
     namespace: str
     name: str
     folder: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What whoever installs the API decides.
+def _split_at_commas(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
-    Raises:
-        ValueError: a value is out of bounds; the sentence names the variable and what to write.
-    """
 
-    host: str = field(
-        default=LOOPBACK,
-        metadata={"help": "address to listen on; without authentication always loopback"},
-    )
-    port: int = field(default=8080, metadata={"help": "port to listen on, 1 to 65535"})
-    auth: str = field(
-        default="",
-        metadata={"help": "key or kubernetes; unset: key with a key file, else loopback only"},
-    )
-    key_file: Path | None = field(
-        default=None,
-        metadata={"help": "file with the API key; of kubernetes, with a JSON list of hashed keys"},
-    )
-    audience: str = field(
-        default="download-operator",
-        metadata={"help": "whom tokens must be made for; empty: the API server itself"},
-    )
-    namespace: str = field(
-        default="default", metadata={"help": "where schedules are made that name no namespace"}
-    )
-    rate_limit: int = field(
-        default=600, metadata={"help": "requests a minute of one caller, up to 1000000; 0: any"}
-    )
-    trusted_proxies: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "address ranges whose X-Forwarded-For is believed, comma-separated"},
-    )
-    metrics_port: int = field(default=8082, metadata={"help": "port of /metrics; 0: none"})
-    content_volumes: tuple[MountedClaim, ...] = field(
-        default=(),
-        metadata={
-            "help": "claims whose files are served: NAMESPACE/CLAIM=/FOLDER, comma-separated"
-        },
-    )
+def _split_mounted_claim(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch("([^/=]+)/([^/=]+)=(/.*)", value)
+    if match is None:
+        raise ValueError("not a claim and its folder")
+    return match.groups()
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.rate_limit <= 1_000_000:
-            raise ValueError(
-                f"{PREFIX}RATE_LIMIT is {self.rate_limit}: write a number from 0 to 1000000"
-            )
-        if not 1 <= self.port <= 65535:
-            raise ValueError(f"{PREFIX}PORT is {self.port}: write a number from 1 to 65535")
-        if not 0 <= self.metrics_port <= 65535 or self.metrics_port == self.port:
-            raise ValueError(
-                f"{PREFIX}METRICS_PORT is {self.metrics_port}: write another number from 1 to "
-                "65535, or 0 for none"
-            )
-        if not re.fullmatch(NAMESPACE, self.namespace):
-            raise ValueError(
-                f"{PREFIX}NAMESPACE is {self.namespace!r}: name a namespace or leave it out"
-            )
-        if self.auth not in ("", "key", "kubernetes"):
-            raise ValueError(f"{PREFIX}AUTH is {self.auth!r}: write key or kubernetes")
-        if self.auth == "key" and not self.key_file:
+
+def _check_address_range(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+CommaSeparated = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split_at_commas)]
+
+
+class Settings(BaseSettings):
+    """What the person who installs the API decides."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    host: Annotated[
+        str, Field(description="address to listen on; always loopback without authentication")
+    ] = LOOPBACK
+    port: Annotated[
+        int,
+        Field(ge=1, le=65535, description="port to listen on, 1 to 65535"),
+        Advice("write a number from 1 to 65535"),
+    ] = 8080
+    auth: Annotated[
+        Literal["", "key", "kubernetes"],
+        Field(description="key or kubernetes; unset: key if there is a key file, otherwise none"),
+        Advice("write key or kubernetes"),
+    ] = ""
+    key_file: Annotated[
+        Path | None,
+        BeforeValidator(lambda path: path or None),
+        Field(description="file with the API key; for kubernetes: with a JSON list of hashed keys"),
+    ] = None
+    audience: Annotated[
+        str, Field(description="audience that tokens must have; empty: that of the API server")
+    ] = "download-operator"
+    namespace: Annotated[
+        str,
+        Field(
+            pattern=NAMESPACE,
+            description="namespace of new schedules, unless the request names another",
+        ),
+        Advice("write the name of a namespace, or leave it out"),
+    ] = "default"
+    rate_limit: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="requests a minute of one caller, up to 1000000; 0: no limit",
+        ),
+        Advice("write a number from 0 to 1000000"),
+    ] = 600
+    trusted_proxies: Annotated[
+        CommaSeparated[Annotated[str, AfterValidator(_check_address_range)]],
+        Field(
+            description="proxies whose X-Forwarded-For is used: address ranges, separated by commas"
+        ),
+        Advice("write ranges without host bits, such as 10.0.0.0/8, separated by commas"),
+    ] = ()
+    metrics_port: Annotated[
+        int,
+        Field(ge=0, le=65535, description="port of /metrics; 0: no metrics"),
+        Advice("write a number from 1 to 65535, or 0 for no metrics"),
+    ] = 8082
+    content_volumes: Annotated[
+        CommaSeparated[Annotated[MountedClaim, BeforeValidator(_split_mounted_claim)]],
+        Field(
+            description="claims to serve files from: NAMESPACE/CLAIM=/FOLDER, separated by commas"
+        ),
+        Advice("write NAMESPACE/CLAIM=/FOLDER, separated by commas"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.metrics_port == self.port:
+            raise ValueError(f"{PREFIX}METRICS_PORT is {PREFIX}PORT: write another number")
+        if self.auth == "key" and self.key_file is None:
             raise ValueError(f"{PREFIX}AUTH is key: name the file with it in {PREFIX}KEY_FILE")
-        for proxy in self.trusted_proxies:
-            _check_range(proxy)
+        return self
 
     @property
     def is_open(self) -> bool:
-        """Whether callers need not say who they are."""
-        return not self.auth and not self.key_file
+        """Whether callers need neither a key nor a token."""
+        return not self.auth and self.key_file is None
 
     @property
     def bind(self) -> str:
-        """The address to listen on: nobody but this machine reaches what is open."""
+        """Address to listen on: an open API can only be reached from this machine."""
         return LOOPBACK if self.is_open else self.host
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; an unknown variable of the prefix is an error, as is a bad value.
+    def from_environment(cls) -> Self:
+        """Read the settings.
 
         Raises:
-            ValueError: see the class.
+            ValueError: a variable of ours is unknown, or its value is wrong. The message says what
+                to write.
         """
-        given = {
-            name.removeprefix(PREFIX).lower(): text
-            for name, text in environment.items()
-            if name.startswith(PREFIX)
-        }
-        known = {spec.name: spec for spec in fields(cls)}
-        if unknown := sorted(given.keys() - known.keys()):
-            name = PREFIX + unknown[0].upper()
-            raise ValueError(f"{name} is not a setting; see --help for the ones there are")
-        return cls(**{name: _value(known[name], text) for name, text in given.items()})
-
-
-def _value(spec: Field[Any], text: str) -> Any:
-    match spec.name:
-        case "key_file":
-            return Path(text) if text else None
-        case "trusted_proxies":
-            return _parts(text)
-        case "content_volumes":
-            return tuple(map(_mounted, _parts(text)))
-    return _number(spec.name, text) if isinstance(spec.default, int) else text
-
-
-def _number(name: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{PREFIX}{name.upper()} is {text!r}: write a whole number")
-    return int(text)
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _check_range(text: str) -> None:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(
-            f"{PREFIX}TRUSTED_PROXIES has {text!r} ({error}): write for example 10.0.0.0/8"
-        ) from None
-
-
-def _mounted(text: str) -> MountedClaim:
-    found = re.fullmatch("([^/=]+)/([^/=]+)=(/.*)", text)
-    if not found:
-        raise ValueError(
-            f"{PREFIX}CONTENT_VOLUMES has {text!r}: write NAMESPACE/CLAIM=/FOLDER, comma-separated"
-        )
-    return MountedClaim(found[1], found[2], Path(found[3]))
+        _reject_unknown_variables()
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ValueError(_describe(error)) from None
 
 
 def help_text() -> str:
     """Return one line for each setting: variable, meaning, default."""
     return "\n".join(
-        f"  {PREFIX + spec.name.upper():<28} {spec.metadata['help']} [{spec.default or ''}]"
-        for spec in fields(Settings)
+        f"  {PREFIX + name.upper():<28} {field.description} [{field.default or ''}]"
+        for name, field in Settings.model_fields.items()
     )
+
+
+def _reject_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable.upper() not in known:
+            raise ValueError(f"{variable} is not a setting; --help lists all settings")
+
+
+def _describe(error: ValidationError) -> str:
+    """Return which variable is wrong and what to write, for the first error."""
+    first = error.errors()[0]
+    if not first["loc"]:  # from _check_combinations
+        return first["msg"].removeprefix("Value error, ")
+    name, *item = first["loc"]
+    (advice,) = (a for a in Settings.model_fields[str(name)].metadata if isinstance(a, Advice))
+    verb = "contains" if item else "is"
+    return f"{PREFIX}{str(name).upper()} {verb} {first['input']!r}: {advice.text}"

@@ -14,7 +14,7 @@ from download_api.content.location import Place, excerpt, place
 from download_api.content.s3_links import Buckets, signed
 from download_api.content.volumes import Volumes, open_beneath
 from download_api.problems import ProblemError
-from download_api.settings import MountedClaim, Settings
+from download_api.settings import MountedClaim
 from download_kube.client import KubeClient
 from download_schedule.model import S3
 
@@ -262,18 +262,3 @@ def test_a_folder_that_cannot_be_looked_at_is_not_mounted(tmp_path: Path, name: 
     with pytest.raises(ProblemError, match="it is not mounted") as told:
         asyncio.run(opened())
     assert told.value.status == 503
-
-
-def test_which_claims_are_mounted() -> None:
-    given = {"DOWNLOAD_API_CONTENT_VOLUMES": "team/data=/content/data, other/a.b=/x"}
-    mounted = Settings.from_environment(given).content_volumes
-    assert mounted == (("team", "data", Path("/content/data")), ("other", "a.b", Path("/x")))
-    assert Settings.from_environment({}).content_volumes == ()
-
-
-@pytest.mark.parametrize(
-    "bad", ["data=/x", "team/data", "team/data=x", "a/b/c=/x", "=", "a/b=/x,c"]
-)
-def test_what_names_no_mounted_claim(bad: str) -> None:
-    with pytest.raises(ValueError, match="write NAMESPACE/CLAIM=/FOLDER"):
-        Settings.from_environment({"DOWNLOAD_API_CONTENT_VOLUMES": bad})
