@@ -1,1 +1,1 @@
-"""The HTTP front-end."""
+"""The HTTP API: the schedules of a cluster for callers who do not use kubectl."""

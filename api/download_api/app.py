@@ -1,4 +1,4 @@
-"""The application, and its probes; all other routes are in `routes`."""
+"""The application: everything it is made of, and the two probes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,24 +6,26 @@ from functools import partial
 from socket import socket
 from typing import Final
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
 
-from download_api import problems
-from download_api.auth.guard import Gate
-from download_api.content.s3_links import Buckets
-from download_api.content.volumes import Volumes
+from download_api.auth.guard import RequestGuard
+from download_api.content.s3_links import S3Links
+from download_api.content.volumes import MountedVolumes
 from download_api.openapi import document
-from download_api.problems import ProblemError
-from download_api.routes import content, cron, events, lists, runs
-from download_api.routes import schedules as routes_schedules
-from download_api.server import metrics as monitor
-from download_api.server.middleware import Envelope
-from download_api.server.request_metrics import Traffic
+from download_api.problems import handlers
+from download_api.problems.problem import cluster_unavailable
+from download_api.routes import content, cron, events, runs, schedules
+from download_api.routes.dependencies import AppState, Schedules
+from download_api.server.metrics import StateCollector, serve_metrics
+from download_api.server.middleware import RequestMiddleware
+from download_api.server.request_metrics import RequestMetrics
 from download_api.server.streams import Streams
 from download_api.settings import Settings
-from download_api.store.logs import Logs
-from download_api.store.schedules import Schedules
-from download_api.store.watch import Feed
+from download_api.store.logs import LogReader
+from download_api.store.run_requests import RunRequests
+from download_api.store.schedules import ScheduleStore
+from download_api.store.watch import ScheduleWatcher
 from download_kube.client import ApiError, KubeClient, Login, UnreachableError
 
 FIELD_MANAGER: Final = "download-operator-api"
@@ -32,53 +34,57 @@ REQUEST_TIMEOUT_SECONDS: Final = 10.0
 """Short, because a person or a program is waiting for the response."""
 
 
-def build_app(settings: Settings, login: Login, metrics: socket | None = None) -> FastAPI:
+def build_app(settings: Settings, login: Login, metrics_listener: socket | None = None) -> FastAPI:
     """Return the application.
 
     Args:
-        settings: what whoever installs the API decides.
+        settings: what the person who installs the API decides.
         login: called when the application starts, and once a minute afterwards.
-        metrics: what listens for whoever asks for its numbers; None: nobody does.
+        metrics_listener: where to serve the metrics; None for nowhere.
     """
-
-    traffic = Traffic()
+    registry = CollectorRegistry()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        cluster = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
-        app.state.schedules = Schedules(cluster)
-        app.state.logs = Logs(cluster)
-        app.state.buckets = Buckets(cluster)
-        app.state.volumes = Volumes(settings.content_volumes)
-        app.state.feed = Feed(cluster)
-        app.state.streams = Streams()
-        app.state.settings = settings
-        app.state.gate = Gate.build(settings, cluster)
+    async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
+        client = KubeClient(login, FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS)
+        state = _build_state(settings, client)
+        registry.register(StateCollector(client, state["streams"]))
         try:
-            async with monitor.serving(metrics, traffic, cluster, app.state.streams):
-                yield
+            async with serve_metrics(metrics_listener, registry):
+                yield state
         finally:
-            await cluster.close()
+            await client.close()
 
     app = FastAPI(
         title="download-operator",
         version="1",
         lifespan=lifespan,
-        redirect_slashes=False,  # see the middleware
+        redirect_slashes=False,  # the middleware removes them
         generate_unique_id_function=lambda route: route.name,
     )
-    # FastAPI's own way to extend the description.
+    # The way to extend the document that FastAPI's documentation recommends.
     app.openapi = partial(document.describe, app)  # type: ignore[method-assign]
-    app.add_middleware(Envelope, traffic=traffic)
-    problems.install(app)
+    app.add_middleware(RequestMiddleware, metrics=RequestMetrics(registry))
+    handlers.install(app)
     app.include_router(probes)
-    app.include_router(routes_schedules.routes)
-    app.include_router(cron.routes)
-    app.include_router(lists.routes)
-    app.include_router(runs.routes)
-    app.include_router(content.routes)
-    app.include_router(events.routes)
+    for module in (schedules, cron, runs, content, events):
+        app.include_router(module.routes)
     return app
+
+
+def _build_state(settings: Settings, client: KubeClient) -> AppState:
+    store = ScheduleStore(client)
+    return AppState(
+        settings=settings,
+        guard=RequestGuard.from_settings(settings, client),
+        schedules=store,
+        run_requests=RunRequests(client, store),
+        logs=LogReader(client),
+        watcher=ScheduleWatcher(client),
+        volumes=MountedVolumes(settings.content_volumes),
+        s3_links=S3Links(client),
+        streams=Streams(),
+    )
 
 
 probes = APIRouter()
@@ -86,16 +92,15 @@ probes = APIRouter()
 
 @probes.get("/livez", include_in_schema=False)
 async def livez() -> dict[str, str]:
-    """Tell that the process answers."""
+    """Report that the process responds."""
     return {"status": "ok"}
 
 
 @probes.get("/readyz", include_in_schema=False)
-async def readyz(request: Request) -> dict[str, str]:
-    """Tell whether requests can be served: the cluster answers, and knows the resource."""
-    schedules: Schedules = request.app.state.schedules
+async def readyz(schedules: Schedules) -> dict[str, str]:
+    """Report whether the cluster responds, and knows the resource."""
     try:
-        await schedules.check()
+        await schedules.ping()
     except (ApiError, UnreachableError) as error:
-        raise ProblemError(503, "cluster_unavailable", str(error), {"Retry-After": "5"}) from error
+        raise cluster_unavailable(str(error)) from error
     return {"status": "ok"}

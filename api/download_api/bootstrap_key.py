@@ -1,47 +1,50 @@
-"""Make the API key when the chart is installed: a Secret, once, and a file for this Pod."""
+"""Create the API key when the chart is installed: once as a Secret, and as a file for this Pod."""
 
 import base64
 import secrets
 from typing import Final
 
 from download_kube.client import ApiError, KubeClient
+from download_kube.paths import CORE, collection
+from download_schedule.types import JSONObject
 
 MEMBER: Final = "api-key"
+"""Member of the Secret that holds the key."""
 
 
-async def make_key(cluster: KubeClient, namespace: str, name: str) -> bytes:
-    """Return the key in the Secret; make the Secret first where there is none.
+async def ensure_key(client: KubeClient, namespace: str, name: str) -> bytes:
+    """Return the key in a Secret. If the Secret does not exist, create it with a random key.
 
     Raises:
-        ApiError, UnreachableError: the Secret can be neither read nor made.
-        LookupError: it is there without a key.
+        ApiError, UnreachableError: the Secret can be neither read nor created.
+        LookupError: the Secret exists without a key.
     """
-    path = f"/api/v1/namespaces/{namespace}/secrets"
+    path = collection(CORE, namespace, "secrets")
     try:
-        secret = await cluster.request("GET", f"{path}/{name}")
+        secret = await client.request("GET", f"{path}/{name}")
     except ApiError as error:
-        if error.status != 404:
+        if not error.is_not_found:
             raise
-        secret = await _create(cluster, path, name)
+        secret = await _create(client, path, name)
     key = base64.b64decode((secret.get("data") or {}).get(MEMBER, "")).strip()
     if not key:
         raise LookupError(
-            f"The Secret {name} of the namespace {namespace} has no {MEMBER}: write one there, or "
-            "delete the Secret, and one is made."
+            f"the Secret {name} of the namespace {namespace} has no {MEMBER}; add one, or delete "
+            "the Secret to have a new one created"
         )
     return key
 
 
-async def _create(cluster: KubeClient, path: str, name: str) -> dict[str, dict[str, str]]:
-    body = {
+async def _create(client: KubeClient, path: str, name: str) -> JSONObject:
+    secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name},
         "data": {MEMBER: base64.b64encode(secrets.token_urlsafe(32).encode()).decode()},
     }
     try:
-        return await cluster.request("POST", path, body)
+        return await client.request("POST", path, secret)
     except ApiError as error:
-        if error.reason != "AlreadyExists":
+        if not error.already_exists:
             raise
-    return await cluster.request("GET", f"{path}/{name}")
+    return await client.request("GET", f"{path}/{name}")  # another Pod was faster

@@ -1,9 +1,8 @@
-"""By what names a request is known: its own id, and the trace that it belongs to."""
+"""Identification of a request: its own id, and the trace that it belongs to."""
 
 import re
 import secrets
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,38 +11,33 @@ TRACEPARENT: Final = "traceparent"
 REQUEST_ID_ANNOTATION: Final = "downloads.dev/request-id"
 TRACEPARENT_ANNOTATION: Final = "downloads.dev/traceparent"
 
-_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_SANE_TRACE: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_VALID_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one request is called."""
+    """The names by which one request is found in logs and traces."""
 
     request_id: str
     traceparent: str | None = None
-    """As in W3C Trace Context."""
+    """Header of W3C Trace Context."""
 
     def annotations(self) -> dict[str, str | None]:
-        """Return what a resource changed by the request says of it, as a merge patch.
+        """Return the annotations for a resource that the request writes, as a merge patch.
 
-        What an earlier request said goes, also where this one has nothing to say.
+        None removes the annotation of an earlier request.
         """
         return {REQUEST_ID_ANNOTATION: self.request_id, TRACEPARENT_ANNOTATION: self.traceparent}
 
 
-current: ContextVar[Trace | None] = ContextVar("trace", default=None)
-"""The trace of the request being answered."""
+def parse_trace(headers: Mapping[str, str]) -> Trace:
+    """Return the trace of a request.
 
-
-def trace_of(headers: Mapping[str, str]) -> Trace:
-    """Return what a request is called: as its sender says, where that is sane, else anew."""
-    said, trace = headers.get(REQUEST_ID, ""), headers.get(TRACEPARENT, "")
-    request_id = said if _SANE_ID.fullmatch(said) else secrets.token_hex(16)
-    return Trace(request_id, trace if _SANE_TRACE.fullmatch(trace) else None)
-
-
-def marks() -> dict[str, str | None]:
-    """Return the annotations of the request being answered, as a merge patch."""
-    trace = current.get()
-    return trace.annotations() if trace else {}
+    An id or traceparent that is missing or malformed is not used; the request gets a new id.
+    """
+    request_id, traceparent = headers.get(REQUEST_ID, ""), headers.get(TRACEPARENT, "")
+    return Trace(
+        request_id if _VALID_REQUEST_ID.fullmatch(request_id) else secrets.token_hex(16),
+        traceparent if _VALID_TRACEPARENT.fullmatch(traceparent) else None,
+    )

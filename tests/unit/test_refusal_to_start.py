@@ -1,4 +1,4 @@
-"""A server that cannot start says why, and exits with 2."""
+"""A server that cannot start says why in one line, and exits with 2."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
         "KUBECONFIG": str(kubeconfig),
         **settings,
     }
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", module],
         env={**os.environ, **settings},
         capture_output=True,
@@ -32,7 +32,7 @@ def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
         timeout=60,
         check=False,
     )
-    return ended.returncode, ended.stderr
+    return result.returncode, result.stderr
 
 
 @pytest.mark.parametrize("module", ["download_operator", "download_api"])
@@ -50,37 +50,41 @@ def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
     ids=[
         "absent",
         "empty",
-        "no YAML",
-        "no mapping",
-        "no such context",
-        "no authority",
-        "no certificate",
+        "not YAML",
+        "not a mapping",
+        "unknown context",
+        "invalid authority",
+        "invalid certificate",
     ],
 )
-def test_without_a_good_kubeconfig(tmp_path: Path, module: str, text: str | None) -> None:
+def test_missing_or_invalid_kubeconfig_is_an_error(
+    tmp_path: Path, module: str, text: str | None
+) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     if text is not None:
         kubeconfig.write_text(text)
-    code, said = start(module, kubeconfig)
+    code, errors = start(module, kubeconfig)
     assert code == 2
-    assert "\nno cluster: " in f"\n{said}"
-    assert "Traceback" not in said
+    (line,) = errors.splitlines()
+    assert line.startswith("no cluster: ")
 
 
 @pytest.mark.parametrize(
-    ("module", "variable"),
+    ("module", "variable", "message"),
     [
-        ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT"),
-        ("download_api", "DOWNLOAD_API_METRICS_PORT"),
-        ("download_api", "DOWNLOAD_API_PORT"),
+        ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT", "cannot be had"),
+        ("download_api", "DOWNLOAD_API_METRICS_PORT", "cannot be used"),
+        ("download_api", "DOWNLOAD_API_PORT", "cannot be used"),
     ],
 )
-def test_without_a_port_of_its_own(tmp_path: Path, module: str, variable: str) -> None:
+def test_port_that_another_process_uses_is_an_error(
+    tmp_path: Path, module: str, variable: str, message: str
+) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(KUBECONFIG)
-    with socket.create_server(("", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        code, said = start(module, kubeconfig, **{variable: port})
+    with socket.create_server(("", 0)) as other:
+        port = str(other.getsockname()[1])
+        code, errors = start(module, kubeconfig, **{variable: port})
     assert code == 2
-    assert f"\n{variable}: {port} cannot be " in f"\n{said}"
-    assert "Traceback" not in said
+    assert f"\n{variable}: {port} {message}: " in f"\n{errors}"
+    assert "Traceback" not in errors

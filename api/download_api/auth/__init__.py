@@ -1,5 +1,5 @@
-"""Who is asking, and what they may do.
+"""Who is calling, and what they may do.
 
-Every route declares the permission that it requires; `guard` refuses a route without one. May
-import `schema` and `problems`.
+Every route declares the permission that it requires; `guard` does not let a route be made without.
+May import `schema`, `problems` and `settings`.
 """

@@ -1,113 +1,117 @@
-"""What the sender of one request may do, and what he is told where he may not."""
+"""What the caller of one request may do, and the problem if they may not."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from download_api.auth.authorization import Rights
+from download_api.auth.authorization import Authorizer
 from download_api.auth.referenced_objects import Reference
-from download_api.auth.reviews import Caller, Right
-from download_api.problems import ProblemError, no_schedule
-from download_api.schema.from_resource import split_id
+from download_api.auth.reviews import Caller, Permission
+from download_api.problems.problem import ProblemError, schedule_not_found
+from download_api.schema.ids import split_id
+from download_schedule.types import JSONObject
 
-JSON = dict[str, Any]
-
-AT_ONCE: Final = 8
-"""Questions that one request may have the API server answer at the same time."""
+MAX_CONCURRENT_REVIEWS: Final = 8
+"""Reviews that one request may have under way at the API server."""
 
 
 class Access:
-    """The rights of one request's sender.
+    """The permissions of one request's caller.
 
     Args:
-        caller: who it is.
-        rights: says what he may do.
-        fresh: ask anew, as for everything that changes something.
+        caller: who they are.
+        authorizer: decides what they may do.
+        fresh: whether to ignore cached decisions, as for every request that changes something.
     """
 
-    def __init__(self, caller: Caller, rights: Rights, *, fresh: bool) -> None:
+    def __init__(self, caller: Caller, authorizer: Authorizer, *, fresh: bool) -> None:
         self.caller = caller
-        self._rights = rights
+        self._authorizer = authorizer
         self._fresh = fresh
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_REVIEWS)
 
-    async def to_schedule(self, verb: str, subresource: str, schedule_id: str) -> None:
-        """Let him do something with one schedule.
+    async def check_schedule(self, verb: str, subresource: str, schedule_id: str) -> None:
+        """Return only if the caller may do something with one schedule.
 
         Raises:
-            ProblemError: 404, he may not get it, so for him it is not there; 403, he may get it,
-                but not do that.
+            ProblemError: 404, they may not get the schedule, so to them it does not exist; 403,
+                they may get it, but not do that.
         """
-        place = split_id(schedule_id)
-        if place is None:
-            raise no_schedule()
-        namespace, name = place
-        see = Right(verb="get", namespace=namespace, name=name)
-        act = Right(verb=verb, subresource=subresource, namespace=namespace, name=name)
-        granted = await self._granted([see] if see == act else [see, act])
-        if see not in granted:
-            raise no_schedule()
-        if act not in granted:
+        parts = split_id(schedule_id)
+        if parts is None:
+            raise schedule_not_found()
+        namespace, name = parts
+        get = Permission(verb="get", namespace=namespace, name=name)
+        act = Permission(verb=verb, subresource=subresource, namespace=namespace, name=name)
+        allowed = await self._allowed([get] if get == act else [get, act])
+        if get not in allowed:
+            raise schedule_not_found()
+        if act not in allowed:
             raise forbidden(self.caller, act)
 
-    async def to_create(self, namespace: str) -> None:
-        """Let him make a schedule.
+    async def check_create(self, namespace: str) -> None:
+        """Return only if the caller may create schedules in a namespace.
 
         Raises:
             ProblemError: 403.
         """
-        right = Right(verb="create", namespace=namespace)
-        if not await self._may(right):
-            raise forbidden(self.caller, right)
+        permission = Permission(verb="create", namespace=namespace)
+        if not await self._is_allowed(permission):
+            raise forbidden(self.caller, permission)
 
-    async def to_watch(self, namespace: str) -> None:
-        """Let him hear of changes to the schedules of a namespace, or of all where it is empty.
+    async def check_watch(self, namespace: str) -> None:
+        """Return only if the caller may watch the schedules of a namespace; empty: of all.
 
         Raises:
             ProblemError: 403.
         """
-        right = Right(verb="watch", namespace=namespace)
-        somewhere = bool(namespace) and await self._may(right)
-        if not (somewhere or await self._may(Right(verb="watch"))):
-            raise forbidden(self.caller, right)
+        if not await self._may_everywhere_or_in(namespace, "watch"):
+            raise forbidden(self.caller, Permission(verb="watch", namespace=namespace))
 
-    async def to_references(self, namespace: str, found: Iterable[Reference]) -> None:
-        """Let him have a schedule use other objects of its namespace.
+    async def check_references(self, namespace: str, references: Iterable[Reference]) -> None:
+        """Return only if the caller may have a schedule use these objects of its namespace.
 
         Raises:
-            ProblemError: 403; it names the first that he may not get.
+            ProblemError: 403; it names the first object that they may not get.
         """
-        wanted = [
-            Right(verb="get", group="", resource=resource, namespace=namespace, name=name)
-            for resource, name in sorted(found)
+        permissions = [
+            Permission(verb="get", group="", resource=resource, namespace=namespace, name=name)
+            for resource, name in sorted(references)
         ]
-        granted = await self._granted(wanted)
-        for right in wanted:
-            if right not in granted:
-                raise forbidden(self.caller, right)
+        allowed = await self._allowed(permissions)
+        for permission in permissions:
+            if permission not in allowed:
+                raise forbidden(self.caller, permission)
 
-    async def to_list(self, namespace: str = "") -> bool:
-        """Whether he may list the schedules of a namespace, or of all of them at once."""
-        return await self._may(Right(verb="list", namespace=namespace))
+    async def may_list(self, namespace: str) -> bool:
+        """Return whether the caller may list all schedules of a namespace; empty: of all."""
+        return await self._may_everywhere_or_in(namespace, "list")
 
-    async def listable(self, resources: list[JSON]) -> list[JSON]:
-        """Return those that he may list, namespace by namespace."""
-        places = sorted({resource["metadata"]["namespace"] for resource in resources})
-        granted = await self._granted([Right(verb="list", namespace=place) for place in places])
-        visible = {right.namespace for right in granted}
+    async def filter_listable(self, resources: Sequence[JSONObject]) -> list[JSONObject]:
+        """Return those of *resources* whose namespace's schedules the caller may list."""
+        namespaces = sorted({resource["metadata"]["namespace"] for resource in resources})
+        allowed = await self._allowed(
+            [Permission(verb="list", namespace=namespace) for namespace in namespaces]
+        )
+        visible = {permission.namespace for permission in allowed}
         return [item for item in resources if item["metadata"]["namespace"] in visible]
 
-    async def _granted(self, wanted: Sequence[Right]) -> set[Right]:
-        answers = await asyncio.gather(*(self._may(right) for right in wanted))
-        return {right for right, allowed in zip(wanted, answers, strict=True) if allowed}
+    async def _may_everywhere_or_in(self, namespace: str, verb: str) -> bool:
+        if namespace and await self._is_allowed(Permission(verb=verb, namespace=namespace)):
+            return True
+        return await self._is_allowed(Permission(verb=verb))
 
-    async def _may(self, right: Right) -> bool:
+    async def _allowed(self, permissions: Sequence[Permission]) -> set[Permission]:
+        """Return those of *permissions* that the caller has."""
+        decisions = await asyncio.gather(*map(self._is_allowed, permissions))
+        return {p for p, allowed in zip(permissions, decisions, strict=True) if allowed}
+
+    async def _is_allowed(self, permission: Permission) -> bool:
         async with self._slots:
-            return await self._rights.allow(self.caller, right, fresh=self._fresh)
+            return await self._authorizer.is_allowed(self.caller, permission, fresh=self._fresh)
 
 
-def forbidden(caller: Caller, right: Right) -> ProblemError:
-    """Return the answer to somebody who lacks a right."""
-    return ProblemError(
-        403, "forbidden", f"{caller.user} may not {right}: ask for a Role there that allows it."
-    )
+def forbidden(caller: Caller, permission: Permission) -> ProblemError:
+    """Return the problem of a caller who lacks a permission."""
+    message = f"{caller.user} may not {permission}; ask for a Role there that allows it."
+    return ProblemError(403, "forbidden", message)

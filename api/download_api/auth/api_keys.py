@@ -1,4 +1,4 @@
-"""API keys: where they come from, and who has one."""
+"""API keys: the files that hold them, and the comparison with what a caller sent."""
 
 import hashlib
 import hmac
@@ -18,64 +18,65 @@ BEARER: Final = "bearer "
 log = logging.getLogger(__name__)
 
 
-def bearer(authorization: str | None) -> str | None:
-    """Return what ``Authorization: Bearer`` carries, if that is what it is."""
+def parse_bearer(authorization: str | None) -> str | None:
+    """Return the token of ``Authorization: Bearer TOKEN``, or None if the header is another."""
     if authorization and authorization[: len(BEARER)].lower() == BEARER:
         return authorization[len(BEARER) :].strip(" \t")
     return None
 
 
-def as_sent(header: str) -> bytes:
-    """Return the bytes of a header's value: Starlette reads any as Latin-1."""
+def header_bytes(header: str) -> bytes:
+    """Return the bytes of a header's value. Starlette decodes them as Latin-1."""
     return header.encode("latin-1")
 
 
-class FileContent(Generic[T]):
-    """What a file says, read again whenever the file changes, as a mounted Secret does.
+class WatchedFile(Generic[T]):
+    """The parsed content of a file, read again whenever the file changes, as a Secret's does.
 
     Args:
         path: the file.
-        parse: its meaning.
-        nothing: what it means when it cannot be read.
+        parse: makes the value from the file's bytes.
+        fallback: value while the file cannot be read.
     """
 
-    def __init__(self, path: Path, parse: Callable[[bytes], T], nothing: T) -> None:
+    def __init__(self, path: Path, parse: Callable[[bytes], T], fallback: T) -> None:
         self._path = path
         self._parse = parse
-        self._nothing = nothing
-        self._read: tuple[int, T] | None = None
-        self._trouble = ""
+        self._fallback = fallback
+        self._loaded: tuple[int, T] | None = None
+        """Time of the file's last modification, and the value."""
+        self._logged_error = ""
 
-    def __call__(self) -> T:
-        """Return it as of now; where it cannot be read, the log says so once."""
+    def value(self) -> T:
+        """Return the current value. Each new reason why the file cannot be read is logged once."""
         try:
-            changed = self._path.stat().st_mtime_ns
-            if self._read is None or self._read[0] != changed:
-                self._read = changed, self._parse(self._path.read_bytes())
+            modified_at = self._path.stat().st_mtime_ns
+            if self._loaded is None or self._loaded[0] != modified_at:
+                self._loaded = modified_at, self._parse(self._path.read_bytes())
         except OSError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.error("no API key is good, for their file cannot be read: %s", error)
-            return self._nothing
-        self._trouble = ""
-        return self._read[1]
+            if str(error) != self._logged_error:
+                self._logged_error = str(error)
+                log.error("no API key is accepted, because their file cannot be read: %s", error)
+            return self._fallback
+        self._logged_error = ""
+        return self._loaded[1]
 
 
-class KeyFile:
-    """The one key, as it is, in a file."""
+class SharedKey:
+    """The one key of all callers, in plain text in a file."""
 
     def __init__(self, path: Path) -> None:
-        self._key = FileContent(path, parse_key, b"")
+        self._file = WatchedFile(path, parse_shared_key, b"")
 
     def matches(self, authorization: str | None, x_api_key: str | None) -> bool:
-        """Tell whether a request carries the key, as ``Authorization: Bearer`` or ``X-API-Key``.
+        """Return whether a request carries the key, as ``Authorization: Bearer`` or ``X-API-Key``.
 
-        Takes the same time wherever the first difference is. An unreadable or empty file matches
-        nothing.
+        The comparison takes the same time wherever the first difference is. Nothing matches a file
+        that is empty or cannot be read.
         """
-        offered = [text for text in (x_api_key, bearer(authorization)) if text]
-        key = self._key()
-        return bool(key) and any(hmac.compare_digest(key, as_sent(text)) for text in offered)
+        sent = [text for text in (x_api_key, parse_bearer(authorization)) if text]
+        key = self._file.value()
+        return bool(key) and any(hmac.compare_digest(key, header_bytes(text)) for text in sent)
 
 
 class HashedKey(BaseModel):
@@ -89,36 +90,36 @@ class HashedKey(BaseModel):
 
 
 class HashedKeys:
-    """Keys in a file, a JSON list of :class:`HashedKey`: the keys themselves are not in it."""
+    """The digests of keys in a file: a JSON list of :class:`HashedKey`."""
 
     def __init__(self, path: Path) -> None:
-        self._callers = FileContent[Mapping[str, Caller]](path, parse_keys, {})
+        self._file = WatchedFile[Mapping[str, Caller]](path, parse_hashed_keys, {})
 
-    def caller(self, key: str) -> Caller | None:
-        """Return who *key* stands for."""
-        return self._callers().get(hashlib.sha256(as_sent(key)).hexdigest())
+    def find_caller(self, key: str) -> Caller | None:
+        """Return the caller that *key* stands for."""
+        return self._file.value().get(hashlib.sha256(header_bytes(key)).hexdigest())
 
 
-def parse_key(text: bytes) -> bytes:
-    """Return the key without white space around it; there must be one."""
+def parse_shared_key(text: bytes) -> bytes:
+    """Return the key without white space around it. An empty file is logged."""
     key = text.strip()
     if not key:
-        log.error("no API key is good, for the file of the key is empty")
+        log.error("no API key is accepted, because the file of the key is empty")
     return key
 
 
-_LIST: Final = TypeAdapter(tuple[HashedKey, ...])
+_HASHED_KEYS: Final = TypeAdapter(tuple[HashedKey, ...])
 
 
-def parse_keys(text: bytes) -> dict[str, Caller]:
-    """Return who each key stands for, by its hash; nobody if any of it is wrong, and say why."""
+def parse_hashed_keys(text: bytes) -> dict[str, Caller]:
+    """Return the callers by the digests of their keys. If any entry is wrong, accept no key."""
     try:
-        keys = _LIST.validate_json(text)
+        keys = _HASHED_KEYS.validate_json(text)
     except ValidationError as error:
-        # Not what was found there: it could be a key.
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()
+        # The log must not contain the input, which could be a key.
+        reasons = "; ".join(
+            f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()
         )
-        log.error("no API key is good, for the file of hashed keys is wrong: %s", wrong)
+        log.error("no API key is accepted, because the file of hashed keys is wrong: %s", reasons)
         return {}
     return {key.sha256: Caller(user=key.user, groups=key.groups) for key in keys}

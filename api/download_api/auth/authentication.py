@@ -6,140 +6,148 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from download_api.auth.api_keys import HashedKeys, KeyFile, bearer
+from cachetools import TLRUCache
+
+from download_api.auth.api_keys import HashedKeys, SharedKey, parse_bearer
 from download_api.auth.reviews import Caller
-from download_api.auth.ttl_cache import Clock, Expiring
-from download_api.problems import ProblemError
+from download_api.auth.ttl_cache import Clock, Entry, expiring_cache
+from download_api.problems.problem import ProblemError
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-IDENTITY_SECONDS: Final = 60
-"""A token that is revoked is still good for so long, to read."""
+TOKEN_SECONDS: Final = 60
+"""How long reads may go on after a token was revoked."""
 
 
-class Authentication(Protocol):
+class Authenticator(Protocol):
     """A way to find out who sent a request."""
 
-    async def caller(
+    async def authenticate(
         self, authorization: str | None, x_api_key: str | None, *, fresh: bool
     ) -> Caller:
-        """Return who sends these headers; *fresh* believes nothing that was found out before.
+        """Return who sent these headers; *fresh* ignores cached identities.
 
         Raises:
-            ProblemError: 401, nobody who may come in.
+            ProblemError: 401, the headers identify nobody.
         """
 
 
-class Anyone:
-    """Whoever can reach us: for loopback only, see :func:`is_from_here`."""
+class LoopbackAuth:
+    """Accepts everyone. For loopback only, see :func:`is_same_machine`."""
 
-    async def caller(
+    async def authenticate(
         self,
         _: str | None,
         __: str | None,
         *,
-        fresh: bool,  # noqa: ARG002 - the protocol's
+        fresh: bool,  # noqa: ARG002 - part of the protocol
     ) -> Caller:
-        """Return the only caller there is."""
+        """Return the one caller of an API without authentication."""
         return Caller(user="local")
 
 
-def is_from_here(host: str, origin: str | None) -> bool:
-    """Whether a request is for this machine, and no other site's page has a browser send it.
+def is_same_machine(host: str, origin: str | None) -> bool:
+    """Return whether a request is addressed to this machine, and not sent by another site's page.
 
-    A browser on this machine reaches loopback for any page: by a form or, where the page's own name
-    has become an address of loopback, by all means. It then names the page in these headers.
+    A browser on this machine can be made to send requests to loopback by any page: with a form, or
+    with scripts if the page's own name now resolves to loopback (DNS rebinding). It then names the
+    page in Origin or Host.
+
+    Args:
+        host: value of the header Host.
+        origin: value of the header Origin, if the request has one.
     """
     try:
-        named = [urlsplit(f"//{host}"), *([] if origin is None else [urlsplit(origin)])]
-        return all(place.hostname in LOOPBACK_NAMES for place in named)
+        addresses = [urlsplit(f"//{host}"), *([] if origin is None else [urlsplit(origin)])]
+        return all(address.hostname in LOOPBACK_NAMES for address in addresses)
     except ValueError:
         return False
 
 
-class OneKey:
-    """Whoever has the key."""
+class SharedKeyAuth:
+    """Accepts everyone who has the key."""
 
-    def __init__(self, key: KeyFile) -> None:
+    def __init__(self, key: SharedKey) -> None:
         self._key = key
 
-    async def caller(
+    async def authenticate(
         self,
         authorization: str | None,
         x_api_key: str | None,
         *,
-        fresh: bool,  # noqa: ARG002 - the protocol's
+        fresh: bool,  # noqa: ARG002 - part of the protocol
     ) -> Caller:
-        """Return the only caller there is.
+        """Return the one caller of an API with a shared key.
 
         Raises:
-            ProblemError: 401, without the key.
+            ProblemError: 401, the request does not carry the key.
         """
         if not self._key.matches(authorization, x_api_key):
-            sentence = "Send the API key as Authorization: Bearer KEY or as X-API-Key: KEY."
-            raise ProblemError(401, "unauthorized", sentence, {"WWW-Authenticate": "Bearer"})
+            message = "Send the API key as Authorization: Bearer KEY or as X-API-Key: KEY."
+            raise ProblemError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
         return Caller(user="api-key")
 
 
-class Kubernetes:
-    """Whoever has a token of the cluster's, or a key that stands for a user of it.
+class TokenReviewAuth:
+    """Accepts tokens of the cluster, and keys that stand for a user.
 
     Args:
-        owner: asks whose a token is.
-        audience: whom a token is made for, to say so; empty: the API server itself.
-        keys: the keys, if there are any.
-        clock: for what is remembered.
+        review: asks the API server who owns a token.
+        audience: audience of the tokens, for the advice in a 401; empty: that of the API server.
+        keys: the hashed keys, if there is a file of them.
+        clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        owner: Callable[[str], Awaitable[Caller | None]],
+        review: Callable[[str], Awaitable[Caller | None]],
         audience: str,
         keys: HashedKeys | None,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._ask_owner = owner
+        self._review = review
         self._audience = audience
         self._keys = keys
         self._clock = clock
-        self._known: Expiring[bytes, Caller] = Expiring(clock)
+        self._cache: TLRUCache[bytes, Entry[Caller]] = expiring_cache(clock)
+        """Owners of tokens, by the token's digest."""
 
-    async def caller(
+    async def authenticate(
         self, authorization: str | None, x_api_key: str | None, *, fresh: bool
     ) -> Caller:
-        """Return whose the key or token is; X-API-Key goes before Authorization.
+        """Return who owns the key or token. If both are sent, X-API-Key counts.
 
         Raises:
-            ProblemError: 401, there is none, or it is not good here.
+            ProblemError: 401, there is neither, or it is not accepted.
         """
-        token = bearer(authorization)
+        token = parse_bearer(authorization)
         key = x_api_key or token
-        if key and self._keys and (found := self._keys.caller(key)):
-            return found
-        if not x_api_key and token and (found := await self._owner(token, fresh)):
-            return found
-        raise self._unauthorized(offered=bool(key))
+        if key and self._keys and (caller := self._keys.find_caller(key)):
+            return caller
+        if not x_api_key and token and (caller := await self._token_owner(token, fresh=fresh)):
+            return caller
+        raise self._unauthorized(has_credentials=bool(key))
 
-    async def _owner(self, token: str, fresh: bool) -> Caller | None:
+    async def _token_owner(self, token: str, *, fresh: bool) -> Caller | None:
         digest = hashlib.sha256(token.encode()).digest()
-        if not fresh and (known := self._known.get(digest)):
-            return known
-        asked = self._clock()
-        found = await self._ask_owner(token)
-        if found:
-            self._known.put(digest, found, asked + IDENTITY_SECONDS)
+        if not fresh and (entry := self._cache.get(digest)):
+            return entry.value
+        asked_at = self._clock()
+        owner = await self._review(token)
+        if owner:
+            self._cache[digest] = Entry(owner, expires_at=asked_at + TOKEN_SECONDS)
         else:
-            self._known.drop(digest)
-        return found
+            self._cache.pop(digest, None)
+        return owner
 
-    def _unauthorized(self, *, offered: bool) -> ProblemError:
+    def _unauthorized(self, *, has_credentials: bool) -> ProblemError:
         audience = f" --audience={self._audience}" if self._audience else ""
-        sentence = (
-            "Send a token of the cluster as Authorization: Bearer TOKEN, such as"
-            f" `kubectl create token ACCOUNT{audience}` makes"
+        message = (
+            "Send a token of the cluster as Authorization: Bearer TOKEN"
+            f" (`kubectl create token ACCOUNT{audience}` makes one)"
         )
         if self._keys:
-            sentence += ", or an API key as X-API-Key: KEY"
+            message += ", or an API key as X-API-Key: KEY"
         challenge = 'Bearer realm="download-operator"'
-        if offered:
+        if has_credentials:
             challenge += ', error="invalid_token"'
-        return ProblemError(401, "unauthorized", sentence + ".", {"WWW-Authenticate": challenge})
+        return ProblemError(401, "unauthorized", f"{message}.", {"WWW-Authenticate": challenge})

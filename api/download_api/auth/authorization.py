@@ -1,60 +1,68 @@
-"""What a caller may do: Kubernetes' own rights, or everything for whoever has the one key."""
+"""What a caller may do: Kubernetes decides, or everyone who was let in may do everything."""
 
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from download_api.auth.reviews import Caller, Right
-from download_api.auth.ttl_cache import Clock, Expiring
+from cachetools import TLRUCache
+
+from download_api.auth.reviews import Caller, Permission
+from download_api.auth.ttl_cache import Clock, Entry, expiring_cache
 
 ALLOW_SECONDS: Final = 30
-"""A right that is taken away is still good for so long, to read."""
+"""How long reads may go on after a permission was taken away."""
 DENY_SECONDS: Final = 5
+"""How long reads may be refused after a permission was granted."""
 
 
-class Rights(Protocol):
-    """Says who may do what."""
+class Authorizer(Protocol):
+    """Decides who may do what."""
 
-    async def allow(self, caller: Caller, right: Right, *, fresh: bool) -> bool:
-        """Whether *caller* has *right*; *fresh* believes nothing that was found out before."""
+    async def is_allowed(self, caller: Caller, permission: Permission, *, fresh: bool) -> bool:
+        """Return whether *caller* has *permission*; *fresh* ignores cached decisions."""
 
 
-class AllRights:
-    """Everybody who is let in may do everything."""
+class AllowAll:
+    """Allows everything."""
 
-    async def allow(self, _: Caller, __: Right, *, fresh: bool) -> bool:  # noqa: ARG002 - see Rights
+    async def is_allowed(
+        self,
+        _: Caller,
+        __: Permission,
+        *,
+        fresh: bool,  # noqa: ARG002 - part of the protocol
+    ) -> bool:
         """Return True."""
         return True
 
 
-class RememberedRights:
-    """Kubernetes decides, and for a moment is believed to decide the same again.
+class CachedAuthorizer:
+    """Asks Kubernetes, and caches its decisions.
 
     Args:
-        is_granted: asks it.
-        clock: for what is remembered.
+        review: asks Kubernetes whether a caller has a permission.
+        clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        is_granted: Callable[[Caller, Right], Awaitable[bool]],
+        review: Callable[[Caller, Permission], Awaitable[bool]],
         clock: Clock = time.monotonic,
     ) -> None:
-        self._is_granted = is_granted
+        self._review = review
         self._clock = clock
-        self._known: Expiring[tuple[Caller, Right], bool] = Expiring(clock)
+        self._cache: TLRUCache[tuple[Caller, Permission], Entry[bool]] = expiring_cache(clock)
 
-    async def allow(self, caller: Caller, right: Right, *, fresh: bool) -> bool:
-        """Whether *caller* has *right*.
+    async def is_allowed(self, caller: Caller, permission: Permission, *, fresh: bool) -> bool:
+        """Return whether *caller* has *permission*; *fresh* ignores cached decisions.
 
         Raises:
-            ProblemError, UnreachableError: it cannot be found out, so nobody may do anything.
+            ProblemError, UnreachableError: Kubernetes did not decide, so nothing is allowed.
         """
-        known = None if fresh else self._known.get((caller, right))
-        if known is not None:
-            return known
-        asked = self._clock()
-        granted = await self._is_granted(caller, right)
-        seconds = ALLOW_SECONDS if granted else DENY_SECONDS
-        self._known.put((caller, right), granted, asked + seconds)
-        return granted
+        if not fresh and (entry := self._cache.get((caller, permission))):
+            return entry.value
+        asked_at = self._clock()
+        allowed = await self._review(caller, permission)
+        seconds = ALLOW_SECONDS if allowed else DENY_SECONDS
+        self._cache[caller, permission] = Entry(allowed, expires_at=asked_at + seconds)
+        return allowed

@@ -1,163 +1,169 @@
-"""Every route says which right it needs, and asks for it before it reads anything else."""
+"""Every route declares the permission that it requires, and checks it before reading the body."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from download_api.auth.access import Access
-from download_api.auth.api_keys import HashedKeys, KeyFile
+from download_api.auth.api_keys import HashedKeys, SharedKey
 from download_api.auth.authentication import (
-    Anyone,
-    Authentication,
-    Kubernetes,
-    OneKey,
-    is_from_here,
+    Authenticator,
+    LoopbackAuth,
+    SharedKeyAuth,
+    TokenReviewAuth,
+    is_same_machine,
 )
-from download_api.auth.authorization import AllRights, RememberedRights, Rights
-from download_api.auth.rate_limit import Rates
-from download_api.auth.reviews import Caller, is_granted, owner
-from download_api.problems import ProblemError
-from download_api.server.protocol import CROWDED, MAX_CONNECTIONS
+from download_api.auth.authorization import AllowAll, Authorizer, CachedAuthorizer
+from download_api.auth.capacity import OVER_CAPACITY, too_many_connections
+from download_api.auth.rate_limit import RateLimiter
+from download_api.auth.reviews import Caller, review_access, review_token
+from download_api.problems.problem import ProblemError
 from download_api.settings import Settings
 from download_kube.client import KubeClient
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 
-STRANGERS_LIMIT: Final = 300
-"""Failed sign-ins a minute from one address; beyond, nobody there is asked who he is."""
+FAILED_LOGINS_LIMIT: Final = 300
+"""Failed logins a minute from one address. Beyond it, every request from there is refused."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """The right to DownloadSchedules that a route needs.
-
-    Attributes:
-        verb: None: it is enough to be let in.
-        subresource: empty: the schedule itself.
-    """
+class RequiredPermission:
+    """The permission on DownloadSchedules that a route requires."""
 
     verb: str | None
+    """None if every authenticated caller may use the route."""
     subresource: str = ""
+    """Empty for the schedule itself."""
 
 
-_rules: dict[Callable[..., Any], Rule] = {}
+_ATTRIBUTE: Final = "required_permission"
+"""Attribute of an endpoint that holds its :class:`RequiredPermission`."""
 
 
-def needs(verb: str | None, subresource: str = "") -> Callable[[Endpoint], Endpoint]:
-    """Declare a route's :class:`Rule`.
+def requires(verb: str | None, subresource: str = "") -> Callable[[EndpointT], EndpointT]:
+    """Declare the permission that a route requires.
 
-    Of a route to one schedule (``{schedule_id}``) it is asked for at once. Another one is only
-    let in, and asks its :class:`Access` as soon as it knows the namespace.
+    If the route's path names a schedule (``{schedule_id}``), the guard checks the permission. Other
+    routes check it themselves with their :class:`Access`, once they know the namespace.
     """
 
-    def declare(endpoint: Endpoint) -> Endpoint:
-        _rules[endpoint] = Rule(verb, subresource)
+    def declare(endpoint: EndpointT) -> EndpointT:
+        setattr(endpoint, _ATTRIBUTE, RequiredPermission(verb, subresource))
         return endpoint
 
     return declare
 
 
-class Gate:
-    """Lets requests in."""
+class RequestGuard:
+    """Decides which requests are handled.
 
-    def __init__(self, authentication: Authentication, rights: Rights, limit: int) -> None:
-        self._authentication = authentication
-        self._rights = rights
-        self._rates = Rates(limit) if limit else None
-        self._strangers = Rates(STRANGERS_LIMIT)
+    Args:
+        authenticator: finds out who the caller is.
+        authorizer: decides what they may do.
+        rate_limit: requests a minute per caller; 0 for no limit.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, authorizer: Authorizer, rate_limit: int
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._requests = RateLimiter(rate_limit) if rate_limit else None
+        self._failed_logins = RateLimiter(FAILED_LOGINS_LIMIT)
 
     @classmethod
-    def build(cls, settings: Settings, cluster: KubeClient) -> "Gate":
-        """Return the one that the settings ask for."""
-        file = settings.key_file
-        limit = settings.rate_limit
+    def from_settings(cls, settings: Settings, client: KubeClient) -> Self:
+        """Return the guard that the settings ask for."""
         if settings.auth == "kubernetes":
-            keys = HashedKeys(file) if file else None
-            whose = partial(owner, cluster, settings.audience)
             return cls(
-                Kubernetes(whose, settings.audience, keys),
-                RememberedRights(partial(is_granted, cluster)),
-                limit,
+                TokenReviewAuth(
+                    partial(review_token, client, settings.audience),
+                    settings.audience,
+                    HashedKeys(settings.key_file) if settings.key_file else None,
+                ),
+                CachedAuthorizer(partial(review_access, client)),
+                settings.rate_limit,
             )
-        return cls(OneKey(KeyFile(file)) if file else Anyone(), AllRights(), limit)
+        if settings.key_file:
+            authenticator = SharedKeyAuth(SharedKey(settings.key_file))
+            return cls(authenticator, AllowAll(), settings.rate_limit)
+        return cls(LoopbackAuth(), AllowAll(), settings.rate_limit)
 
-    async def admit(self, request: Request, rule: Rule) -> None:
-        """Let a request in; its state then says what its sender may do.
+    async def admit(self, request: Request, required: RequiredPermission) -> None:
+        """Return only if the request may be handled, with its caller's access in its state.
 
         Raises:
-            ProblemError: he may not come in, or not do what the route does, or not so often; or
-                too many are here.
+            ProblemError: too many connections are open; the caller is unknown, sends too many
+                requests, or lacks the permission.
         """
-        if request.scope["state"].get(CROWDED):
-            raise _crowded()
+        if request.scope["state"].get(OVER_CAPACITY):
+            raise too_many_connections()
         fresh = request.method not in SAFE_METHODS
-        caller = await self._caller(request, fresh)
-        access = Access(caller, self._rights, fresh=fresh)
-        request.state.access = access  # also of who is refused: the audit names him
-        if self._rates:
-            request.state.standing = self._rates.take(caller.user)
-            request.state.standing.check()
+        caller = await self._authenticate(request, fresh=fresh)
+        access = Access(caller, self._authorizer, fresh=fresh)
+        request.state.access = access  # even if refused below: the audit names the caller
+        if self._requests:
+            request.state.rate_limit = self._requests.consume(caller.user)
+            request.state.rate_limit.check()
         schedule_id = request.path_params.get("schedule_id")
-        if rule.verb and schedule_id is not None:
-            await access.to_schedule(rule.verb, rule.subresource, schedule_id)
+        if required.verb and schedule_id is not None:
+            await access.check_schedule(required.verb, required.subresource, schedule_id)
 
-    async def _caller(self, request: Request, fresh: bool) -> Caller:
-        """Find out who it is; whoever fails at that too often from one address has to wait."""
+    async def _authenticate(self, request: Request, *, fresh: bool) -> Caller:
+        """Return the caller. Addresses with too many failed logins have to wait."""
         headers, address = request.headers, request.client.host if request.client else ""
-        if isinstance(self._authentication, Anyone) and not is_from_here(
+        if isinstance(self._authenticator, LoopbackAuth) and not is_same_machine(
             headers.get("host", ""), headers.get("origin")
         ):
-            raise _from_elsewhere()
-        self._strangers.look(address).check()
+            raise _cross_origin_refused()
+        self._failed_logins.peek(address).check()
         try:
-            return await self._authentication.caller(
+            return await self._authenticator.authenticate(
                 headers.get("authorization"), headers.get("x-api-key"), fresh=fresh
             )
         except ProblemError as error:
             if error.status == 401:
-                self._strangers.take(address)
+                self._failed_logins.consume(address)
             raise
 
 
-def _from_elsewhere() -> ProblemError:
-    sentence = (
-        "Without a key this is for programs of this machine: ask http://localhost, and not from"
-        " another site's page; or have a key (DOWNLOAD_API_KEY_FILE)."
+def _cross_origin_refused() -> ProblemError:
+    message = (
+        "Without an API key, only programs on this machine may send requests: use http://localhost,"
+        " and no page of another site; or configure a key (DOWNLOAD_API_KEY_FILE)."
     )
-    return ProblemError(401, "unauthorized", sentence, {"WWW-Authenticate": "Bearer"})
-
-
-def _crowded() -> ProblemError:
-    sentence = f"More than {MAX_CONNECTIONS} connections at a time: try again in a few seconds."
-    headers = {"Retry-After": "5", "Connection": "close"}
-    return ProblemError(503, "too_many_connections", sentence, headers)
+    return ProblemError(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
 
 
 class GuardedRoute(APIRoute):
-    """A route that nobody reaches but through the gate."""
+    """A route that only handles requests which the guard admits."""
 
     @property
-    def rule(self) -> Rule:
-        """What the route needs.
+    def required_permission(self) -> RequiredPermission:
+        """The permission that the endpoint declares.
 
         Raises:
-            KeyError: nobody declared it.
+            TypeError: it declares none.
         """
-        return _rules[self.endpoint]
+        required = getattr(self.endpoint, _ATTRIBUTE, None)
+        if not isinstance(required, RequiredPermission):
+            raise TypeError(f"{self.name} declares no permission; decorate it with @requires(...)")
+        return required
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler with the gate before it."""
-        rule, handle = self.rule, super().get_route_handler()
+        """Return FastAPI's handler, with the guard in front of it."""
+        required, handle = self.required_permission, super().get_route_handler()
 
-        async def guarded(request: Request) -> Response:
-            gate: Gate = request.app.state.gate
-            await gate.admit(request, rule)
+        async def handle_if_admitted(request: Request) -> Response:
+            guard: RequestGuard = request.state.guard
+            await guard.admit(request, required)
             return await handle(request)
 
-        return guarded
+        return handle_if_admitted

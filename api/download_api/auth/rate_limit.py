@@ -1,85 +1,95 @@
-"""How many requests each caller may send: a bucket of tokens that fills up again."""
+"""How many requests each caller may send: a token bucket per caller."""
 
 import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+from cachetools import LRUCache
 
 from download_api.auth.ttl_cache import MAX_ENTRIES, Clock
-from download_api.problems import ProblemError
+from download_api.problems.problem import ProblemError
 
 WINDOW_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a caller stands after a request."""
+class RateLimitState:
+    """What is left of a caller's limit after a request."""
 
     allowed: bool
     limit: int
     """Requests a minute."""
     remaining: int
     wait: float
-    """Seconds until the next request is allowed (0: now), or until all of them are again."""
+    """If refused: seconds until the next request is allowed. If allowed: seconds until the whole
+    limit is available again."""
 
     def headers(self) -> dict[str, str]:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers-10."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers-10."""
         return {
             "RateLimit-Policy": f'"default";q={self.limit};w={WINDOW_SECONDS}',
             "RateLimit": f'"default";r={self.remaining};t={math.ceil(self.wait)}',
         }
 
     def check(self) -> None:
-        """Let the request pass.
+        """Return only if the request is allowed.
 
         Raises:
             ProblemError: 429.
         """
         if not self.allowed:
-            wait = str(max(math.ceil(self.wait), 1))
+            seconds = str(max(math.ceil(self.wait), 1))
             raise ProblemError(
                 429,
                 "rate_limit_exceeded",
-                f"More than {self.limit} requests a minute: wait {wait} seconds.",
-                {"Retry-After": wait, **self.headers()},
+                f"More than {self.limit} requests a minute; wait {seconds} seconds.",
+                {"Retry-After": seconds, **self.headers()},
             )
 
 
-class Rates:
-    """One bucket for each caller; of the most recent 10,000.
+class _Bucket(NamedTuple):
+    filled_at: float
+    tokens: float
+
+
+class RateLimiter:
+    """One token bucket for each caller.
 
     Args:
-        limit: requests a minute; a caller who was quiet may send that many at once.
-        clock: seconds that only grow.
+        limit: requests a minute. A caller who sent none for a minute may send all of them at once.
+        clock: monotonic seconds.
+        max_callers: number of buckets; the least recently used one is dropped.
     """
 
-    def __init__(self, limit: int, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, limit: int, clock: Clock = time.monotonic, max_callers: int = MAX_ENTRIES
+    ) -> None:
         self._limit = limit
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(max_callers)
 
-    def look(self, caller: str) -> Standing:
-        """Return where *caller* stands, without counting anything."""
-        return self._standing(self._tokens(caller), allowed=self._tokens(caller) >= 1)
+    def peek(self, caller: str) -> RateLimitState:
+        """Return the state of *caller* without counting a request."""
+        tokens = self._tokens(caller)
+        return self._state(tokens, allowed=tokens >= 1)
 
-    def take(self, caller: str) -> Standing:
-        """Count a request of *caller*."""
+    def consume(self, caller: str) -> RateLimitState:
+        """Count a request of *caller* and return the new state."""
         tokens = self._tokens(caller)
         allowed = tokens >= 1
-        tokens -= allowed
-        self._buckets[caller] = self._clock(), tokens
-        self._buckets.move_to_end(caller)
-        if len(self._buckets) > MAX_ENTRIES:
-            self._buckets.popitem(last=False)
-        return self._standing(tokens, allowed=allowed)
+        if allowed:
+            tokens -= 1
+        self._buckets[caller] = _Bucket(self._clock(), tokens)
+        return self._state(tokens, allowed=allowed)
 
     def _tokens(self, caller: str) -> float:
         now = self._clock()
-        since, tokens = self._buckets.get(caller, (now, float(self._limit)))
-        return min(tokens + (now - since) * self._limit / WINDOW_SECONDS, self._limit)
+        bucket = self._buckets.get(caller, _Bucket(now, float(self._limit)))
+        refill = (now - bucket.filled_at) * self._limit / WINDOW_SECONDS
+        return min(bucket.tokens + refill, self._limit)
 
-    def _standing(self, tokens: float, *, allowed: bool) -> Standing:
+    def _state(self, tokens: float, *, allowed: bool) -> RateLimitState:
         missing = self._limit - tokens if allowed else 1 - tokens
         wait = missing * WINDOW_SECONDS / self._limit
-        return Standing(allowed, self._limit, int(tokens), wait)
+        return RateLimitState(allowed, self._limit, int(tokens), wait)

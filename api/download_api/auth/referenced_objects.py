@@ -1,40 +1,48 @@
-"""What else of its namespace a schedule uses, by name. Pure."""
+"""Other objects of its namespace that a schedule uses by name. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-DIRECTING: Final = ("url", "request", "destination")
-"""Members of the spec that say where the content of what it refers to goes, or comes from."""
+DIRECTING_MEMBERS: Final = ("url", "request", "destination")
+"""Members of the spec that decide where the content of a referenced object is sent or comes
+from."""
 
 
 class Reference(NamedTuple):
-    """One object: its resource, in the plural, and its name."""
+    """A reference to one object."""
 
     resource: str
+    """Plural name of the object's resource."""
     name: str
 
 
-def references(spec: Any) -> frozenset[Reference]:
-    """Return every Secret and claim that *spec* names, wherever it does."""
-    return frozenset(_found(spec))
+def find_references(spec: Any) -> frozenset[Reference]:
+    """Return every Secret and claim that *spec* names, at any depth."""
+    return frozenset(_walk(spec))
 
 
-def to_be_granted(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> frozenset[Reference]:
-    """Return what a caller needs his own right to, to make the spec *old* into *new*.
+def references_to_authorize(
+    old: Mapping[str, Any] | None, new: Mapping[str, Any]
+) -> frozenset[Reference]:
+    """Return the references that the caller needs permission for to change *old* into *new*.
 
-    Without it somebody who may only write schedules would read a Secret by having it sent to a
-    server of his. So whoever names an object, or changes where its content goes, must have the
-    right to it. Other changes need none.
+    Otherwise someone who may only write schedules could read a Secret, by having it sent to a
+    server of their own. So the caller needs permission for each object that they add, and for all
+    of them if they change where content goes. Other changes need none.
+
+    Args:
+        old: spec before the change; None for a new schedule.
+        new: spec after the change.
     """
-    if old is None or any(old.get(member) != new.get(member) for member in DIRECTING):
-        return references(new)
-    return references(new) - references(old)
+    if old is None or any(old.get(member) != new.get(member) for member in DIRECTING_MEMBERS):
+        return find_references(new)
+    return find_references(new) - find_references(old)
 
 
-def _found(value: Any) -> Iterator[Reference]:
+def _walk(value: Any) -> Iterator[Reference]:
     if isinstance(value, list | tuple):
         for item in value:
-            yield from _found(item)
+            yield from _walk(item)
     elif isinstance(value, Mapping):
         for member, inner in value.items():
             if member == "claimName":
@@ -42,4 +50,4 @@ def _found(value: Any) -> Iterator[Reference]:
             elif member.lower().endswith(("secretref", "secretkeyref")):
                 yield Reference("secrets", inner["name"])
             else:
-                yield from _found(inner)
+                yield from _walk(inner)

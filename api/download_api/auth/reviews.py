@@ -1,5 +1,6 @@
-"""TokenReview and SubjectAccessReview: who somebody is, and what he may do. Only the API server
-decides; what it did not clearly grant is not granted.
+"""TokenReview and SubjectAccessReview: who a caller is, and what they may do.
+
+Only the API server decides. What it does not clearly grant is denied.
 """
 
 import logging
@@ -7,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from download_api.problems import ProblemError
+from download_api.problems.problem import cluster_unavailable
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import GROUP, PLURAL, VERSION
-
-JSON = dict[str, Any]
+from download_schedule.types import JSONObject
 
 TOKEN_REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request, as Kubernetes knows him."""
+    """Who sent a request, as Kubernetes knows them."""
 
     user: str
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    by_token: bool = field(default=False, compare=False)
-    """Whether he showed a token of the cluster, and no key."""
+    has_token: bool = field(default=False, compare=False)
+    """Whether they sent a token of the cluster, and not an API key."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Right:
-    """What somebody wants to do; no namespace means all of them, no name any."""
+class Permission:
+    """One action in Kubernetes; an empty namespace means all namespaces, an empty name any name."""
 
     verb: str
     resource: str = PLURAL
@@ -43,26 +43,28 @@ class Right:
     name: str = ""
 
     def __str__(self) -> str:
-        """Return it as Kubernetes' own refusals put it."""
+        """Return the action in the words of Kubernetes' own refusals."""
         resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
         kind = f"{resource} of {self.group}" if self.group else resource
         name = f" {self.name}" if self.name else ""
-        place = f"in the namespace {self.namespace}" if self.namespace else "in all namespaces"
-        return f"{self.verb} {kind}{name} {place}"
+        scope = f"in the namespace {self.namespace}" if self.namespace else "in all namespaces"
+        return f"{self.verb} {kind}{name} {scope}"
 
 
-def token_review(token: str, audience: str) -> JSON:
-    """Return the question whose *token* it is; an empty *audience* is the API server's own."""
-    spec: JSON = {"token": token, **({"audiences": [audience]} if audience else {})}
+def build_token_review(token: str, audience: str) -> JSONObject:
+    """Return the review of *token*; an empty *audience* means the API server's own."""
+    spec: JSONObject = {"token": token}
+    if audience:
+        spec["audiences"] = [audience]
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
 
 
-def caller_of(answer: Mapping[str, Any], audience: str) -> Caller | None:
-    """Return who the token's owner is; None: the token is not good, or made for others.
+def parse_token_review(review: Mapping[str, Any], audience: str) -> Caller | None:
+    """Return the token's owner, or None if the token is invalid or meant for another audience.
 
-    An authenticator that knows no audiences answers without them, and is not believed.
+    An authenticator that does not support audiences returns none. Its tokens are not accepted.
     """
-    status = answer.get("status", {})
+    status = review.get("status", {})
     user = status.get("user", {})
     if status.get("authenticated") is not True or not user.get("username"):
         return None
@@ -74,20 +76,20 @@ def caller_of(answer: Mapping[str, Any], audience: str) -> Caller | None:
         groups=tuple(user.get("groups", ())),
         uid=user.get("uid", ""),
         extra=tuple(sorted(extra.items())),
-        by_token=True,
+        has_token=True,
     )
 
 
-def access_review(caller: Caller, right: Right) -> JSON:
-    """Return the question whether *caller* has *right*."""
+def build_access_review(caller: Caller, permission: Permission) -> JSONObject:
+    """Return the review of whether *caller* has *permission*."""
     attributes = {
-        "verb": right.verb,
-        "group": right.group,
-        "version": VERSION if right.group == GROUP else "v1",
-        "resource": right.resource,
-        "subresource": right.subresource,
-        "namespace": right.namespace,
-        "name": right.name,
+        "verb": permission.verb,
+        "group": permission.group,
+        "version": VERSION if permission.group == GROUP else "v1",
+        "resource": permission.resource,
+        "subresource": permission.subresource,
+        "namespace": permission.namespace,
+        "name": permission.name,
     }
     return {
         "apiVersion": "authorization.k8s.io/v1",
@@ -102,32 +104,43 @@ def access_review(caller: Caller, right: Right) -> JSON:
     }
 
 
-def is_allowed(answer: Mapping[str, Any]) -> bool:
-    """Whether the right is granted, in so many words."""
-    status = answer.get("status", {})
+def parse_access_review(review: Mapping[str, Any]) -> bool:
+    """Return whether the API server has explicitly allowed the action."""
+    status = review.get("status", {})
     return status.get("allowed") is True and status.get("denied") is not True
 
 
-async def owner(cluster: KubeClient, audience: str, token: str) -> Caller | None:
-    """Ask whose a token is; see :func:`caller_of`, and :func:`_ask` for what it raises."""
-    return caller_of(await _ask(cluster, TOKEN_REVIEWS, token_review(token, audience)), audience)
-
-
-async def is_granted(cluster: KubeClient, caller: Caller, right: Right) -> bool:
-    """Ask whether somebody has a right; see :func:`_ask` for what it raises."""
-    return is_allowed(await _ask(cluster, ACCESS_REVIEWS, access_review(caller, right)))
-
-
-async def _ask(cluster: KubeClient, path: str, review: JSON) -> JSON:
-    """Return the API server's answer to a review.
+async def review_token(client: KubeClient, audience: str, token: str) -> Caller | None:
+    """Ask the API server who owns *token*; None if nobody does.
 
     Raises:
-        ProblemError: 503, it did not let us ask; nobody gets in.
-        UnreachableError: it did not answer; nobody gets in.
+        ProblemError, UnreachableError: see :func:`_review`.
+    """
+    review = await _review(client, TOKEN_REVIEWS, build_token_review(token, audience))
+    return parse_token_review(review, audience)
+
+
+async def review_access(client: KubeClient, caller: Caller, permission: Permission) -> bool:
+    """Ask the API server whether *caller* has *permission*.
+
+    Raises:
+        ProblemError, UnreachableError: see :func:`_review`.
+    """
+    review = await _review(client, ACCESS_REVIEWS, build_access_review(caller, permission))
+    return parse_access_review(review)
+
+
+async def _review(client: KubeClient, path: str, review: JSONObject) -> JSONObject:
+    """Return the API server's answer to a review. Without an answer, nobody gets in.
+
+    Raises:
+        ProblemError: 503, the API server refused the review.
+        UnreachableError: it did not respond.
     """
     try:
-        return await cluster.request("POST", path, review)
+        return await client.request("POST", path, review)
     except ApiError as error:
         log.error("the API server refused a %s (%d): %s", review["kind"], error.status, error)
-        sentence = "The cluster could not say what you may do; try again in a few seconds."
-        raise ProblemError(503, "cluster_unavailable", sentence, {"Retry-After": "5"}) from error
+        raise cluster_unavailable(
+            "The cluster cannot check your permissions; try again in a few seconds."
+        ) from error

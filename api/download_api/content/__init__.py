@@ -1,4 +1,4 @@
-"""The file that a run kept, read from a volume or linked to in S3.
+"""The file that a run kept: where it is, and its bytes from a volume or a link to it in S3.
 
-May import `store` and what that imports.
+May import `auth`, `schema`, `problems` and `settings`.
 """

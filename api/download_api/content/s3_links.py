@@ -1,4 +1,4 @@
-"""Links to objects in buckets, signed with credentials that the caller himself may read."""
+"""Links to objects in buckets, signed with credentials that the caller may read themselves."""
 
 import asyncio
 import base64
@@ -11,11 +11,12 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from download_api.auth.access import forbidden
-from download_api.auth.reviews import Caller, Right
-from download_api.content.location import Place, no_content
-from download_api.problems import ProblemError
+from download_api.auth.reviews import Caller, Permission
+from download_api.content.location import FileLocation, no_content
+from download_api.problems.problem import ProblemError
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import S3, Destination
+from download_schedule.types import JSONObject
 from download_schedule.validation import FROM_API_SERVER
 
 if TYPE_CHECKING:
@@ -23,76 +24,75 @@ if TYPE_CHECKING:
 
 LINK_LIFETIME: Final = timedelta(seconds=60)
 KEY_ID: Final = "AWS_ACCESS_KEY_ID"
-SECRET_KEY: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - its name
-SESSION_TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - its name
+SECRET_KEY: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name
+SESSION_TOKEN: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - a name
 
 
-class Buckets:
-    """The buckets that schedules name."""
+class S3Links:
+    """Makes links to the objects that runs kept in their schedule's bucket."""
 
-    def __init__(self, cluster: KubeClient) -> None:
-        self._cluster = cluster
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
 
-    async def link(
+    async def create(
         self,
         caller: Caller,
         token: str | None,
         schedule: Mapping[str, Any],
-        place: Place,
+        location: FileLocation,
         method: str,
     ) -> str:
-        """Return an address from which anybody may read an object for a minute.
+        """Return a URL from which anyone can read an object for a minute.
 
-        Nothing is connected to but the API server, in the caller's name.
+        Connects only to the API server, with the caller's token.
 
         Args:
             caller: who asks.
-            token: his, of the cluster; None: he came with something else.
+            token: their token of the cluster; None if they authenticated in another way.
             schedule: the resource.
-            place: where the object is said to be.
-            method: GET or HEAD; what the address is good for.
+            location: where the status says that the object is.
+            method: GET or HEAD, the only method that the URL allows.
 
         Raises:
-            ProblemError: 403, the caller may not read the credentials; 404, they are not there, or
-                the schedule has another bucket.
-            UnreachableError: the API server does not answer.
+            ProblemError: 403, the caller may not read the Secret with the credentials; 404, there
+                is no such Secret, or the schedule uses another bucket.
+            UnreachableError: the API server does not respond.
         """
         stored = schedule["spec"].get("destination", {})
         s3 = Destination.model_validate(stored, context=FROM_API_SERVER).s3
-        if s3 is None or s3.bucket != place.store:
+        if s3 is None or s3.bucket != location.container:
             raise no_content(
-                f"The schedule does not keep its files in the bucket {place.store} (any more): its "
+                f"The schedule does not use the bucket {location.container}, or no longer; its "
                 "destination.s3 must name that bucket, and the Secret with the credentials."
             )
         namespace, name = schedule["metadata"]["namespace"], s3.credentials_secret_ref.name
-        secret = await self._secret(caller, token, namespace, name)
-        credentials = _credentials(name, secret.get("data") or {})
-        return await asyncio.to_thread(signed, s3, credentials, place.path, method)
+        secret = await self._read_secret(caller, token, namespace, name)
+        credentials = _parse_credentials(name, secret.get("data") or {})
+        return await asyncio.to_thread(sign_url, s3, credentials, location.path, method)
 
-    async def _secret(
+    async def _read_secret(
         self, caller: Caller, token: str | None, namespace: str, name: str
-    ) -> dict[str, Any]:
+    ) -> JSONObject:
         if token is None:
             raise ProblemError(
                 403,
                 "forbidden",
-                f"The Secret {name} with the S3 credentials is read with your own token of the "
-                "cluster, and an API key is none: send a token as Authorization: Bearer TOKEN, "
-                "where the API takes tokens (api.auth: kubernetes).",
+                f"The API reads the Secret {name} with the S3 credentials with your own token of "
+                "the cluster, and you sent an API key; send a token as Authorization: Bearer TOKEN "
+                "to an API that accepts tokens (api.auth: kubernetes).",
             )
         try:
-            return await self._cluster.get_as(
-                token, f"/api/v1/namespaces/{namespace}/secrets/{name}"
-            )
+            path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+            return await self._client.get_as(token, path)
         except ApiError as error:
-            raise _refused(error, caller, namespace, name) from error
+            raise _secret_problem(error, caller, namespace, name) from error
 
 
-def signed(s3: S3, credentials: Mapping[str, str], key: str, method: str) -> str:
-    """Return the address of an object with a signature; connects to nothing.
+def sign_url(s3: S3, credentials: Mapping[str, str], key: str, method: str) -> str:
+    """Return the signed URL of an object. Does not connect to anything.
 
     Raises:
-        ProblemError: 404, there can be no such service or object.
+        ProblemError: 404, no such service or object can exist.
     """
     credential: S3Credential = {
         "access_key_id": credentials[KEY_ID],
@@ -108,44 +108,48 @@ def signed(s3: S3, credentials: Mapping[str, str], key: str, method: str) -> str
             "virtual_hosted_style_request": False,
         },
         client_options={"allow_http": True},
-        # Not in the configuration, which variables of the environment would complete.
+        # obstore would complete credentials in the configuration from environment variables.
         credential_provider=lambda: credential,
     )
     try:
         return sign(store, "HEAD" if method == "HEAD" else "GET", key, LINK_LIFETIME)
     except BaseError:
         raise no_content(
-            f"destination.s3.endpoint of the schedule is no address ({s3.endpoint}): write for "
+            f"destination.s3.endpoint of the schedule is not an address ({s3.endpoint}); write for "
             "example https://s3.example.com."
         ) from None
-    except TypeError:  # a control character, say
-        raise no_content("The status names no object that a service could have.") from None
+    except TypeError:  # for example a control character
+        raise no_content("The status names an object that cannot exist.") from None
 
 
-def _credentials(name: str, data: Mapping[str, str]) -> dict[str, str]:
-    """Return what a Secret says, as the worker reads it."""
-    found = {}
-    for variable in {KEY_ID, SECRET_KEY, SESSION_TOKEN} & data.keys():
-        found[variable] = base64.b64decode(data[variable]).decode(errors="replace").strip()
-    for variable in (KEY_ID, SECRET_KEY):
-        if not found.get(variable):
-            raise no_content(f"The Secret {name} has no {variable}: write it there.")
-    return found
+def _parse_credentials(name: str, data: Mapping[str, str]) -> dict[str, str]:
+    """Return the credentials in a Secret's data, read as the worker reads them."""
+    credentials = {
+        key: base64.b64decode(data[key]).decode(errors="replace").strip()
+        for key in (KEY_ID, SECRET_KEY, SESSION_TOKEN)
+        if key in data
+    }
+    for key in (KEY_ID, SECRET_KEY):
+        if not credentials.get(key):
+            raise no_content(f"The Secret {name} has no {key}; add it.")
+    return credentials
 
 
-def _refused(error: ApiError, caller: Caller, namespace: str, name: str) -> Exception:
+def _secret_problem(error: ApiError, caller: Caller, namespace: str, name: str) -> Exception:
     match error.status:
         case 401:
             return ProblemError(
                 403,
                 "forbidden",
-                f"The Secret {name} with the S3 credentials is read with your own token, and the "
-                "API server does not take it: have one made for both audiences, the API server's "
-                "own too (`kubectl create token` has --audience more than once).",
+                f"The API reads the Secret {name} with the S3 credentials with your own token, and "
+                "the API server does not accept it; request a token for the API server's audience, "
+                "too (repeat --audience of `kubectl create token`).",
             )
         case 403:
-            right = Right(verb="get", group="", resource="secrets", namespace=namespace, name=name)
-            return forbidden(caller, right)
+            secret = Permission(
+                verb="get", group="", resource="secrets", namespace=namespace, name=name
+            )
+            return forbidden(caller, secret)
         case 404:
-            return no_content(f"There is no Secret {name} with the S3 credentials: make it anew.")
+            return no_content(f"The Secret {name} with the S3 credentials is missing; create it.")
     return error

@@ -1,4 +1,4 @@
-"""The OpenAPI document: responses, examples, descriptions.
+"""The OpenAPI document: the responses of routes, examples, and what FastAPI does not find itself.
 
 May import `schema` and `problems`.
 """

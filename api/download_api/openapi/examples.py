@@ -1,8 +1,11 @@
-"""Examples for the description of the API; the shapes accept every one of them."""
+"""Examples for the OpenAPI document. Each is valid for its schema."""
 
-from typing import Any, Final
+from typing import Final
 
-NEW: Final[dict[str, Any]] = {
+from download_api.problems.problem import ErrorType
+from download_schedule.types import JSONObject
+
+NEW: Final[JSONObject] = {
     "name": "Daily report",
     "url": "https://example.com/report.csv",
     "cron_expression": "0 2 * * *",
@@ -10,7 +13,7 @@ NEW: Final[dict[str, Any]] = {
     "headers": {"Accept": "text/csv"},
 }
 
-SCHEDULE: Final[dict[str, Any]] = {
+SCHEDULE: Final[JSONObject] = {
     **NEW,
     "id": "team.daily-report",
     "secret_headers": {},
@@ -42,7 +45,7 @@ SCHEDULE: Final[dict[str, Any]] = {
     "message": None,
 }
 
-EXECUTION: Final[dict[str, Any]] = {
+EXECUTION: Final[JSONObject] = {
     "execution_id": "0b4f4c5e-5f8e-4a3c-9d55-0a2a4f1f6f0e",
     "schedule_id": "team.daily-report",
     "status": "completed",
@@ -62,7 +65,7 @@ EXECUTION: Final[dict[str, Any]] = {
     "location": "volume://reports/team/daily-report/20261123T020000Z-report.csv",
 }
 
-EXAMPLES: Final[dict[str, Any]] = {
+EXAMPLES: Final[JSONObject] = {
     "NewSchedule": NEW,
     "Schedule": SCHEDULE,
     "Schedules": {"schedules": [SCHEDULE], "total": 1},
@@ -70,7 +73,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "History": {"executions": [EXECUTION], "total": 1, "limit": 20, "offset": 0},
     "Started": {
         "success": True,
-        "message": "Run of schedule team.daily-report asked for",
+        "message": "Run of schedule team.daily-report requested",
         "schedule_id": "team.daily-report",
         "execution_id": "daily-report-0c6fd1e9a2",
         "token": "once",
@@ -84,20 +87,23 @@ EXAMPLES: Final[dict[str, Any]] = {
     },
     "Deleted": {"success": True, "message": "Schedule team.daily-report deleted"},
 }
-"""By the name of the shape."""
+"""Examples by the name of their schema."""
 
-PROBLEMS: Final = {
-    400: ("invalid_cron_expression", "cron_expression: it has a minute that there is not"),
-    401: ("unauthorized", "Send a token or a key"),
-    403: ("forbidden", "The caller may not do that: ask for a Role that allows it"),
-    404: ("schedule_not_found", "There is no schedule of that id; GET /schedules lists them."),
-    409: ("conflict", "The schedule was changed at the same moment; try again"),
-    410: ("content_gone", "The file is not there any more: ask for a later run."),
-    412: ("precondition_failed", "The schedule has changed since: GET it again"),
-    413: ("body_too_large", "The body has more than 1 MiB: no schedule needs that many."),
+PROBLEMS: Final[dict[int, tuple[ErrorType, str]]] = {
+    400: (
+        "invalid_cron_expression",
+        "cron_expression: the minute must be from 0 to 59, and 61 is not",
+    ),
+    401: ("unauthorized", "Send a token or an API key."),
+    403: ("forbidden", "The caller may not do this; ask for a Role that allows it."),
+    404: ("schedule_not_found", "There is no schedule with that id; GET /schedules lists them."),
+    409: ("conflict", "The schedule was changed at the same moment; try again."),
+    410: ("content_gone", "The file was removed; choose a later run."),
+    412: ("precondition_failed", "The schedule has changed since; GET it again."),
+    413: ("body_too_large", "The body is larger than 1 MiB; no schedule needs that much."),
     416: ("range_not_satisfiable", "Range: the file has 1024 bytes; ask for some of them."),
-    422: ("validation_error", "A member is wrong; the sentence names it and says what to write"),
-    429: ("rate_limit_exceeded", "Too many requests, or streams at a time: wait, or close one."),
-    503: ("cluster_unavailable", "The cluster does not answer at the moment"),
+    422: ("validation_error", "A member is wrong; the message names it and says what to write."),
+    429: ("rate_limit_exceeded", "Too many requests or open streams; wait, or close a stream."),
+    503: ("cluster_unavailable", "The cluster does not respond; try again in a few seconds."),
 }
-"""Kind and sentence of an answer other than the one asked for, by its status."""
+"""An example of a problem for each status."""

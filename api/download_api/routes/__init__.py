@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: one module a resource of the API.
+"""HTTP in, HTTP out: one module for each resource of the API.
 
-May import every other folder of the package. Nothing imports it but `app`.
+May import every other folder of the package. Only `app` imports it.
 """

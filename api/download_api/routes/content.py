@@ -1,4 +1,4 @@
-"""The route of what a run downloaded."""
+"""The route of the file that a run kept."""
 
 import mimetypes
 import re
@@ -10,23 +10,27 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from download_api.auth.api_keys import bearer
-from download_api.auth.guard import needs
-from download_api.content import location, volumes
-from download_api.content.location import Place
-from download_api.content.s3_links import Buckets
-from download_api.content.volumes import Volumes
-from download_api.openapi import document
-from download_api.routes.dependencies import ScheduleId, Sender, Store, guarded_router
-from download_api.schema import runs
-from download_api.server.streams import Streams
+from download_api.auth.api_keys import parse_bearer
+from download_api.auth.guard import requires
+from download_api.content.location import locate_file
+from download_api.content.ranges import select_bytes
+from download_api.content.volumes import read_chunks
+from download_api.openapi import responses
+from download_api.routes.dependencies import (
+    CurrentAccess,
+    Links,
+    OpenStreams,
+    ScheduleId,
+    Schedules,
+    Volumes,
+    guarded_router,
+)
+from download_api.schema.runs import find_run
 from download_schedule.model import Format
-
-JSON = Mapping[str, Any]
 
 PATH: Final = "/schedules/{schedule_id}/history/{execution_id}/content"
 _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;[ -~]*)?", re.ASCII)
-_NOT_PLAIN: Final = re.compile(r'[^ -~]|["\\%]')
+_UNSAFE_IN_QUOTES: Final = re.compile(r'[^ -~]|["\\%]')
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 routes = guarded_router()
@@ -36,71 +40,76 @@ routes = guarded_router()
 @routes.get(
     PATH,
     response_class=StreamingResponse,
-    responses=document.file(403, 404, 409, 410, 416),
+    responses=responses.file(403, 404, 409, 410, 416),
 )
-@needs("get", "content")
+@requires("get", "content")
 async def get_content(
     schedule_id: ScheduleId,
     execution_id: str,
     request: Request,
-    schedules: Store,
-    sender: Sender,
+    schedules: Schedules,
+    volumes: Volumes,
+    links: Links,
+    streams: OpenStreams,
+    access: CurrentAccess,
 ) -> Response:
-    """Return the file that a run kept: from a volume by itself, from S3 as a redirect.
+    """Get the file that a run kept. A file in S3 is a redirect.
 
-    Of a file on a volume, Range, If-Range and If-None-Match are obeyed; HEAD works too.
+    For a file on a volume, Range, If-Range, If-None-Match and HEAD are supported.
     """
     schedule = await schedules.get(schedule_id)
-    run = runs.named(schedule, execution_id)
-    place = location.place(schedule, run)
-    if place.kind == "s3":
-        buckets: Buckets = request.app.state.buckets
-        token = bearer(request.headers.get("authorization")) if sender.caller.by_token else None
-        link = await buckets.link(sender.caller, token, schedule, place, request.method)
+    run = find_run(schedule, execution_id)
+    location = locate_file(schedule, run)
+    if location.kind == "s3":
+        authorization = request.headers.get("authorization")
+        token = parse_bearer(authorization) if access.caller.has_token else None
+        link = await links.create(access.caller, token, schedule, location, request.method)
         return RedirectResponse(link, 307)
-    return await _from_volume(request, sender.caller.user, schedule, run, place)
 
-
-async def _from_volume(
-    request: Request, caller: str, schedule: JSON, run: JSON, place: Place
-) -> Response:
     size, etag = run.get("bytes", 0), _etag(run)
-    asked = dict(request.headers)
-    if request.method == "HEAD":
-        asked.pop("range", None)  # it is GET's alone
-    sent = location.excerpt(asked, etag, size)
-    headers = {**_described(place, run, schedule["spec"]), **sent.headers}
-    mounted: Volumes = request.app.state.volumes
-    source = mounted.open(schedule["metadata"]["namespace"], place, size)
-    if sent.status == 304 or request.method == "HEAD":
+    selection = select_bytes(_selecting_headers(request), etag, size)
+    headers = {**_file_headers(location.path, run, schedule["spec"]), **selection.headers}
+    source = volumes.open(schedule["metadata"]["namespace"], location, size)
+    if selection.status == 304 or request.method == "HEAD":
         async with source:
-            return Response(status_code=sent.status, headers=headers)
-    streams: Streams = request.app.state.streams
-    told = partial(volumes.read, wanted=sent.bytes)
-    return await streams.answer(caller, source, told, headers, sent.status)
+            return Response(status_code=selection.status, headers=headers)
+    read = partial(read_chunks, selected=selection.bytes)
+    return await streams.respond(access.caller.user, source, read, headers, selection.status)
 
 
-def _etag(run: JSON) -> str:
+def _selecting_headers(request: Request) -> Mapping[str, str]:
+    """Return the request's headers; Range only has a meaning for GET (RFC 9110, 14.2)."""
+    headers = dict(request.headers)
+    if request.method == "HEAD":
+        headers.pop("range", None)
+    return headers
+
+
+def _etag(run: Mapping[str, Any]) -> str:
     digest = run.get("sha256", "")
     return f'"{digest}"' if _SHA256.fullmatch(digest) else ""
 
 
-def _described(place: Place, run: JSON, spec: JSON) -> dict[str, str]:
-    """Return what the answer says of a file: nobody's browser is to run it as a page of ours."""
-    name = place.path.rpartition("/")[2]
-    said = run.get("contentType", "")
-    if spec.get("format", Format.RAW) != Format.RAW:  # that was the page, and this is made of it
-        said = mimetypes.guess_type(name)[0] or ""
-    etag = _etag(run)
-    return {
-        "Content-Type": said if _MEDIA_TYPE.fullmatch(said) else "application/octet-stream",
-        "Content-Disposition": f"attachment; {_named(name)}",
+def _file_headers(path: str, run: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return headers that describe a file. They keep browsers from showing it as a page of ours."""
+    name = path.rpartition("/")[2]
+    content_type = run.get("contentType", "")
+    if spec.get("format", Format.RAW) != Format.RAW:  # it was that of the page, before conversion
+        content_type = mimetypes.guess_type(name)[0] or ""
+    if not _MEDIA_TYPE.fullmatch(content_type):
+        content_type = "application/octet-stream"
+    headers = {
+        "Content-Type": content_type,
+        "Content-Disposition": f"attachment; {_filename_parameters(name)}",
         "Content-Security-Policy": "sandbox",
         "Accept-Ranges": "bytes",
-        **({"ETag": etag} if etag else {}),
     }
+    if etag := _etag(run):
+        headers["ETag"] = etag
+    return headers
 
 
-def _named(name: str) -> str:
-    """curl reads the plain parameter alone; whoever reads the other one takes that (RFC 6266)."""
-    return f"filename=\"{_NOT_PLAIN.sub('_', name)}\"; filename*=utf-8''{quote(name, safe='')}"
+def _filename_parameters(name: str) -> str:
+    """Return both forms of the name (RFC 6266): clients prefer the second, curl knows the first."""
+    plain = _UNSAFE_IN_QUOTES.sub("_", name)
+    return f"filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"

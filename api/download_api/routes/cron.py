@@ -1,34 +1,47 @@
-"""The route about cron expressions, which needs no schedule."""
+"""The route that explains a cron expression."""
 
 import asyncio
 from typing import Annotated, Final
 
 from fastapi import Query
 
-from download_api.auth.guard import needs
-from download_api.openapi import document
+from download_api.auth.guard import requires
+from download_api.openapi import responses
 from download_api.routes.dependencies import guarded_router, now
-from download_api.schema import cron as expressions
-from download_api.schema import models
-from download_schedule import cron
+from download_api.schema.cron import preview
+from download_api.schema.models import CronPreview
+from download_schedule.cron import MAX_LENGTH
 
 routes = guarded_router()
 _ONE_AT_A_TIME: Final = asyncio.Lock()
 """Previews take processor time: one thread at most competes with the event loop."""
 
 
-@routes.get("/cron/preview", responses=document.answers(400))
-@needs(None)
+@routes.get("/cron/preview", responses=responses.problems(400))
+@requires(None)
 async def preview_cron(
     expr: Annotated[
-        str, Query(min_length=1, max_length=cron.MAX_LENGTH, json_schema_extra={"format": "cron"})
+        str,
+        Query(
+            min_length=1,
+            max_length=MAX_LENGTH,
+            description="Cron expression of five fields.",
+            json_schema_extra={"format": "cron"},
+        ),
     ],
-    tz: Annotated[str, Query(max_length=64, json_schema_extra={"format": "time-zone"})] = "Etc/UTC",
-    count: Annotated[int, Query(ge=1, le=100)] = 5,
-) -> models.CronPreview:
-    """Say what an expression means, when it fires next, and where croniter reads it differently.
+    tz: Annotated[
+        str,
+        Query(
+            max_length=64,
+            description="IANA name of the time zone.",
+            json_schema_extra={"format": "time-zone"},
+        ),
+    ] = "Etc/UTC",
+    count: Annotated[int, Query(ge=1, le=100, description="Number of ticks.")] = 5,
+) -> CronPreview:
+    """Explain an expression, list its next ticks, and warn where croniter reads it differently.
 
-    An expression with `H` is refused, because its value depends on the schedule.
+    `H` is not allowed, because its value depends on the schedule.
     """
     async with _ONE_AT_A_TIME:
-        return await asyncio.to_thread(expressions.preview, expr, tz, count, now())
+        return await asyncio.to_thread(preview, expr, tz, count, now())

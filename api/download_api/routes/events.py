@@ -1,18 +1,24 @@
-"""The route of what happens."""
+"""The route of changes as they happen."""
 
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Final
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 
-from download_api.auth.guard import needs
-from download_api.openapi import document
-from download_api.routes.dependencies import LabelSelector, Namespace, Sender, guarded_router, now
-from download_api.server.streams import Streams
-from download_api.store import watch
-from download_api.store.watch import Feed, Opened
+from download_api.auth.guard import requires
+from download_api.openapi import responses
+from download_api.routes.dependencies import (
+    CurrentAccess,
+    LabelSelector,
+    Namespace,
+    OpenStreams,
+    Watcher,
+    guarded_router,
+    now,
+)
+from download_api.store.watch import HEARTBEAT, OpenWatch, to_server_sent_event
 from download_schedule.validation import Check, matching
 
 _EVENT_ID: Final = Check(
@@ -25,28 +31,28 @@ routes = guarded_router()
 @routes.get(
     "/events",
     response_class=StreamingResponse,
-    responses=document.events(403),
+    responses=responses.events(403),
 )
-@needs("watch")
+@requires("watch")
 async def follow_schedules(
-    request: Request,
-    sender: Sender,
+    watcher: Watcher,
+    streams: OpenStreams,
+    access: CurrentAccess,
     namespace: Namespace = None,
     label_selector: LabelSelector = "",
-    last_event_id: Annotated[str, _EVENT_ID, Header(description="To go on after that event.")] = "",
+    last_event_id: Annotated[
+        str, _EVENT_ID, Header(description="Go on after the event with this id.")
+    ] = "",
 ) -> Response:
-    """Tell of every change to schedules, of one namespace or of all, as it happens."""
-    streams: Streams = request.app.state.streams
-    source: Feed = request.app.state.feed
-    place = namespace or ""
-    may = partial(sender.to_watch, place)
-    await may()
+    """Follow the changes of schedules as they happen, as server-sent events."""
+    check_access = partial(access.check_watch, namespace or "")
+    await check_access()
 
-    async def told(opened: Opened) -> AsyncIterator[bytes]:
-        yield opened.begin
-        async for event in streams.follow(opened.read, may):
-            yield watch.event(event, now()) if event else watch.ALIVE
+    async def read(watch: OpenWatch) -> AsyncIterator[bytes]:
+        yield watch.preamble
+        async for event in streams.follow(watch.read, check_access):
+            yield to_server_sent_event(event, now()) if event else HEARTBEAT
 
-    opened = source.open(place, label_selector, last_event_id)
+    source = watcher.open(namespace or "", label_selector, last_event_id)
     headers = {"Content-Type": "text/event-stream; charset=utf-8"}
-    return await streams.answer(sender.caller.user, opened, told, headers)
+    return await streams.respond(access.caller.user, source, read, headers)

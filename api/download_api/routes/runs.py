@@ -1,67 +1,170 @@
-"""The routes of single runs."""
+"""The routes of runs: request one, the history, one run, its log."""
 
+import secrets
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from aiohttp import StreamReader
 from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BeforeValidator
 
-from download_api.auth.guard import needs
-from download_api.openapi import document
-from download_api.routes.dependencies import ScheduleId, Sender, Store, guarded_router
-from download_api.schema import models, runs
-from download_api.server.streams import Streams
-from download_api.store.logs import Logs
+from download_api.auth.guard import requires
+from download_api.openapi import responses
+from download_api.routes.dependencies import (
+    CurrentAccess,
+    CurrentTrace,
+    CursorText,
+    DryRun,
+    IfMatch,
+    Logs,
+    Offset,
+    OpenStreams,
+    Runs,
+    ScheduleId,
+    Schedules,
+    guarded_router,
+)
+from download_api.schema import models
+from download_api.schema.cron import require_date_and_zone
+from download_api.schema.idempotency import IdempotencyKey
+from download_api.schema.paging import next_link, parse_position
+from download_api.schema.runs import (
+    RunFilter,
+    cursor_after,
+    find_run,
+    page_start,
+    to_execution,
+    to_started,
+)
 
 TEXT: Final = "text/plain; charset=utf-8"
+Time = Annotated[AwareDatetime, BeforeValidator(require_date_and_zone)]
 
 routes = guarded_router()
 
 
-@routes.get(
-    "/schedules/{schedule_id}/history/{execution_id}", responses=document.leading_to_run(200, 404)
+@routes.post(
+    "/schedules/{schedule_id}/run",
+    status_code=202,
+    responses=responses.accepted_run(403, 404, 409, 412),
 )
-@needs("get")
+@requires("create", "run")
+async def run_schedule(
+    schedule_id: ScheduleId,
+    response: Response,
+    run_requests: Runs,
+    trace: CurrentTrace,
+    idempotency_key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> models.Started:
+    """Request a run now.
+
+    A repetition with the same Idempotency-Key requests the same run.
+    """
+    token = idempotency_key or secrets.token_hex(8)
+    resource = await run_requests.submit(schedule_id, token, if_match, trace, dry_run=dry_run)
+    started = to_started(schedule_id, resource, token, dry_run=dry_run)
+    if not dry_run:
+        response.headers["Location"] = f"/schedules/{schedule_id}/history/{started.execution_id}"
+    return started
+
+
+@routes.get(
+    "/schedules/{schedule_id}/history",
+    responses=responses.page(404, links=responses.FIRST_RUN_LINKS),
+)
+@requires("get")
+async def get_history(
+    schedule_id: ScheduleId,
+    request: Request,
+    response: Response,
+    schedules: Schedules,
+    limit: Annotated[
+        int, Query(ge=1, le=100, description="Largest number of runs on a page.")
+    ] = 20,
+    offset: Offset = 0,
+    cursor: CursorText = None,
+    order: Annotated[
+        Literal["asc", "desc"],
+        Query(description="`desc`: newest run first; `asc`: oldest run first."),
+    ] = "desc",
+    status: Annotated[
+        models.ExecutionStatus | None, Query(description="Only runs with this status.")
+    ] = None,
+    trigger: Annotated[
+        Literal["schedule", "manual"] | None, Query(description="Only runs with this trigger.")
+    ] = None,
+    since: Annotated[
+        Time | None, Query(description="Only runs that started at this time or later.")
+    ] = None,
+    until: Annotated[
+        Time | None, Query(description="Only runs that started before this time.")
+    ] = None,
+) -> models.History:
+    """List the runs of a schedule. A Link header leads to the next page."""
+    position = parse_position(cursor, offset)
+    resource = await schedules.get(schedule_id)
+    run_filter = RunFilter(status, trigger, since, until)
+    runs = list(filter(run_filter.matches, resource.get("status", {}).get("history", [])))
+    ascending = order == "asc"
+    if ascending:
+        runs.reverse()
+    start = page_start(runs, position, ascending=ascending) if position else offset
+    page = runs[start : start + limit]
+    if page and start + limit < len(runs):
+        response.headers["Link"] = next_link(request, cursor_after(page[-1]))
+    return models.History(
+        executions=[to_execution(schedule_id, run) for run in page],
+        total=len(runs),
+        limit=limit,
+        offset=start,
+    )
+
+
+@routes.get("/schedules/{schedule_id}/history/{execution_id}", responses=responses.run(404))
+@requires("get")
 async def get_execution(
-    schedule_id: ScheduleId, execution_id: str, schedules: Store
+    schedule_id: ScheduleId, execution_id: str, schedules: Schedules
 ) -> models.Execution:
-    """Return one run, by its id or by the name of its Job."""
-    return runs.execution(schedule_id, runs.named(await schedules.get(schedule_id), execution_id))
+    """Get a run, by its id or by the name of its Job."""
+    run = find_run(await schedules.get(schedule_id), execution_id)
+    return to_execution(schedule_id, run)
 
 
 @routes.get(
     "/schedules/{schedule_id}/history/{execution_id}/log",
     response_class=StreamingResponse,
-    responses=document.text("What the attempt wrote, as UTF-8.", 403, 404),
+    responses=responses.text("What the attempt wrote, in UTF-8.", 403, 404),
 )
-@needs("get", "log")
+@requires("get", "log")
 async def get_log(
     schedule_id: ScheduleId,
     execution_id: str,
-    request: Request,
-    schedules: Store,
-    sender: Sender,
+    schedules: Schedules,
+    logs: Logs,
+    streams: OpenStreams,
+    access: CurrentAccess,
     attempt: Annotated[
-        int | None, Query(ge=1, le=100, description="Its number, from 1 on; left out: the last.")
+        int | None, Query(ge=1, le=100, description="Number of the attempt. Default: the last.")
     ] = None,
     tail: Annotated[
-        int | None, Query(ge=0, le=100_000, description="Lines of the past; left out: all.")
+        int | None,
+        Query(ge=0, le=100_000, description="Only so many of the existing lines. Default: all."),
     ] = None,
     follow: Annotated[bool, Query(description="Go on until the attempt ends.")] = False,
 ) -> Response:
-    """Return the log of one attempt, as long as Kubernetes keeps its Pod."""
+    """Get the log of an attempt, as long as Kubernetes keeps its Pod."""
     schedule = await schedules.get(schedule_id)
-    run = runs.named(schedule, execution_id)
-    logs: Logs = request.app.state.logs
-    streams: Streams = request.app.state.streams
-    may = partial(sender.to_schedule, "get", "log", schedule_id)
+    run = find_run(schedule, execution_id)
     source = logs.open(schedule, run, attempt, tail, follow=follow)
+    check_access = partial(access.check_schedule, "get", "log", schedule_id)
 
-    async def written(log: StreamReader) -> AsyncIterator[bytes]:
-        async for chunk in streams.follow(log.readany, may):
+    async def read(log: StreamReader) -> AsyncIterator[bytes]:
+        async for chunk in streams.follow(log.readany, check_access):
             if chunk:
                 yield chunk
 
-    return await streams.answer(sender.caller.user, source, written, {"Content-Type": TEXT})
+    return await streams.respond(access.caller.user, source, read, {"Content-Type": TEXT})

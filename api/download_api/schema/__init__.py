@@ -1,4 +1,4 @@
-"""The shapes of the API and of the resource, and the way from one to the other. Pure.
+"""The API's schemas, and the conversion between them and the resource. Pure.
 
 May import `problems` and `casing`.
 """

@@ -1,64 +1,69 @@
-"""Cron expressions and times as callers send them. Pure."""
+"""Cron expressions and times as callers write them. Pure."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from download_api.problems import ProblemError
+from download_api.problems.problem import ProblemError
 from download_api.schema.models import CronPreview
 from download_schedule import cron
 from download_schedule.cron.croniter_comparison import croniter_warning
 
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+_TIME_WITH_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
 
 
-def spelled_out(moment: str) -> str:
-    """Return *moment* if it has a date and a zone. pydantic alone would also accept a number.
+def require_date_and_zone(time: str) -> str:
+    """Return *time* if it has a date and a zone. pydantic would read a number as Unix time.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it lacks one of them.
     """
-    if _MOMENT.fullmatch(moment):
-        return moment
+    if _TIME_WITH_ZONE.fullmatch(time):
+        return time
     raise ValueError(
-        "write a time as in RFC 3339, for example 2026-11-23T02:00:00Z; a + in an address is %2B"
+        "write a time as in RFC 3339, for example 2026-11-23T02:00:00Z; in a query, write + as %2B"
     )
 
 
-def parsed(expression: str, time_zone: str, uid: str | None) -> cron.CronSchedule:
-    """Parse an expression; its `H` gets the value that belongs to *uid*.
+def parse_expression(expression: str, time_zone: str, uid: str | None) -> cron.CronSchedule:
+    """Return the parsed expression.
+
+    Args:
+        expression: as the caller wrote it.
+        time_zone: IANA name.
+        uid: UID of the schedule, which `H` is derived from; None does not allow `H`.
 
     Raises:
-        ProblemError: 400 if Kubernetes would not run it, 422 if there is no such time zone.
+        ProblemError: 400, Kubernetes would not run the expression; 422, the zone is unknown.
     """
-    if not expression.isascii():  # Kubernetes accepts some of these, the resource's rules do not
-        sentence = (
-            "cron_expression: it has a character that is not ASCII, such as a space from a web "
-            "page; type it again"
+    if not expression.isascii():  # Kubernetes accepts some, the resource's rules none
+        message = (
+            "cron_expression: it contains a character that is not ASCII, perhaps a space copied "
+            "from a web page; type it instead"
         )
-        raise ProblemError(400, "invalid_cron_expression", sentence)
+        raise ProblemError(400, "invalid_cron_expression", message)
     try:
         return cron.parse(expression, time_zone, uid=uid)
     except cron.CronError as error:
-        sentence = str(error).replace("timeZone", "time_zone")
-        if sentence.startswith("time_zone: "):
-            raise ProblemError(422, "validation_error", sentence) from None
-        raise ProblemError(400, "invalid_cron_expression", f"cron_expression: {sentence}") from None
+        message = str(error).replace("timeZone", "time_zone")
+        if message.startswith("time_zone: "):
+            raise ProblemError(422, "validation_error", message) from None
+        raise ProblemError(400, "invalid_cron_expression", f"cron_expression: {message}") from None
 
 
 def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronPreview:
-    """Describe an expression and list its next *count* ticks. This can take 0.2 s.
+    """Return what an expression means, and its next *count* ticks. This can take 0.2 s.
 
     Raises:
-        ProblemError: see :func:`parsed`; a warning about croniter is appended to the sentence.
+        ProblemError: see :func:`parse_expression`; its message also warns about croniter.
     """
     warning = croniter_warning(expression, time_zone, now) if expression.isascii() else None
     try:
-        schedule = parsed(expression, time_zone, None)
+        schedule = parse_expression(expression, time_zone, uid=None)
     except ProblemError as problem:
-        sentence = f"{problem}; {warning}" if warning else str(problem)
-        raise ProblemError(problem.status, problem.kind, sentence) from None
+        message = f"{problem}; {warning}" if warning else str(problem)
+        raise ProblemError(problem.status, problem.error_type, message) from None
     ticks: list[datetime] = []
     while len(ticks) < count and (tick := schedule.next_tick(ticks[-1] if ticks else now)):
         ticks.append(tick)
@@ -72,7 +77,7 @@ def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronP
 
 
 def next_run(spec: Mapping[str, Any], uid: str, now: datetime) -> datetime | None:
-    """Return the next tick of a resource's schedule, or None if it cannot be read."""
+    """Return the next tick of a resource, or None if its expression cannot be read."""
     try:
         schedule = cron.parse(spec["schedule"], spec.get("timeZone", "Etc/UTC"), uid=uid)
     except cron.CronError:

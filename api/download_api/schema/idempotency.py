@@ -1,4 +1,4 @@
-"""The same POST twice is one schedule: by the Idempotency-Key that came with it. Pure."""
+"""Idempotency-Key: the same POST sent twice creates one schedule. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,43 +7,44 @@ from typing import Annotated, Any, Final
 from fastapi import Header
 from pydantic import BaseModel
 
-from download_api.problems import ProblemError
+from download_api.problems.problem import ProblemError
 from download_schedule.names import MAX_TOKEN
 
-REQUEST_DIGEST: Final = "downloads.dev/request-digest"
-"""Annotation of a schedule made with a key: what was asked for, to tell a repetition from a key
-used for something else."""
+REQUEST_DIGEST_ANNOTATION: Final = "downloads.dev/request-digest"
+"""Digest of the request that created a schedule with a key. It tells a repetition of that request
+from another request with the same key."""
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
         min_length=1,
         max_length=MAX_TOKEN,
-        description="Of your choice, a new one for each request; again, it is the same request.",
+        description="A text of your choice, a new one for each request. If the key was sent before, "
+        "the request is a repetition and does nothing.",
     ),
 ]
 
 
-def name_of(caller: str, key: str) -> str:
-    """Return the name of the schedule that *caller* makes with *key*; nobody else's has it."""
-    digest = hashlib.sha256(f"{caller}\0{key}".encode())
+def resource_name(user: str, idempotency_key: str) -> str:
+    """Return the name of the schedule that *user* creates with a key. No other user gets it."""
+    digest = hashlib.sha256(f"{user}\0{idempotency_key}".encode())
     return f"schedule-{digest.hexdigest()[:20]}"
 
 
-def digest_of(new: BaseModel) -> str:
-    """Return the digest of a request's body as it is understood."""
+def request_digest(new: BaseModel) -> str:
+    """Return the digest of a request's parsed body."""
     return hashlib.sha256(new.model_dump_json().encode()).hexdigest()
 
 
-def repeated(resource: Mapping[str, Any], digest: str) -> None:
-    """Let a schedule that is there already be the answer.
+def check_repetition(resource: Mapping[str, Any], digest: str) -> None:
+    """Return only if the request with that *digest* created *resource*.
 
     Raises:
-        ProblemError: 422, another request made it.
+        ProblemError: 422, another request created it.
     """
-    if resource["metadata"].get("annotations", {}).get(REQUEST_DIGEST) != digest:
+    if resource["metadata"].get("annotations", {}).get(REQUEST_DIGEST_ANNOTATION) != digest:
         raise ProblemError(
             422,
             "idempotency_key_reused",
-            "Idempotency-Key: it came with another request before; take a new one for each.",
+            "Idempotency-Key: it was used for another request; choose a new one for each.",
         )

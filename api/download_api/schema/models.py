@@ -1,6 +1,6 @@
-"""What callers send and receive: the seed API's shapes, and what we add to them.
+"""What callers send and receive: the seed API's schemas, and our additions.
 
-Types, bounds and defaults are those of the resource's model; only the spelling is the API's own.
+Types, bounds, rules and defaults are those of the resource's model. Only the spelling is the API's.
 """
 
 from copy import copy
@@ -20,15 +20,18 @@ ExecutionStatus = Literal["pending", "running", "completed", "failed"]
 _SNAKE_CASE: Final = ConfigDict(alias_generator=str)
 
 
-def _of(owner: type[model.Model], member: str, text: str = "") -> Any:
-    """Return a member of the resource's: its bounds, rules, default and description.
+def _inherit_field(owner: type[model.Model], name: str, json_format: str = "") -> Any:
+    """Return a field of the resource's model: its bounds, rules, default and description.
 
-    *text* is the format that JSON Schema gives it.
+    Args:
+        owner: the model that has the field.
+        name: name of the field in it.
+        json_format: ``format`` of the field in JSON Schema.
     """
-    found = copy(owner.model_fields[member])
-    if text:
-        found.json_schema_extra = {"format": text}
-    return found
+    field = copy(owner.model_fields[name])
+    if json_format:
+        field.json_schema_extra = {"format": json_format}
+    return field
 
 
 NamespaceName = Annotated[
@@ -42,8 +45,8 @@ NamespaceName = Annotated[
 ]
 
 
-class Shape(BaseModel):
-    """Base of all: nothing unknown is accepted."""
+class ApiModel(BaseModel):
+    """Base of the API's own models: unknown members are rejected."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, **_SNAKE_CASE)
 
@@ -54,25 +57,25 @@ class SecretKey(model.SecretKey):
     model_config = _SNAKE_CASE
 
 
-class Request(Shape):
-    """How the URL is asked for; the headers are apart."""
+class Request(ApiModel):
+    """How to request the URL. Its headers are members of the schedule."""
 
-    method: Method = _of(model.Request, "method")
-    body: str | None = _of(model.Request, "body")
-    compressed: bool = _of(model.Request, "compressed")
-    connect_timeout_seconds: int = _of(model.Request, "connect_timeout_seconds")
-    stall_timeout_seconds: int = _of(model.Request, "stall_timeout_seconds")
-    max_redirects: int = _of(model.Request, "max_redirects")
+    method: Method = _inherit_field(model.Request, "method")
+    body: str | None = _inherit_field(model.Request, "body")
+    compressed: bool = _inherit_field(model.Request, "compressed")
+    connect_timeout_seconds: int = _inherit_field(model.Request, "connect_timeout_seconds")
+    stall_timeout_seconds: int = _inherit_field(model.Request, "stall_timeout_seconds")
+    max_redirects: int = _inherit_field(model.Request, "max_redirects")
 
 
 class Verify(model.Verify):
-    """What a body must be like; another one fails the run and is not kept."""
+    """Checks of a downloaded body. If one fails, the run fails and the body is not kept."""
 
     model_config = _SNAKE_CASE
 
 
 class Volume(model.Volume):
-    """Keep the file on a PersistentVolumeClaim of the schedule's namespace."""
+    """Keep the file on a PersistentVolumeClaim in the schedule's namespace."""
 
     model_config = _SNAKE_CASE
 
@@ -89,18 +92,18 @@ class S3(model.S3):
     model_config = _SNAKE_CASE
 
     credentials_secret_ref: SecretName
-    """Secret with the keys ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and, where there is
-    one, ``AWS_SESSION_TOKEN``."""
+    """Secret with the keys ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and, for temporary
+    credentials, ``AWS_SESSION_TOKEN``."""
 
 
 class Discard(model.Discard):
-    """Fetch, verify and measure, keep nothing."""
+    """Download, check and measure the file, but do not keep it."""
 
     model_config = _SNAKE_CASE
 
 
 class Destination(model.Destination):
-    """Where the file goes; at most one member."""
+    """Where the file goes. At most one member can be set."""
 
     model_config = _SNAKE_CASE
 
@@ -121,91 +124,96 @@ CronExpression = Annotated[
         examples=["0 2 * * *"],
     ),
 ]
-"""Judged apart from the other members, for a wrong one is a 400, as in the seed."""
+"""Checked apart from the other members, because an invalid one is a 400, as in the seed API."""
 
 
-class Wishes(Shape):
-    """What people may want of a schedule."""
+class ScheduleFields(ApiModel):
+    """What the author of a schedule decides."""
 
-    url: str = _of(model.Spec, "url", "uri")
+    url: str = _inherit_field(model.Spec, "url", "uri")
     cron_expression: CronExpression
-    """When: five fields, exactly as Kubernetes reads them, plus ``H``."""
+    """When to run: five fields, read exactly as Kubernetes reads them, plus ``H``."""
     format: Format = Format.TEXT
-    """In what shape the body is kept."""
+    """Format in which the file is kept."""
     headers: Headers = {}
-    """Sent with the request. Whoever may get the schedule reads them back: put what is secret into
-    secret_headers."""
+    """Headers of the request. Everyone who may get the schedule can read their values; put secrets
+    into secret_headers instead."""
     secret_headers: Annotated[dict[HeaderName, SecretKey], Field(max_length=model.MAX_HEADERS)] = {}
-    """Headers whose value is in a Secret, which Kubernetes reads, and nobody else."""
+    """Headers of the request whose values are in a Secret. Only Kubernetes reads the Secret; the
+    API never shows its content."""
     enabled: bool = True
-    time_zone: str = _of(model.Spec, "time_zone", "time-zone")
+    """False starts no new runs."""
+    time_zone: str = _inherit_field(model.Spec, "time_zone", "time-zone")
     request: Request = Request()
     verify: Verify = Verify()
-    only_if_changed: bool = _of(model.Spec, "only_if_changed")
-    keep_last: int | None = _of(model.Spec, "keep_last")
+    only_if_changed: bool = _inherit_field(model.Spec, "only_if_changed")
+    keep_last: int | None = _inherit_field(model.Spec, "keep_last")
     destination: Destination | None = None
-    """Left out: where the operator's configuration says, else the file is fetched and measured, and
-    not kept."""
-    concurrency_policy: ConcurrencyPolicy = _of(model.Spec, "concurrency_policy")
-    starting_deadline_seconds: int = _of(model.Spec, "starting_deadline_seconds")
-    backoff_limit: int = _of(model.Spec, "backoff_limit")
-    active_deadline_seconds: int = _of(model.Spec, "active_deadline_seconds")
-    history_limit: int = _of(model.Spec, "history_limit")
+    """Where the file goes. Without it, the file goes to the default destination of the operator's
+    configuration. If that has none either, the file is downloaded and measured, but not kept."""
+    concurrency_policy: ConcurrencyPolicy = _inherit_field(model.Spec, "concurrency_policy")
+    starting_deadline_seconds: int = _inherit_field(model.Spec, "starting_deadline_seconds")
+    backoff_limit: int = _inherit_field(model.Spec, "backoff_limit")
+    active_deadline_seconds: int = _inherit_field(model.Spec, "active_deadline_seconds")
+    history_limit: int = _inherit_field(model.Spec, "history_limit")
 
 
-def _none_at_all(headers: Any) -> Any:
+def _null_to_empty(headers: Any) -> Any:
     return {} if headers is None else headers
 
 
-class NewSchedule(Wishes):
-    """A schedule to make."""
+class NewSchedule(ScheduleFields):
+    """A schedule to create, or to replace another one with."""
 
     headers: Annotated[
-        Headers, BeforeValidator(_none_at_all, json_schema_input_type=Headers | None)
+        Headers, BeforeValidator(_null_to_empty, json_schema_input_type=Headers | None)
     ] = {}
-    """Sent with the request; null, as in the seed, is none. Whoever may get the schedule reads them
-    back: put what is secret into secret_headers."""
+    """Headers of the request; null means none, as in the seed API. Everyone who may get the
+    schedule can read their values; put secrets into secret_headers instead."""
     name: Annotated[str, Field(min_length=1, max_length=253)]
-    """What people call it; the resource's name is made from it."""
+    """Name for people, any text. The name of the resource is derived from it."""
     namespace: NamespaceName | None = None
-    """Where to make it; the API's own default if left out."""
+    """Namespace in which to create the schedule. Default: the one that the API is configured
+    with."""
 
 
-class Schedule(Wishes):
-    """A schedule."""
+class Schedule(ScheduleFields):
+    """A schedule as it is now."""
 
     id: str
-    """Namespace and name of the resource, with a dot between."""
+    """Namespace and name of the resource, joined by a dot."""
     name: str
+    """Name for people."""
     url: str
     cron_expression: str
     time_zone: str
     created_at: datetime
     next_run_time: datetime | None
-    """As of this moment; null while not enabled."""
+    """Next time at which a run starts; null while the schedule is not enabled."""
     last_status: ExecutionStatus | None
-    """How the newest run stands; null before the first."""
+    """Status of the newest run; null before the first."""
     namespace: str
     resource: str
-    """Name of the DownloadSchedule."""
+    """Name of the DownloadSchedule in its namespace."""
     ready: bool
-    """Whether Kubernetes carries it out."""
+    """Whether the operator has set the schedule up in Kubernetes."""
     message: str | None
-    """Why it is not ready."""
+    """Why the schedule is not ready."""
 
 
-class Schedules(Shape):
-    """Schedules, in the order of their namespaces and names."""
+class Schedules(ApiModel):
+    """A page of schedules, sorted by namespace and name."""
 
     schedules: list[Schedule]
     total: int
-    """How many there are on all pages."""
+    """Number of schedules on all pages."""
 
 
-class Execution(Shape):
-    """One run."""
+class Execution(ApiModel):
+    """One run of a schedule."""
 
     execution_id: str
+    """UID of the run's Job."""
     schedule_id: str
     status: ExecutionStatus
     started_at: datetime | None
@@ -215,39 +223,52 @@ class Execution(Shape):
     success: bool | None
     """Null until the run is over."""
     content_size: int | None
+    """Size of the file in bytes."""
     attempt: int
+    """Number of attempts so far."""
     error_message: str | None
+    """Why the run failed, as a sentence."""
     trigger: str
+    """What started the run: schedule or manual."""
     scheduled_at: datetime | None
+    """Time at which the schedule wanted the run; null for a manual run."""
     reason: str | None
+    """Why the last failed attempt failed, as one word for programs."""
     sha256: str | None
+    """Digest of the file."""
     http_status: int | None
+    """Status of the server's last response."""
     content_type: str | None
+    """Content-Type of the server's response."""
     location: str | None
+    """Where the file was kept: volume://CLAIM/PATH or s3://BUCKET/KEY."""
 
 
-class History(Shape):
-    """Runs of a schedule."""
+class History(ApiModel):
+    """A page of a schedule's runs."""
 
     executions: list[Execution]
     total: int
+    """Number of runs on all pages."""
     limit: int
+    """Largest number of runs on this page."""
     offset: int
+    """Number of runs before this page."""
 
 
-class Started(Shape):
-    """A run was asked for."""
+class Started(ApiModel):
+    """A run was requested."""
 
     success: bool
     message: str
     schedule_id: str
     execution_id: str
-    """Leads to the run once the operator has started it, as its UID does later on."""
+    """Name of the run's Job. It leads to the run as soon as the operator has started it."""
     token: str
-    """The same token again starts no other run."""
+    """Identifies this request. The same token again does not start another run."""
 
 
-class CronPreview(Shape):
+class CronPreview(ApiModel):
     """What a cron expression means."""
 
     cron_expression: str
@@ -260,8 +281,8 @@ class CronPreview(Shape):
     differently."""
 
 
-class Deleted(Shape):
-    """A schedule is gone."""
+class Deleted(ApiModel):
+    """A schedule was deleted."""
 
     success: bool
     message: str

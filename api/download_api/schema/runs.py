@@ -1,32 +1,31 @@
-"""Runs of a schedule as callers see them, and which of them they want. Pure."""
+"""Runs of a schedule as callers see them ("executions"), and requests for a run. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from download_api.problems import ProblemError
+from download_api.problems.problem import ProblemError
 from download_api.schema.models import Execution, Started
 from download_api.schema.paging import Cursor
 from download_schedule.history import is_terminal
 from download_schedule.model import State
 from download_schedule.names import RUN_REQUESTED_ANNOTATION, manual_job_name, run_request
 from download_schedule.timestamps import parse_time
-
-JSON = dict[str, Any]
+from download_schedule.types import JSONObject
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which runs of a history somebody wants to see; None: it does not matter."""
+class RunFilter:
+    """Which runs of a history to show. None as a member excludes nothing."""
 
     status: str | None
     trigger: str | None
     since: datetime | None
     until: datetime | None
 
-    def includes(self, run: Mapping[str, Any]) -> bool:
-        """Whether *run* is one of them."""
+    def matches(self, run: Mapping[str, Any]) -> bool:
+        """Return whether to show *run*, an entry of the resource's history."""
         start = parse_time(run.get("startTime", ""))
         return (
             self.status in (None, run["state"].lower())
@@ -36,27 +35,27 @@ class Wanted:
         )
 
 
-def named(resource: Mapping[str, Any], execution_id: str) -> JSON:
-    """Return the run of a schedule that has that id, or whose Job has that name.
+def find_run(resource: Mapping[str, Any], execution_id: str) -> JSONObject:
+    """Return the run of a schedule with that id, or whose Job has that name.
 
     Raises:
-        ProblemError: 404, its history has none.
+        ProblemError: 404, the history has no such run.
     """
     for run in resource.get("status", {}).get("history", []):
         if execution_id in (run["id"], run["job"]):
-            found: JSON = run
-            return found
+            entry: JSONObject = run
+            return entry
     raise ProblemError(
         404,
         "execution_not_found",
-        "The history has no run of that id; one just asked for appears within seconds.",
+        "The history has no run with that id; a run that was just requested appears in seconds.",
     )
 
 
-def position(runs: Sequence[Mapping[str, Any]], cursor: Cursor, *, ascending: bool) -> int:
-    """Return where in *runs* the page after a cursor starts.
+def page_start(runs: Sequence[Mapping[str, Any]], cursor: Cursor, *, ascending: bool) -> int:
+    """Return the index in *runs* at which the page after *cursor* starts.
 
-    Of a run that is not in the history any more, the start time says where it was.
+    If the cursor's run is no longer in the history, its start time says where it was.
     """
     for index, run in enumerate(runs):
         if run["id"] == cursor.key:
@@ -69,17 +68,15 @@ def position(runs: Sequence[Mapping[str, Any]], cursor: Cursor, *, ascending: bo
 
 
 def cursor_after(run: Mapping[str, Any]) -> Cursor:
-    """Return the cursor of the page after the one that *run* ends."""
+    """Return the cursor for the page after the one that ends with *run*."""
     return Cursor(key=run["id"], time=run.get("startTime") or "")
 
 
-def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
+def to_execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
     """Return an entry of the history as callers see it."""
-    started, completed = (
-        parse_time(run.get("startTime", "")),
-        parse_time(run.get("completionTime", "")),
-    )
-    failed = run["state"] == State.FAILED
+    started = parse_time(run.get("startTime", ""))
+    completed = parse_time(run.get("completionTime", ""))
+    is_failed = run["state"] == State.FAILED
     return Execution(
         execution_id=run["id"],
         schedule_id=schedule_id,
@@ -90,7 +87,7 @@ def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
         success=run["state"] == State.COMPLETED if is_terminal(run) else None,
         content_size=run.get("bytes"),
         attempt=max(run.get("attempts", 1), 1),
-        error_message=(run.get("message") or run.get("reason")) if failed else None,
+        error_message=(run.get("message") or run.get("reason")) if is_failed else None,
         trigger=run["trigger"].lower(),
         scheduled_at=parse_time(run.get("scheduledTime", "")),
         reason=run.get("reason"),
@@ -101,39 +98,40 @@ def execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
     )
 
 
-def is_asked_for(resource: Mapping[str, Any], token: str) -> bool:
-    """Whether the run that *token* asks for was asked for before."""
-    return token == _asked(resource) or _is_taken_up(resource, token)
+def is_run_requested(resource: Mapping[str, Any], token: str) -> bool:
+    """Return whether a run was requested with this *token* before."""
+    return token == _requested_token(resource) or _is_accepted(resource, token)
 
 
-def is_waiting(resource: Mapping[str, Any]) -> bool:
-    """Whether a run is asked for that the operator does not know of yet.
+def has_pending_request(resource: Mapping[str, Any]) -> bool:
+    """Return whether a run was requested that the operator has not accepted yet.
 
-    There is room for one such request only: a later one would take its place.
+    The resource has room for one request. Another one would overwrite it.
     """
-    asked = _asked(resource)
-    return bool(asked) and not _is_taken_up(resource, asked)
+    token = _requested_token(resource)
+    return bool(token) and not _is_accepted(resource, token)
 
 
-def _asked(resource: Mapping[str, Any]) -> str:
-    asked: str = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, "")
-    return asked
+def _requested_token(resource: Mapping[str, Any]) -> str:
+    token: str = resource["metadata"].get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, "")
+    return token
 
 
-def _is_taken_up(resource: Mapping[str, Any], token: str) -> bool:
-    known = resource.get("status", {}).get("runRequests", ())
-    return run_request(resource["metadata"]["uid"], token) in known
+def _is_accepted(resource: Mapping[str, Any], token: str) -> bool:
+    accepted = resource.get("status", {}).get("runRequests", ())
+    return run_request(resource["metadata"]["uid"], token) in accepted
 
 
-def started(schedule_id: str, resource: Mapping[str, Any], token: str, *, dry_run: bool) -> Started:
-    """Return the answer to somebody who asked for a run, or whether he could."""
+def to_started(
+    schedule_id: str, resource: Mapping[str, Any], token: str, *, dry_run: bool
+) -> Started:
+    """Return the response to a request for a run."""
     metadata = resource["metadata"]
-    job = manual_job_name(metadata["name"], run_request(metadata["uid"], token))
-    done = "would be asked for" if dry_run else "asked for"
+    outcome = "would be requested" if dry_run else "requested"
     return Started(
         success=True,
-        message=f"Run of schedule {schedule_id} {done}",
+        message=f"Run of schedule {schedule_id} {outcome}",
         schedule_id=schedule_id,
-        execution_id=job,
+        execution_id=manual_job_name(metadata["name"], run_request(metadata["uid"], token)),
         token=token,
     )

@@ -1,27 +1,30 @@
-"""From what callers want to the resource that says so. Pure."""
+"""From what callers send to the resource. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from download_api.casing import snake_case
-from download_api.problems import ProblemError, as_sent, sentences
-from download_api.schema.cron import parsed
-from download_api.schema.from_resource import DISPLAY_NAME, MEMBERS, wishes
+from download_api.casing import to_snake_case
+from download_api.problems.problem import ProblemError
+from download_api.problems.validation import Location, describe_errors, dotted
+from download_api.schema.cron import parse_expression
+from download_api.schema.from_resource import SPEC_MEMBERS, to_fields
+from download_api.schema.ids import DISPLAY_NAME_ANNOTATION
 from download_api.schema.models import NewSchedule
 from download_schedule.model import API_VERSION, KIND, Spec
+from download_schedule.types import JSONObject
 
-JSON = dict[str, Any]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
 MERGE_PATCH: Final = "application/merge-patch+json"
-Checked = TypeVar("Checked", bound=BaseModel)
 
 
-def manifest(new: NewSchedule, namespace: str, name: str) -> JSON:
-    """Return the resource that *new* asks for.
+def build_resource(new: NewSchedule, namespace: str, name: str) -> JSONObject:
+    """Return the resource for a new schedule.
 
     Raises:
-        ProblemError: 400 for a bad cron expression, as in the seed; 422 for anything else.
+        ProblemError: 400 for an invalid cron expression, as in the seed API; 422 for anything else.
     """
     return {
         "apiVersion": API_VERSION,
@@ -29,51 +32,60 @@ def manifest(new: NewSchedule, namespace: str, name: str) -> JSON:
         "metadata": {
             "namespace": namespace,
             "name": name,
-            "annotations": {DISPLAY_NAME: new.name},
+            "annotations": {DISPLAY_NAME_ANNOTATION: new.name},
         },
-        "spec": _spec(new).to_resource(),
+        "spec": _build_spec(new).to_resource(),
     }
 
 
-def patched(resource: JSON, changes: Mapping[str, Any]) -> JSON:
-    """Return *resource* with *changes* to it as a new schedule: a merge patch (RFC 7396).
+def apply_patch(resource: JSONObject, changes: Mapping[str, Any]) -> JSONObject:
+    """Return *resource* with a merge patch (RFC 7396) to its members as a new schedule.
 
     Raises:
-        ProblemError: as for :func:`replaced`.
+        ProblemError: see :func:`replace_fields`.
     """
-    _stays(resource, changes.get("namespace"))
+    _check_namespace(resource, changes.get("namespace"))
     try:
-        merged = merge(wishes(resource), changes)
+        fields = merge(to_fields(resource), changes)
     except RecursionError:
-        sentence = "body: its objects are nested too deeply; no member of a schedule needs that"
-        raise ProblemError(422, "validation_error", sentence) from None
-    return replaced(resource, _checked(NewSchedule, merged, as_sent))
+        message = "body: its objects are nested too deeply; no member of a schedule needs that"
+        raise ProblemError(422, "validation_error", message) from None
+    return replace_fields(resource, _validate(NewSchedule, fields, dotted))
 
 
-def replaced(resource: JSON, new: NewSchedule) -> JSON:
-    """Return *resource* as *new* wants it; what does not differ, and what only the resource can
-    say, stays as it is.
+def replace_fields(resource: JSONObject, new: NewSchedule) -> JSONObject:
+    """Return *resource* with every member that a new schedule has.
+
+    Members of the spec that are equal already stay as they were written, and so does everything
+    that the API does not show.
 
     Raises:
-        ProblemError: as for :func:`manifest`; 422 also where it would have to move.
+        ProblemError: 400 for an invalid cron expression; 422 for anything else, such as another
+            namespace.
     """
     metadata, spec = resource["metadata"], resource["spec"]
-    _stays(resource, new.namespace)
-    made = manifest(new, metadata["namespace"], metadata["name"])
-    wanted, stored = new.model_dump(mode="json", exclude_none=True), wishes(resource)
-    differing = {_member(name) for name in stored if wanted.get(name) != stored[name]}
-    kept = {name: value for name, value in spec.items() if name not in differing}
-    fresh = {name: value for name, value in made["spec"].items() if name in differing}
-    annotations = {**metadata.get("annotations", {}), **made["metadata"]["annotations"]}
+    _check_namespace(resource, new.namespace)
+    built = build_resource(new, metadata["namespace"], metadata["name"])
+    before, after = to_fields(resource), new.model_dump(mode="json", exclude_none=True)
+    changed = {_spec_member(name) for name in before if after.get(name) != before[name]}
     return {
         **resource,
-        "metadata": {**metadata, "annotations": annotations},
-        "spec": {**kept, **fresh},
+        "metadata": {
+            **metadata,
+            "annotations": {
+                **metadata.get("annotations", {}),
+                **built["metadata"]["annotations"],
+            },
+        },
+        "spec": {
+            **{member: value for member, value in spec.items() if member not in changed},
+            **{member: value for member, value in built["spec"].items() if member in changed},
+        },
     }
 
 
-def suspended(resource: JSON, suspend: bool) -> JSON:
-    """Return *resource* with no new runs, or with them again."""
+def set_suspend(resource: JSONObject, suspend: bool) -> JSONObject:
+    """Return *resource* with new runs stopped or allowed."""
     return {**resource, "spec": {**resource["spec"], "suspend": suspend}}
 
 
@@ -81,67 +93,76 @@ def merge(target: Any, changes: Any) -> Any:
     """Return *target* with a merge patch applied (RFC 7396)."""
     if not isinstance(changes, Mapping):
         return changes
-    base = target if isinstance(target, Mapping) else {}
-    kept = {name: value for name, value in base.items() if name not in changes}
-    given = {
-        name: merge(base.get(name), value) for name, value in changes.items() if value is not None
-    }
-    return {**kept, **given}
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
 
 
-_ELSEWHERE: Final = {"headers": "request", "secret_headers": "request", "enabled": "suspend"}
+_SPEC_MEMBERS_APART: Final = {
+    "headers": "request",
+    "secret_headers": "request",
+    "enabled": "suspend",
+}
 
 
-def _member(name: str) -> str:
-    return _ELSEWHERE.get(name) or MEMBERS.get(name, "")
+def _spec_member(name: str) -> str:
+    """Return the member of the spec that holds a member of a new schedule; empty if none does."""
+    return _SPEC_MEMBERS_APART.get(name) or SPEC_MEMBERS.get(name, "")
 
 
-def _stays(resource: JSON, namespace: Any) -> None:
+def _check_namespace(resource: JSONObject, namespace: Any) -> None:
     if namespace not in (None, resource["metadata"]["namespace"]):
-        sentence = "namespace: a schedule stays where it is; make another one there"
-        raise ProblemError(422, "validation_error", sentence)
+        message = "namespace: a schedule cannot move; create another one there"
+        raise ProblemError(422, "validation_error", message)
 
 
-def _spec(new: NewSchedule) -> Spec:
-    parsed(new.cron_expression, new.time_zone, "")
-    wanted = new.model_dump(
-        exclude=set(NewSchedule.model_fields) - MEMBERS.keys() | {"cron_expression"},
+def _build_spec(new: NewSchedule) -> Spec:
+    parse_expression(new.cron_expression, new.time_zone, uid="")
+    members = new.model_dump(
+        exclude=set(NewSchedule.model_fields) - SPEC_MEMBERS.keys() | {"cron_expression"},
         exclude_none=True,
     )
-    headers: list[JSON] = [{"name": name, "value": value} for name, value in new.headers.items()]
-    for name, key in new.secret_headers.items():
-        headers.append({"name": name, "value_from": {"secret_key_ref": key.model_dump()}})
-    return _checked(
+    headers: list[JSONObject] = [
+        {"name": name, "value": value} for name, value in new.headers.items()
+    ]
+    headers += [
+        {"name": name, "value_from": {"secret_key_ref": key.model_dump()}}
+        for name, key in new.secret_headers.items()
+    ]
+    return _validate(
         Spec,
         {
-            **wanted,
+            **members,
             "schedule": new.cron_expression,
             "suspend": not new.enabled,
-            "request": {**wanted["request"], "headers": headers},
+            "request": {**members["request"], "headers": headers},
         },
-        _of_the_api,
+        _in_api_spelling,
     )
 
 
-def _checked(
-    shape: type[Checked],
-    value: Mapping[str, Any],
-    where: Callable[[tuple[int | str, ...]], str],
-) -> Checked:
+def _validate(
+    model: type[ModelT], value: Mapping[str, Any], spell_location: Callable[[Location], str]
+) -> ModelT:
     try:
-        return shape.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
-        raise ProblemError(422, "validation_error", sentences(error.errors(), where)) from None
+        message = describe_errors(error.errors(), spell_location)
+        raise ProblemError(422, "validation_error", message) from None
 
 
-_OF_THE_API: Final = {
+_API_SPELLING: Final = {
     "schedule": "cron_expression",
     "suspend": "enabled",
     "request.headers": "headers and secret_headers",
 }
 
 
-def _of_the_api(location: tuple[int | str, ...]) -> str:
-    """Return where a member of the resource is in the API's own shape."""
-    spelled = snake_case(as_sent(location))
-    return _OF_THE_API.get(spelled, spelled)
+def _in_api_spelling(location: Location) -> str:
+    """Return where callers wrote a member of the resource."""
+    path = to_snake_case(dotted(location))
+    return _API_SPELLING.get(path, path)

@@ -1,4 +1,4 @@
-"""What surrounds every request: protocol limits, middleware, streams, metrics.
+"""Around every request: connections, request ids, audit, metrics, streams.
 
-May import `problems`, `tracing` and `settings`.
+May import `auth`, `problems` and `tracing`.
 """

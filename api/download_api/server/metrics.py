@@ -1,69 +1,59 @@
-"""What the process tells of itself: ``/metrics`` to Prometheus, on a port of its own."""
+"""``/metrics`` for Prometheus, on a port of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from socket import socket
-from typing import Final
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from download_api.server.request_metrics import Traffic
 from download_api.server.streams import Streams
 from download_kube.client import KubeClient
-from download_kube.prometheus import TEXT_FORMAT, family
 
-PREFIX: Final = "download_api_"
+
+class StateCollector(Collector):
+    """Reads numbers where they are kept, at the moment somebody asks."""
+
+    def __init__(self, client: KubeClient, streams: Streams) -> None:
+        self._client = client
+        self._streams = streams
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the open streams, and the requests to the API server."""
+        yield GaugeMetricFamily(
+            "download_api_streams",
+            "Open streams: events, logs and files that are being sent.",
+            value=len(self._streams),
+        )
+        requests = CounterMetricFamily(
+            "download_api_cluster_requests",
+            "Requests to the API server by the status of its response; code 0: no response.",
+            labels=("method", "code"),
+        )
+        for (method, status), count in self._client.responses.items():
+            requests.add_metric((method, str(status)), count)
+        yield requests
 
 
 @asynccontextmanager
-async def serving(
-    listening: socket | None, traffic: Traffic, cluster: KubeClient, streams: Streams
+async def serve_metrics(
+    listener: socket | None, registry: CollectorRegistry
 ) -> AsyncIterator[None]:
-    """Answer those who connect to *listening* while the block runs."""
+    """Serve the metrics of *registry* on *listener*, if there is one, while the block runs."""
 
-    async def answer(_: web.Request) -> web.Response:
-        body = metrics(traffic, cluster, streams).encode()
-        return web.Response(body=body, headers={"Content-Type": TEXT_FORMAT})
+    async def respond(_: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        return web.Response(body=generate_latest(registry), headers=headers)
 
     application = web.Application()
-    application.add_routes([web.get("/metrics", answer)])
+    application.add_routes([web.get("/metrics", respond)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        if listening:
-            await web.SockSite(runner, listening).start()
+        if listener:
+            await web.SockSite(runner, listener).start()
         yield
     finally:
         await runner.cleanup()
-
-
-def metrics(traffic: Traffic, cluster: KubeClient, streams: Streams) -> str:
-    """Return all there is to know, in Prometheus' text format."""
-    families = [
-        traffic.histogram(
-            f"{PREFIX}request_seconds",
-            "Requests, by the time until the head of the answer; a stream goes on after it.",
-        ),
-        family(
-            f"{PREFIX}problems_total",
-            "counter",
-            "Answers other than the one asked for, by their error_type.",
-            ("error_type",),
-            {(kind,): count for kind, count in traffic.problems.items()},
-        ),
-        family(
-            f"{PREFIX}streams",
-            "gauge",
-            "Events, logs and files being sent at the moment.",
-            (),
-            {(): len(streams)},
-        ),
-        family(
-            f"{PREFIX}cluster_requests_total",
-            "counter",
-            "Requests to the API server by its answer; code 0: there was none.",
-            ("method", "code"),
-            {(method, str(code)): count for (method, code), count in cluster.responses.items()},
-        ),
-    ]
-    return "".join(families)

@@ -1,6 +1,4 @@
-"""Around every request: its id, its path, the size of its body, what is counted of it, and one line
-of audit for each write.
-"""
+"""Around every request: its id, path, size of its body, metrics, and an audit line per write."""
 
 import json
 import logging
@@ -12,11 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from download_api import problems, tracing
+from download_api.auth.access import Access
 from download_api.auth.guard import SAFE_METHODS
-from download_api.auth.rate_limit import Standing
-from download_api.problems import ProblemError
-from download_api.server.request_metrics import Traffic
+from download_api.auth.rate_limit import RateLimitState
+from download_api.problems.problem import ProblemError, internal_error
+from download_api.server.request_metrics import RequestMetrics
+from download_api.tracing import Trace, parse_trace
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -24,93 +23,94 @@ log = logging.getLogger(__name__)
 audit = logging.getLogger("download_api.audit")
 
 
-_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes: no schedule needs that many."
+_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes; no schedule needs that much."
 
 
-class Envelope:
-    """Pure ASGI middleware; nothing of a request's headers, query or body goes into the log."""
+class RequestMiddleware:
+    """Pure ASGI middleware.
 
-    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+    Logs nothing of a request's headers, query or body, because they may contain secrets.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
-        self._traffic = traffic
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # A redirect would name the Host that the request named, and plain http behind a proxy.
+        # Starlette would redirect instead, to whatever Host the request names, and over plain http
+        # behind a proxy with TLS.
         scope["path"] = scope["path"].rstrip("/") or "/"
         headers = Headers(scope=scope)
-        trace = tracing.trace_of(headers)
-        token = tracing.current.set(trace)
-        answer = _Answer(scope, send, trace, self._traffic)
+        trace = scope["state"]["trace"] = parse_trace(headers)
+        response = ResponseWrapper(scope, send, trace, self._metrics)
         try:
-            announced = headers.get("content-length", "")
-            if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-                too_large = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
-                await _told(scope, too_large)(scope, receive, answer)
+            content_length = headers.get("content-length", "")
+            if content_length.isdigit() and int(content_length) > MAX_BODY_BYTES:
+                problem = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+                await _to_response(scope, problem)(scope, receive, response)
             else:
-                await self._app(scope, _bounded(receive), answer)
+                await self._app(scope, _limit_body(receive), response)
         except Exception:
-            log.error("request %s met a fault of ours:", trace.request_id)
-            if not answer.begun:
-                await _told(scope, problems.fault())(scope, receive, answer)
+            log.error("internal error while handling request %s:", trace.request_id)
+            if not response.has_started:
+                await _to_response(scope, internal_error())(scope, receive, response)
             raise
         finally:
-            tracing.current.reset(token)
-            answer.end()
+            response.end()
             if scope["method"] not in SAFE_METHODS:
-                audit.info(json.dumps(answer.line()))
+                audit.info(json.dumps(response.audit_record()))
 
 
-class _Answer:
-    """Passes an answer on, with the fields that every answer has."""
+class ResponseWrapper:
+    """Sends a response with the headers that every response has, and counts it.
 
-    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace, traffic: Traffic) -> None:
+    Args:
+        scope: of the request.
+        send: sends the response's messages to the server.
+        trace: of the request.
+        metrics: where to count the request.
+    """
+
+    def __init__(self, scope: Scope, send: Send, trace: Trace, metrics: RequestMetrics) -> None:
         self._scope = scope
         self._send = send
         self._trace = trace
-        self._traffic = traffic
-        self._started = time.monotonic()
+        self._metrics = metrics
+        self._started_at = time.monotonic()
         self._status = 0
 
     @property
-    def begun(self) -> bool:
-        """Whether its head was sent."""
+    def has_started(self) -> bool:
+        """Whether the response's headers were sent."""
         return bool(self._status)
 
     async def __call__(self, message: Message) -> None:
+        """Send one message of the response."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             self._count()
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._trace.request_id
             headers["X-Content-Type-Options"] = "nosniff"
-            headers["Cache-Control"] = headers.get("Cache-Control", "no-store")
-            standing: Standing | None = self._scope["state"].get("standing")
-            for name, value in standing.headers().items() if standing else ():
-                headers[name] = value
+            headers.setdefault("Cache-Control", "no-store")
+            rate_limit: RateLimitState | None = self._scope["state"].get("rate_limit")
+            if rate_limit:
+                headers.update(rate_limit.headers())
         await self._send(message)
 
     def end(self) -> None:
-        """Take note that nothing more comes; without a head it was cut off by our own end."""
+        """Count a request that ends without a response, because the process is stopping."""
         if not self._status:
             self._status = 500
             self._count()
 
-    def _count(self) -> None:
-        seconds = time.monotonic() - self._started
-        self._traffic.count(self._scope["method"], self._route(), self._status, seconds)
-        if kind := self._scope["state"].get("error_type"):
-            self._traffic.problems[kind] += 1
-
-    def _route(self) -> str | None:
-        return getattr(self._scope.get("route"), "path", None)
-
-    def line(self) -> dict[str, Any]:
-        """Return who did what, and what came of it."""
-        access = self._scope["state"].get("access")
+    def audit_record(self) -> dict[str, Any]:
+        """Return who did what, and the outcome."""
+        access: Access | None = self._scope["state"].get("access")
         return {
             "request_id": self._trace.request_id,
             "traceparent": self._trace.traceparent,
@@ -120,25 +120,34 @@ class _Answer:
             "route": self._route(),
             "schedule": self._scope.get("path_params", {}).get("schedule_id"),
             "status": self._status,
-            "milliseconds": round(1000 * (time.monotonic() - self._started), 1),
+            "milliseconds": round(1000 * (time.monotonic() - self._started_at), 1),
         }
 
+    def _count(self) -> None:
+        seconds = time.monotonic() - self._started_at
+        self._metrics.count_request(self._scope["method"], self._route(), self._status, seconds)
+        if error_type := self._scope["state"].get("error_type"):
+            self._metrics.count_problem(error_type)
 
-def _bounded(receive: Receive) -> Receive:
-    """Return *receive* with an end, for bodies that do not say how long they are."""
-    received = 0
+    def _route(self) -> str | None:
+        return getattr(self._scope.get("route"), "path", None)
 
-    async def bounded() -> Message:
-        nonlocal received
+
+def _limit_body(receive: Receive) -> Receive:
+    """Return *receive* with a limit, for bodies that do not say how long they are."""
+    received_bytes = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received_bytes
         message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise HTTPException(413, _TOO_LARGE)  # FastAPI lets no other exception pass
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > MAX_BODY_BYTES:
+            raise HTTPException(413, _TOO_LARGE)  # the only exception that FastAPI lets through
         return message
 
-    return bounded
+    return receive_limited
 
 
-def _told(scope: Scope, problem: ProblemError) -> Response:
-    scope["state"]["error_type"] = problem.kind
+def _to_response(scope: Scope, problem: ProblemError) -> Response:
+    scope["state"]["error_type"] = problem.error_type
     return problem.response()

@@ -1,61 +1,48 @@
-"""What is counted of the requests."""
+"""Counters of requests and problems."""
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from itertools import accumulate
 from typing import Final
 
-from download_kube import prometheus
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds."""
+BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER: Final = "other"
-"""Label of methods and paths that there are not: callers could think of any number of them."""
+"""Label of unknown methods and paths. Callers could otherwise create any number of series."""
 
-LABELS: Final = ("method", "route", "status")
+# It would add a series `*_created` to each of ours.
+disable_created_metrics()  # type: ignore[no-untyped-call] # without annotations
 
 
-class Traffic:
+class RequestMetrics:
     """Counts requests and problems since the process started."""
 
-    def __init__(self) -> None:
-        self.problems: Counter[str] = Counter()
-        """Answers other than the one asked for, by their ``error_type``."""
-        self._counts: dict[tuple[str, ...], list[int]] = defaultdict(
-            lambda: [0] * (len(BOUNDS) + 1)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "download_api_request_seconds",
+            "Requests by the time until the response's headers; a stream goes on after them.",
+            ("method", "route", "status"),
+            buckets=BUCKETS_SECONDS,
+            registry=registry,
         )
-        self._seconds: dict[tuple[str, ...], float] = defaultdict(float)
+        self._problems = Counter(
+            "download_api_problems",
+            "Error responses by their error_type.",
+            ("error_type",),
+            registry=registry,
+        )
 
-    def count(self, method: str, route: str | None, status: int, seconds: float) -> None:
+    def count_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count a request.
 
         Args:
-            method: of HTTP.
-            route: template of its path; None: there is no such path.
-            status: of the answer.
-            seconds: until the answer's head was sent; a stream goes on after that.
+            method: HTTP method.
+            route: path template of the route; None if there is no such route.
+            status: HTTP status of the response.
+            seconds: time until the response's headers were sent.
         """
-        known = method if method in METHODS else OTHER
-        key = (known, route or OTHER, f"{status // 100}xx")
-        self._counts[key][bisect_left(BOUNDS, seconds)] += 1
-        self._seconds[key] += seconds
+        method = method if method in METHODS else OTHER
+        self._seconds.labels(method, route or OTHER, f"{status // 100}xx").observe(seconds)
 
-    def histogram(self, name: str, meaning: str) -> str:
-        """Return all requests in Prometheus' text format."""
-        totals = {key: float(sum(counts)) for key, counts in self._counts.items()}
-        return "".join(
-            [
-                prometheus.head(name, "histogram", meaning),
-                *prometheus.lines(f"{name}_bucket", (*LABELS, "le"), dict(self._buckets())),
-                *prometheus.lines(f"{name}_sum", LABELS, self._seconds),
-                *prometheus.lines(f"{name}_count", LABELS, totals),
-            ]
-        )
-
-    def _buckets(self) -> Iterator[tuple[tuple[str, ...], float]]:
-        bounds = [*map(str, BOUNDS), "+Inf"]
-        for key, counts in self._counts.items():
-            for bound, below in zip(bounds, accumulate(counts), strict=True):
-                yield (*key, bound), below
+    def count_problem(self, error_type: str) -> None:
+        """Count an error response."""
+        self._problems.labels(error_type).inc()

@@ -1,4 +1,4 @@
-"""Schedules in the cluster: read, write, list, watch, logs.
+"""Schedules in the cluster: read, write, list, watch, request runs, read logs.
 
-May import `auth`, `schema` and `kube`.
+May import `auth`, `schema`, `problems` and `tracing`.
 """

@@ -1,22 +1,20 @@
-"""Pages of schedules: those that the caller may list, and wants."""
+"""Pages of the schedules that a caller may list, and asks for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from download_api.auth.access import Access
 from download_api.schema.from_resource import last_status
 from download_api.schema.paging import Cursor
-from download_api.store.schedules import PAGE, Schedules, place
+from download_api.store.schedules import PAGE_SIZE, ScheduleStore, sort_key
 from download_kube.client import ApiError
-
-JSON = dict[str, Any]
-
-EXPIRED: Final = 410
+from download_schedule.types import JSONObject
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which schedules somebody wants to see; None, or empty: it does not matter."""
+class ScheduleFilter:
+    """Which schedules to list. An empty text, or None, excludes nothing."""
 
     namespace: str = ""
     labels: str = ""
@@ -24,71 +22,84 @@ class Wanted:
     enabled: bool | None = None
 
     @property
-    def looks_inside(self) -> bool:
-        """Whether the API server alone cannot say which ones, or how many."""
+    def needs_client_filter(self) -> bool:
+        """Whether the API server cannot filter the schedules, or cannot count them."""
         return bool(self.labels or self.last_status) or self.enabled is not None
 
-    def includes(self, resource: JSON) -> bool:
-        """Whether a schedule of that namespace and with those labels is one of them."""
-        enabled = not resource["spec"].get("suspend", False)
-        return self.last_status in (None, last_status(resource)) and self.enabled in (None, enabled)
+    def matches(self, resource: Mapping[str, Any]) -> bool:
+        """Return whether to list a schedule, which has the namespace and labels already."""
+        is_enabled = not resource["spec"].get("suspend", False)
+        return self.last_status in (None, last_status(resource)) and self.enabled in (
+            None,
+            is_enabled,
+        )
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some schedules in order, how many there are in all, and where the next ones are."""
+    """A page of schedules."""
 
-    resources: list[JSON]
+    resources: Sequence[JSONObject]
     total: int
+    """Schedules on all pages."""
     next: Cursor | None = None
+    """Where the next page starts; None on the last one."""
 
 
-async def page(
-    schedules: Schedules,
+async def list_schedules(
+    store: ScheduleStore,
     access: Access,
-    wanted: Wanted,
+    schedule_filter: ScheduleFilter,
     limit: int | None,
     offset: int,
     cursor: Cursor | None,
 ) -> Page:
     """Return the schedules after *offset* or *cursor*, at most *limit*.
 
-    The API server pages by itself where it can say which schedules these are: then a page costs
-    the same however many there are. Everything else is picked from all of them.
+    If the API server can select the schedules, it makes the page, which then costs the same for
+    any number of schedules. Otherwise all schedules are read and filtered here.
 
     Raises:
-        ApiError, UnreachableError: the API server could not say.
+        ProblemError: 422, the labels are not a label selector.
     """
-    everything = await access.to_list(wanted.namespace) or (
-        bool(wanted.namespace) and await access.to_list()
-    )
-    if limit and everything and not offset and not wanted.looks_inside:
-        try:
-            return await _served(schedules, wanted, limit, cursor)
-        except ApiError as error:
-            if error.status != EXPIRED:
-                raise
-    found = await schedules.all(wanted.namespace, wanted.labels)
-    visible = found if everything else await access.listable(found)
-    return picked([item for item in visible if wanted.includes(item)], limit, offset, cursor)
+    may_list_all = await access.may_list(schedule_filter.namespace)
+    if limit and may_list_all and not offset and not schedule_filter.needs_client_filter:
+        page = await _server_side_page(store, schedule_filter.namespace, limit, cursor)
+        if page is not None:
+            return page
+    resources = await store.list_all(schedule_filter.namespace, schedule_filter.labels)
+    if not may_list_all:
+        resources = await access.filter_listable(resources)
+    return slice_page(list(filter(schedule_filter.matches, resources)), limit, offset, cursor)
 
 
-async def _served(schedules: Schedules, wanted: Wanted, limit: int, cursor: Cursor | None) -> Page:
+async def _server_side_page(
+    store: ScheduleStore, namespace: str, limit: int, cursor: Cursor | None
+) -> Page | None:
+    """Return a page of the API server's list, or None if it cannot go on after *cursor*."""
+    if cursor and not cursor.token:
+        return None  # made by slice_page
     seen, token = (cursor.seen, cursor.token) if cursor else (0, "")
-    if cursor and not token:
-        raise ApiError(EXPIRED, "Expired", "the cursor is of another kind of page")
-    items, token, left = await schedules.some(wanted.namespace, "", min(limit, PAGE), token)
-    seen += len(items)
-    after = Cursor(key=place(items[-1]), seen=seen, token=token) if token else None
-    return Page(items, seen + left, after)
+    try:
+        page = await store.list_page(namespace, "", min(limit, PAGE_SIZE), token)
+    except ApiError as error:
+        if error.is_expired:
+            return None
+        raise
+    seen += len(page.resources)
+    following = None
+    if page.continue_token:
+        last = sort_key(page.resources[-1])
+        following = Cursor(key=last, seen=seen, token=page.continue_token)
+    return Page(page.resources, seen + page.remaining, following)
 
 
-def picked(resources: list[JSON], limit: int | None, offset: int, cursor: Cursor | None) -> Page:
-    """Return a page of *resources*, which are in the order of :func:`place`."""
-    start = offset
-    if cursor:
-        start = sum(place(resource) <= cursor.key for resource in resources)
+def slice_page(
+    resources: Sequence[JSONObject], limit: int | None, offset: int, cursor: Cursor | None
+) -> Page:
+    """Return a page of *resources*, which are sorted by :func:`sort_key`. Pure."""
+    start = sum(sort_key(r) <= cursor.key for r in resources) if cursor else offset
     end = start + limit if limit else len(resources)
-    shown = resources[start:end]
-    more = shown and end < len(resources)
-    return Page(shown, len(resources), Cursor(key=place(shown[-1])) if more else None)
+    page = resources[start:end]
+    following = Cursor(key=sort_key(page[-1])) if page and end < len(resources) else None
+    return Page(page, len(resources), following)

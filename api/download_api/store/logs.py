@@ -1,86 +1,95 @@
-"""The logs of runs: what a run's Pods wrote, as long as Kubernetes keeps them."""
+"""Logs of runs: what a run's Pods wrote, as long as Kubernetes keeps them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from download_api.problems import ProblemError
+from download_api.problems.problem import ProblemError
 from download_kube.client import ApiError, KubeClient
+from download_kube.paths import CORE, collection
 from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL
+from download_schedule.types import JSONObject
 
-JSON = Mapping[str, Any]
 
-
-class Logs:
+class LogReader:
     """Logs of the attempts of runs."""
 
-    def __init__(self, cluster: KubeClient) -> None:
-        self._cluster = cluster
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
 
     @asynccontextmanager
     async def open(
-        self, schedule: JSON, run: JSON, attempt: int | None, tail: int | None, *, follow: bool
+        self,
+        schedule: Mapping[str, Any],
+        run: Mapping[str, Any],
+        attempt: int | None,
+        tail: int | None,
+        *,
+        follow: bool,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """Open one attempt's log.
 
         Args:
             schedule: the resource.
             run: entry of its history.
-            attempt: 1 or more; None: the last one.
-            tail: how many lines of what is there already; None: all.
+            attempt: number of the attempt, from 1; None for the last one.
+            tail: how many of the existing lines to read; None for all.
             follow: go on until the attempt ends.
 
         Raises:
-            ProblemError: 404, there is none, or not yet, or not any more.
+            ProblemError: 404, the log does not exist yet, or no longer.
         """
         metadata = schedule["metadata"]
-        pods = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+        pods = collection(CORE, metadata["namespace"], "pods")
         labels = f"{JOB_UID_LABEL}={run['id']},{SCHEDULE_UID_LABEL}={metadata['uid']}"
-        found = await self._cluster.request("GET", pods, query={"labelSelector": labels})
-        pod = chosen(found["items"], attempt, run.get("attempts", 0))
-        if not pod["spec"].get("nodeName"):  # the API server would answer with an empty log
-            raise _no_log("It has not begun")
+        response = await self._client.request("GET", pods, query={"labelSelector": labels})
+        pod = select_pod(response["items"], attempt, run.get("attempts", 0))
+        if not pod["spec"].get("nodeName"):  # the API server would send an empty log
+            raise _log_not_found("The attempt has not started")
+        path = f"{pods}/{pod['metadata']['name']}/log"
         query = {"container": CONTAINER, "follow": str(follow).lower()}
         if tail is not None:
             query["tailLines"] = str(tail)
         try:
-            path = f"{pods}/{pod['metadata']['name']}/log"
-            async with self._cluster.stream(path, query) as log:
+            async with self._client.stream(path, query) as log:
                 yield log
         except ApiError as error:
-            if error.status in (400, 404):  # 400: the container has not started
-                raise _no_log("It has not begun, or is gone") from error
+            if error.is_not_found or error.status == 400:  # 400: the container has not started
+                raise _log_not_found("The attempt has not started, or its Pod is gone") from error
             raise
 
 
-def chosen(pods: list[Any], attempt: int | None, begun: int) -> JSON:
-    """Return the Pod of the attempt of that number, or of the last one. Pure.
+def select_pod(pods: Sequence[JSONObject], attempt: int | None, started: int) -> JSONObject:
+    """Return the Pod of an attempt. Pure.
 
-    Of the attempts that have *begun*, those without a Pod are taken for the first ones: Kubernetes
-    removes the oldest Pods first.
+    Kubernetes removes the oldest Pods first. So if there are fewer Pods than attempts, those of the
+    first attempts are gone.
+
+    Args:
+        pods: the run's Pods, in any order.
+        attempt: number of the attempt, from 1; None for the last one.
+        started: how many attempts the run has started, as far as the status knows.
 
     Raises:
-        ProblemError: 404.
+        ProblemError: 404, the attempt has no Pod.
     """
-    ordered = sorted(
+    if not pods:
+        raise _log_not_found("The run has no Pods yet, or no longer")
+    oldest_first = sorted(
         pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"])
     )
-    if not ordered:
-        raise _no_log("The run's Pods are gone, or not there yet")
-    gone = max(begun - len(ordered), 0)
-    last = gone + len(ordered)
+    gone = max(started - len(pods), 0)
+    last = gone + len(pods)
     number = attempt or last
     if number > last:
-        raise _no_log(f"The last attempt so far is {last}")
+        raise _log_not_found(f"The last attempt so far is {last}")
     if number <= gone:
-        raise _no_log(f"The Pods up to attempt {gone} are gone")
-    pod: JSON = ordered[number - gone - 1]
-    return pod
+        raise _log_not_found(f"The Pods up to attempt {gone} are gone")
+    return oldest_first[number - gone - 1]
 
 
-def _no_log(why: str) -> ProblemError:
-    return ProblemError(
-        404, "log_not_found", f"{why}: Kubernetes keeps logs only as long as the Pods of a run."
-    )
+def _log_not_found(reason: str) -> ProblemError:
+    message = f"{reason}. Kubernetes keeps a log only as long as its Pod."
+    return ProblemError(404, "log_not_found", message)

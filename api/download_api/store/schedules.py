@@ -1,309 +1,311 @@
-"""The schedules in the cluster: read, made, changed, deleted."""
+"""The schedules in the cluster: get, list, create, update, delete."""
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from download_api.auth.access import Access
-from download_api.auth.referenced_objects import to_be_granted
-from download_api.problems import ProblemError, no_schedule
+from download_api.auth.referenced_objects import references_to_authorize
+from download_api.problems.problem import ProblemError, schedule_not_found
 from download_api.schema import idempotency
-from download_api.schema.from_resource import is_expected, slug, split_id
+from download_api.schema.etags import satisfies_if_match
+from download_api.schema.ids import slug, split_id
 from download_api.schema.models import NewSchedule
-from download_api.schema.paging import bad_cursor
-from download_api.schema.runs import is_asked_for, is_waiting
-from download_api.schema.to_resource import MERGE_PATCH, manifest, merge
-from download_api.tracing import marks
+from download_api.schema.paging import invalid_cursor
+from download_api.schema.to_resource import build_resource, merge
+from download_api.store.conflicts import ConflictRetries
+from download_api.tracing import Trace
 from download_kube.client import ApiError, KubeClient
-from download_schedule.model import GROUP, PLURAL, VERSION, ConcurrencyPolicy
-from download_schedule.names import RUN_REQUESTED_ANNOTATION
-
-JSON = dict[str, Any]
+from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
+from download_schedule.model import PLURAL
+from download_schedule.types import JSONObject
 
 OWNER: Final = "downloads.dev/owner"
-"""Annotation: who made it here. Label of the same name: that in a form that can be asked for."""
-PAGE: Final = 500
+"""Annotation with the user who created the schedule through the API, and label with a digest of
+that user, by which schedules can be selected."""
+PAGE_SIZE: Final = 500
 """Schedules that the API server is asked for at once."""
-NAME_ATTEMPTS: Final = 5
-CHANGE_ATTEMPTS: Final = 5
-"""The version to change is that of a moment ago; the operator writes each run's start and end."""
+MAX_CREATE_ATTEMPTS: Final = 5
 
 
-class Schedules:
-    """DownloadSchedules, found by the ids that the API gives them."""
+class SchedulePage(NamedTuple):
+    """A page of the API server's list."""
 
-    def __init__(self, cluster: KubeClient) -> None:
-        self._cluster = cluster
+    resources: list[JSONObject]
+    continue_token: str
+    """Leads to the next page; empty on the last one."""
+    remaining: int
+    """Schedules on later pages. The API server does not count them if labels select them."""
 
-    async def check(self) -> None:
+
+class ScheduleStore:
+    """DownloadSchedules, by the ids that the API gives them."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def ping(self) -> None:
         """Ask the cluster for next to nothing.
 
         Raises:
-            ApiError, UnreachableError: nothing else would work either.
+            ApiError, UnreachableError: other requests would fail, too.
         """
-        await self._cluster.request("GET", collection(), query={"limit": "1"})
+        path = collection(SCHEDULES, ALL_NAMESPACES, PLURAL)
+        await self._client.request("GET", path, query={"limit": "1"})
 
-    async def all(self, namespace: str = "", labels: str = "") -> list[JSON]:
-        """Return every schedule, of all namespaces or one, in the order of :func:`place`."""
-        found: list[JSON] = []
-        token = ""
-        while True:
-            page, token, _ = await self.some(namespace, labels, PAGE, token)
-            found += page
-            if not token:
-                return sorted(found, key=place)
-
-    async def some(
-        self, namespace: str, labels: str, limit: int, token: str
-    ) -> tuple[list[JSON], str, int]:
-        """Return at most *limit* schedules, the API server's word for where the next ones are, and
-        how many these are (which it does not say of those with certain labels).
+    async def list_all(self, namespace: str, labels: str) -> list[JSONObject]:
+        """Return the schedules of a namespace, or of all of them, sorted by :func:`sort_key`.
 
         Raises:
-            ApiError: 410, the *token* is too old.
-            ProblemError: 422, *labels* is no selector, or *token* was not given out.
+            ProblemError: 422, *labels* is not a label selector.
         """
-        query = {"limit": str(limit), "labelSelector": labels, "continue": token}
-        given = {name: value for name, value in query.items() if value}
+        page = await self.list_page(namespace, labels, PAGE_SIZE, continue_token="")
+        resources = page.resources
+        while page.continue_token:
+            page = await self.list_page(namespace, labels, PAGE_SIZE, page.continue_token)
+            resources += page.resources
+        return sorted(resources, key=sort_key)
+
+    async def list_page(
+        self, namespace: str, labels: str, limit: int, continue_token: str
+    ) -> SchedulePage:
+        """Return at most *limit* schedules, in the order of the API server.
+
+        Raises:
+            ApiError: 410, the token has expired.
+            ProblemError: 422, *labels* is not a label selector, or the API server did not make the
+                token.
+        """
+        query = {"limit": str(limit), "labelSelector": labels, "continue": continue_token}
+        query = {name: value for name, value in query.items() if value}
         try:
-            answer = await self._cluster.request("GET", collection(namespace), query=given)
+            response = await self._client.request(
+                "GET", collection(SCHEDULES, namespace, PLURAL), query=query
+            )
         except ApiError as error:
-            if token and error.status == 400:
-                raise bad_cursor() from error
+            if continue_token and error.status == 400:
+                raise invalid_cursor() from error
             if labels and error.status == 400:
-                raise bad_selector(error) from error
+                raise invalid_selector(error) from error
             raise
-        metadata = answer["metadata"]
-        token, left = metadata.get("continue", ""), metadata.get("remainingItemCount", 0)
-        return answer["items"], token, left
+        metadata = response["metadata"]
+        return SchedulePage(
+            response["items"], metadata.get("continue", ""), metadata.get("remainingItemCount", 0)
+        )
 
-    async def get(self, schedule_id: str) -> JSON:
-        """Return one schedule.
-
-        Raises:
-            ProblemError: 404, there is none.
-        """
-        return await self._request("GET", schedule_id)
-
-    async def delete(self, schedule_id: str, expected: str | None, *, dry_run: bool) -> None:
-        """Delete one schedule; its CronJob, Jobs and Pods follow.
+    async def get(self, schedule_id: str, if_match: str | None = None) -> JSONObject:
+        """Return a schedule.
 
         Args:
             schedule_id: which one.
-            expected: the ETags of which it must have one (If-Match); None: any.
-            dry_run: have the API server check it, and delete nothing.
+            if_match: ETags, of which the schedule must have one; None allows any.
 
         Raises:
-            ProblemError: 404, there is none; 412, it has another ETag.
+            ProblemError: 404, it does not exist; 412, it has another ETag.
         """
-        if expected is None:
-            await self._request("DELETE", schedule_id, query=_kept(dry_run))
-            return
+        resource = await self._request("GET", schedule_id)
+        if not satisfies_if_match(resource, if_match):
+            message = "The schedule has changed since; GET it again and repeat the request."
+            raise ProblemError(412, "precondition_failed", message)
+        return resource
 
-        async def delete(resource: JSON) -> JSON:
+    async def create(
+        self,
+        new: NewSchedule,
+        namespace: str,
+        idempotency_key: str | None,
+        access: Access,
+        trace: Trace,
+        *,
+        dry_run: bool,
+    ) -> JSONObject:
+        """Create a schedule and return it.
+
+        Args:
+            new: the schedule.
+            namespace: where to create it.
+            idempotency_key: if the caller's request with this key has created a schedule before,
+                that one is returned.
+            access: what the caller may do.
+            trace: goes into the annotations.
+            dry_run: check everything, but create nothing.
+
+        Raises:
+            ProblemError: 403, the caller may not create it, or not use what it refers to; 400 or
+                422, it is invalid, or the key was used for another request; 409, no name is free.
+            ApiError: 404, the namespace does not exist.
+        """
+        await access.check_create(namespace)
+        user = access.caller.user
+        name = idempotency.resource_name(user, idempotency_key) if idempotency_key else ""
+        digest = idempotency.request_digest(new) if idempotency_key else None
+        resource = build_resource(new, namespace, name or slug(new.name))
+        await access.check_references(namespace, references_to_authorize(None, resource["spec"]))
+
+        metadata = resource["metadata"]
+        metadata["labels"] = {OWNER: owner_label(user)}
+        metadata["annotations"] = merge(
+            metadata["annotations"],
+            {
+                **trace.annotations(),
+                OWNER: user,
+                idempotency.REQUEST_DIGEST_ANNOTATION: digest,
+            },
+        )
+        if digest:
+            return await self._create_once(resource, digest, dry_run=dry_run)
+        return await self._create_under_free_name(resource, dry_run=dry_run)
+
+    async def update(
+        self,
+        schedule_id: str,
+        if_match: str | None,
+        edit: Callable[[JSONObject], JSONObject],
+        access: Access,
+        trace: Trace,
+        *,
+        dry_run: bool,
+    ) -> JSONObject:
+        """Change a schedule and return it.
+
+        Args:
+            schedule_id: which one.
+            if_match: ETags, of which the schedule must have one; None allows any.
+            edit: returns the changed resource. Called again if somebody else has written the
+                schedule in the meantime.
+            access: what the caller may do.
+            trace: goes into the annotations.
+            dry_run: check everything, but change nothing.
+
+        Raises:
+            ProblemError: 404, it does not exist; 412, it has another ETag; 400 or 422, it would be
+                invalid; 403, the caller may not use what it would refer to.
+            ApiError: 409, somebody else keeps writing the schedule.
+        """
+        retries = ConflictRetries()
+        while True:
+            resource = await self.get(schedule_id, if_match)
+            edited = edit(resource)
+            metadata = edited["metadata"]
+            references = references_to_authorize(resource["spec"], edited["spec"])
+            await access.check_references(metadata["namespace"], references)
+            annotations = merge(metadata.get("annotations"), trace.annotations())
+            body = {**edited, "metadata": {**metadata, "annotations": annotations}}
+            try:
+                return await self._client.request(
+                    "PUT", path_of(resource), body, dry_run_query(dry_run)
+                )
+            except ApiError as error:
+                retries.spend(error)
+
+    async def delete(self, schedule_id: str, if_match: str | None, *, dry_run: bool) -> None:
+        """Delete a schedule. Kubernetes then deletes its CronJob, Jobs and Pods.
+
+        Args:
+            schedule_id: which one.
+            if_match: ETags, of which the schedule must have one; None allows any.
+            dry_run: check everything, but delete nothing.
+
+        Raises:
+            ProblemError: 404, it does not exist; 412, it has another ETag.
+            ApiError: 409, somebody else keeps writing the schedule.
+        """
+        if if_match is None:
+            await self._request("DELETE", schedule_id, dry_run_query(dry_run))
+            return
+        retries = ConflictRetries()
+        while True:
+            resource = await self.get(schedule_id, if_match)
             metadata = resource["metadata"]
-            only = {name: metadata[name] for name in ("uid", "resourceVersion")}
             options = {
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
-                "preconditions": only,
-                "dryRun": ["All"] if dry_run else [],  # with a body, the query is not looked at
+                "preconditions": {key: metadata[key] for key in ("uid", "resourceVersion")},
+                "dryRun": ["All"] if dry_run else [],  # the query is ignored if there is a body
             }
-            return await self._cluster.request("DELETE", _path(resource), options)
-
-        await self._newest(schedule_id, expected, delete)
-
-    async def change(
-        self,
-        access: Access,
-        schedule_id: str,
-        change: Callable[[JSON], JSON],
-        expected: str | None,
-        *,
-        dry_run: bool,
-    ) -> JSON:
-        """Change a schedule; return it.
-
-        Args:
-            access: the caller's; what the schedule uses must be his to use.
-            schedule_id: which one.
-            change: makes the resource what it shall be.
-            expected: the ETags of which it must have one (If-Match); None: any.
-            dry_run: have the API server check it, and keep nothing.
-
-        Raises:
-            ProblemError: 404, there is none; 412, it has another ETag; 400 or 422, it cannot be;
-                403, it would use what the caller may not.
-        """
-
-        async def put(resource: JSON) -> JSON:
-            wanted = change(resource)
-            used = to_be_granted(resource["spec"], wanted["spec"])
-            await access.to_references(resource["metadata"]["namespace"], used)
-            annotations = merge(wanted["metadata"].get("annotations"), marks())
-            marked = {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
-            return await self._cluster.request("PUT", _path(resource), marked, _kept(dry_run))
-
-        return await self._newest(schedule_id, expected, put)
-
-    async def run(
-        self, schedule_id: str, token: str, expected: str | None, *, dry_run: bool
-    ) -> JSON:
-        """Ask the operator for a run now; return the schedule.
-
-        Args:
-            schedule_id: which one.
-            token: the same one again is the same run.
-            expected: the ETags of which it must have one (If-Match); None: any.
-            dry_run: have the API server check it, and ask for nothing.
-
-        Raises:
-            ProblemError: 404, there is none; 412, it has another ETag; 409, its concurrencyPolicy
-                forbids another run now, or the operator has not taken up another request yet, which
-                this one would replace.
-        """
-
-        async def ask(schedule: JSON) -> JSON:
-            if is_asked_for(schedule, token):
-                return schedule
-            forbids = (
-                schedule["spec"].get("concurrencyPolicy", "Forbid") == ConcurrencyPolicy.FORBID
-            )
-            if forbids and schedule.get("status", {}).get("active"):
-                raise ProblemError(
-                    409,
-                    "run_active",
-                    "A run is going and concurrency_policy is Forbid: wait for its end.",
-                    {"Retry-After": "5"},
-                )
-            if is_waiting(schedule):
-                raise ProblemError(
-                    409,
-                    "conflict",
-                    "Another run is asked for and has not begun: try again in a moment.",
-                    {"Retry-After": "1"},
-                )
-            annotations = {**marks(), RUN_REQUESTED_ANNOTATION: token}
-            version = schedule["metadata"]["resourceVersion"]
-            patch = {"metadata": {"resourceVersion": version, "annotations": annotations}}
-            return await self._cluster.request(
-                "PATCH", _path(schedule), patch, _kept(dry_run), content_type=MERGE_PATCH
-            )
-
-        return await self._newest(schedule_id, expected, ask)
-
-    async def create(
-        self, access: Access, new: NewSchedule, namespace: str, key: str | None, *, dry_run: bool
-    ) -> JSON:
-        """Make a schedule, under a name not yet taken; with *dry_run*, only find out whether.
-
-        Args:
-            access: the caller's.
-            new: what he wants.
-            namespace: where.
-            key: of his choice; the same one again is the same request.
-            dry_run: have the API server check it, and keep nothing.
-
-        Raises:
-            ProblemError: 403, the caller may not, or not use what it uses; 400 or 422, it cannot
-                be, or the key came with another request; 404, the namespace is not there.
-        """
-        await access.to_create(namespace)
-        name = idempotency.name_of(access.caller.user, key) if key else slug(new.name)
-        wanted = manifest(new, namespace, name)
-        await access.to_references(namespace, to_be_granted(None, wanted["spec"]))
-        digest = idempotency.digest_of(new)
-        signed = {OWNER: access.caller.user, idempotency.REQUEST_DIGEST: digest if key else None}
-        annotations = merge(wanted["metadata"]["annotations"], {**marks(), **signed})
-        wanted["metadata"]["annotations"] = annotations
-        wanted["metadata"]["labels"] = {OWNER: owner_label(access.caller.user)}
-        for _ in range(NAME_ATTEMPTS):
-            wanted["metadata"]["name"] = name
             try:
-                path = collection(namespace)
-                return await self._cluster.request("POST", path, wanted, _kept(dry_run))
+                await self._client.request("DELETE", path_of(resource), options)
+                return
             except ApiError as error:
-                if error.status != 409 or error.reason != "AlreadyExists":
-                    raise
-            if not key:
-                name = f"{slug(new.name)}-{secrets.token_hex(3)}"
-            elif made := await self._made(namespace, name):
-                idempotency.repeated(made, digest)
-                return made
-        raise ProblemError(409, "conflict", "name: too many schedules have it; choose another")
+                retries.spend(error)
 
-    async def _made(self, namespace: str, name: str) -> JSON | None:
-        """Return a schedule that was there a moment ago; None: it is there no more."""
+    async def _create_under_free_name(self, resource: JSONObject, *, dry_run: bool) -> JSONObject:
+        """Create *resource*, with a random suffix if its name is taken."""
+        metadata = resource["metadata"]
+        name = metadata["name"]
+        for _ in range(MAX_CREATE_ATTEMPTS):
+            if (created := await self._create(resource, dry_run=dry_run)) is not None:
+                return created
+            metadata["name"] = f"{name}-{secrets.token_hex(3)}"
+        message = "name: too many schedules have this name; choose another one"
+        raise ProblemError(409, "conflict", message)
+
+    async def _create_once(self, resource: JSONObject, digest: str, *, dry_run: bool) -> JSONObject:
+        """Create *resource* unless the request with this digest did so before."""
+        for _ in range(MAX_CREATE_ATTEMPTS):
+            if (created := await self._create(resource, dry_run=dry_run)) is not None:
+                return created
+            if (existing := await self._find(resource)) is not None:
+                idempotency.check_repetition(existing, digest)
+                return existing
+        message = "The schedule of this Idempotency-Key is being deleted; try again in a moment."
+        raise ProblemError(409, "conflict", message, {"Retry-After": "1"})
+
+    async def _create(self, resource: JSONObject, *, dry_run: bool) -> JSONObject | None:
+        """Create *resource*; return None if its name is taken."""
+        path = collection(SCHEDULES, resource["metadata"]["namespace"], PLURAL)
         try:
-            return await self._cluster.request("GET", collection(namespace, name))
+            return await self._client.request("POST", path, resource, dry_run_query(dry_run))
         except ApiError as error:
-            if error.status != 404:
+            if not error.already_exists:
                 raise
         return None
 
-    async def _newest(
-        self, schedule_id: str, expected: str | None, act: Callable[[JSON], Awaitable[JSON]]
-    ) -> JSON:
-        """Have *act* done to a schedule as it is now, and again where it was not that any more."""
-        for attempts_left in reversed(range(CHANGE_ATTEMPTS)):
-            resource = await self.get(schedule_id)
-            if not is_expected(resource, expected):
-                break
-            try:
-                return await act(resource)
-            except ApiError as error:
-                if error.status == 404:  # deleted since it was read
-                    raise no_schedule() from error
-                if error.status != 409 or not attempts_left:
-                    raise
-        raise ProblemError(
-            412,
-            "precondition_failed",
-            "The schedule has changed since: GET it again and repeat the change.",
-        )
+    async def _find(self, resource: JSONObject) -> JSONObject | None:
+        """Return the stored resource of that name, or None if it does not exist."""
+        try:
+            return await self._client.request("GET", path_of(resource))
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+        return None
 
     async def _request(
-        self,
-        method: str,
-        schedule_id: str,
-        query: Mapping[str, str] | None = None,
-    ) -> JSON:
-        where = split_id(schedule_id)
+        self, method: str, schedule_id: str, query: Mapping[str, str] | None = None
+    ) -> JSONObject:
+        parts = split_id(schedule_id)
+        if parts is None:
+            raise schedule_not_found()
         try:
-            if where:
-                return await self._cluster.request(method, collection(*where), query=query)
+            return await self._client.request(method, schedule_path(*parts), query=query)
         except ApiError as error:
-            if error.status != 404:
-                raise
-        raise no_schedule()
+            if error.is_not_found:
+                raise schedule_not_found() from error
+            raise
 
 
-def bad_selector(error: ApiError) -> ProblemError:
-    """Return the answer to a label selector that the API server does not read."""
-    sentence = f"label_selector: write for example team=reports ({error})"
-    return ProblemError(422, "validation_error", sentence)
+def path_of(resource: Mapping[str, Any]) -> str:
+    """Return a schedule's path on the API server."""
+    return schedule_path(resource["metadata"]["namespace"], resource["metadata"]["name"])
 
 
-def place(resource: JSON) -> str:
-    """Return what the API server lists schedules in the order of."""
+def dry_run_query(dry_run: bool) -> dict[str, str]:
+    """Return the query that makes the API server check a write without storing it."""
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def sort_key(resource: Mapping[str, Any]) -> str:
+    """Return the key by which the API server sorts schedules."""
     return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"
 
 
 def owner_label(user: str) -> str:
-    """Return the value of the label by which the schedules that a user made are found."""
+    """Return the value of the label of schedules that *user* created."""
     return hashlib.sha256(user.encode()).hexdigest()[:32]
 
 
-def _path(resource: JSON) -> str:
-    return collection(resource["metadata"]["namespace"], resource["metadata"]["name"])
-
-
-def _kept(dry_run: bool) -> dict[str, str]:
-    return {"dryRun": "All"} if dry_run else {}
-
-
-def collection(namespace: str = "", name: str = "") -> str:
-    """Return the API server's path of all schedules, of those of a namespace, or of one."""
-    place = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}" + (f"/{name}" if name else "")
+def invalid_selector(error: ApiError) -> ProblemError:
+    """Return the problem of a label selector that the API server cannot parse."""
+    message = f"label_selector: write for example team=reports ({error})"
+    return ProblemError(422, "validation_error", message)

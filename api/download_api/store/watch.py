@@ -1,4 +1,4 @@
-"""Changes of schedules as they happen: a watch, spelled as server-sent events."""
+"""Changes of schedules as they happen: a watch, translated to server-sent events."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -8,58 +8,68 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from download_api.schema import from_resource
-from download_api.store.schedules import bad_selector, collection
+from download_api.schema.from_resource import to_schedule
+from download_api.store.schedules import invalid_selector
 from download_kube.client import ApiError, KubeClient
 from download_kube.lines import OverlongLine, split_lines
-
-JSON = Mapping[str, Any]
+from download_kube.paths import SCHEDULES, collection
+from download_schedule.model import PLURAL
+from download_schedule.types import JSONObject
 
 WATCH_SECONDS: Final = 900
-"""Longer than any stream lives."""
+"""How long the API server keeps a watch open; longer than any stream lasts."""
 RETRY_MILLISECONDS: Final = 3000
-ALIVE: Final = b": alive\n\n"
+"""How long a browser waits before it connects again."""
+HEARTBEAT: Final = b": alive\n\n"
+"""A comment, which clients ignore."""
 RESET: Final = b"id\nevent: reset\ndata: {}\n\n"
-"""What the caller has seen last is forgotten already, or never was here. He begins anew."""
-_KINDS: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
+"""Events were missed: the caller has to list the schedules again, and start without an id."""
+_EVENT_NAMES: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A watch under way."""
+class OpenWatch:
+    """A watch whose events can be read."""
 
-    begin: bytes
-    """The first words to the caller."""
-    read: Callable[[], Awaitable[JSON]]
-    """Reads the next event; nothing where the watch ends, ValueError where it breaks off."""
+    preamble: bytes
+    """What to send to the caller before the first event."""
+    read: Callable[[], Awaitable[JSONObject]]
+    """Returns the next event of the API server, or ``{}`` at the end; ValueError if it breaks
+    off within an event."""
 
 
-class Feed:
-    """Watches of the schedules in the cluster."""
+class ScheduleWatcher:
+    """Watches the schedules in the cluster."""
 
-    def __init__(self, cluster: KubeClient) -> None:
-        self._cluster = cluster
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
 
     @asynccontextmanager
-    async def open(self, namespace: str, labels: str, version: str) -> AsyncIterator[Opened]:
+    async def open(
+        self, namespace: str, labels: str, last_event_id: str
+    ) -> AsyncIterator[OpenWatch]:
         """Open a watch.
 
         Args:
-            namespace: empty: all of them.
-            labels: a selector; empty: any.
-            version: of the last event that the caller has seen; empty: from now on.
+            namespace: namespace to watch; empty for all.
+            labels: label selector; empty for all schedules.
+            last_event_id: id of the last event that the caller has seen, which is a resource
+                version; empty to start now.
 
         Raises:
-            ApiError, UnreachableError: there is no watch.
-            ProblemError: 422, *labels* is no selector.
+            ApiError, UnreachableError: the watch cannot be opened.
+            ProblemError: 422, *labels* is not a label selector.
         """
-        begin = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        newest = await self._version(namespace)
-        if version and int(version) > int(newest):  # etcd was restored; a watch would wait for it
-            begin, version = begin + RESET, ""
+        path = collection(SCHEDULES, namespace, PLURAL)
+        preamble = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        version, newest = last_event_id, await self._newest_version(path)
+        if version and int(version) > int(newest):
+            # etcd was restored from a backup. A watch would wait until it gets there again.
+            preamble += RESET
+            version = ""
         if not version:
             version = newest
-            begin += f"id: {version}\n\n".encode()
+            preamble += f"id: {version}\n\n".encode()
         query = {
             "labelSelector": labels,
             "watch": "true",
@@ -68,34 +78,35 @@ class Feed:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         try:
-            async with self._cluster.stream(collection(namespace), query) as body:
-                yield Opened(begin, partial(_read, split_lines(body.iter_any())))
+            async with self._client.stream(path, query) as body:
+                yield OpenWatch(preamble, partial(_read_event, split_lines(body.iter_any())))
         except ApiError as error:
             if labels and error.status == 400:
-                raise bad_selector(error) from error
+                raise invalid_selector(error) from error
             raise
 
-    async def _version(self, namespace: str) -> str:
-        listed = await self._cluster.request("GET", collection(namespace), query={"limit": "1"})
-        version: str = listed["metadata"]["resourceVersion"]
+    async def _newest_version(self, path: str) -> str:
+        response = await self._client.request("GET", path, query={"limit": "1"})
+        version: str = response["metadata"]["resourceVersion"]
         return version
 
 
-async def _read(lines: AsyncIterator[bytes | OverlongLine]) -> JSON:
+async def _read_event(lines: AsyncIterator[bytes | OverlongLine]) -> JSONObject:
     async for line in lines:
         if isinstance(line, bytes):
-            event: JSON = json.loads(line)
+            event: JSONObject = json.loads(line)
             return event
     return {}
 
 
-def event(told: JSON, now: datetime) -> bytes:
-    """Return an event of a watch as server-sent event. Pure."""
-    if told["type"] == "ERROR":
+def to_server_sent_event(event: Mapping[str, Any], now: datetime) -> bytes:
+    """Return an event of a watch as the caller gets it. Pure."""
+    if event["type"] == "ERROR":  # the events since the caller's last one are no longer stored
         return RESET
-    resource = told["object"]
+    resource = event["object"]
     version = resource["metadata"]["resourceVersion"]
-    if told["type"] not in _KINDS:
+    name = _EVENT_NAMES.get(event["type"])
+    if name is None:  # a bookmark
         return f"id: {version}\n\n".encode()
-    shown = from_resource.schedule(resource, now).model_dump_json()
-    return f"id: {version}\nevent: {_KINDS[told['type']]}\ndata: {shown}\n\n".encode()
+    schedule = to_schedule(resource, now).model_dump_json()
+    return f"id: {version}\nevent: {name}\ndata: {schedule}\n\n".encode()

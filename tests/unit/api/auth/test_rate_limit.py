@@ -1,56 +1,59 @@
-"""Buckets of requests."""
+"""A token bucket for each caller."""
 
 import pytest
 
-from download_api.auth.rate_limit import Rates
-from download_api.problems import ProblemError
+from download_api.auth.rate_limit import RateLimiter
+from download_api.problems.problem import ProblemError
+from tests.support.fake_clock import FakeClock
 
 
-class Clock:
-    now = 1000.0
+def test_caller_may_send_the_requests_of_a_minute_at_once_and_no_more() -> None:
+    limiter = RateLimiter(3, FakeClock())
+    assert [limiter.consume("a").remaining for _ in range(3)] == [2, 1, 0]
 
-    def __call__(self) -> float:
-        return self.now
+    state = limiter.consume("a")
 
-
-def test_a_minute_s_worth_may_come_at_once_and_no_more() -> None:
-    clock = Clock()
-    rates = Rates(3, clock)
-    assert [rates.take("a").remaining for _ in range(3)] == [2, 1, 0]
-    refused = rates.take("a")
-    assert not refused.allowed
-    with pytest.raises(ProblemError) as caught:
-        refused.check()
-    assert caught.value.status == 429
-    assert caught.value.headers["Retry-After"] == "20"
-    assert caught.value.headers["RateLimit"] == '"default";r=0;t=20'
-    assert caught.value.headers["RateLimit-Policy"] == '"default";q=3;w=60'
+    assert not state.allowed
+    with pytest.raises(ProblemError) as refusal:
+        state.check()
+    assert refusal.value.status == 429
+    assert refusal.value.headers["Retry-After"] == "20"
+    assert refusal.value.headers["RateLimit"] == '"default";r=0;t=20'
+    assert refusal.value.headers["RateLimit-Policy"] == '"default";q=3;w=60'
 
 
-def test_it_fills_up_again() -> None:
-    clock = Clock()
-    rates = Rates(60, clock)
+def test_bucket_fills_up_again() -> None:
+    clock = FakeClock(1000)
+    limiter = RateLimiter(60, clock)
     for _ in range(60):
-        assert rates.take("a").allowed
+        assert limiter.consume("a").allowed
+
     clock.now += 0.9
-    assert not rates.take("a").allowed
+    assert not limiter.consume("a").allowed
     clock.now += 0.2
-    assert rates.take("a").allowed
+    assert limiter.consume("a").allowed
+
     clock.now += 3600
-    assert rates.take("a").remaining == 59
+    assert limiter.consume("a").remaining == 59
 
 
-def test_one_does_not_pay_for_another_and_looking_costs_nothing() -> None:
-    rates = Rates(1, Clock())
-    assert rates.look("a").allowed
-    assert rates.take("a").allowed
-    assert not rates.look("a").allowed
-    assert rates.take("b").allowed
+def test_callers_have_buckets_of_their_own() -> None:
+    limiter = RateLimiter(1, FakeClock())
+    assert limiter.consume("a").allowed
+    assert not limiter.consume("a").allowed
+    assert limiter.consume("b").allowed
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("download_api.auth.rate_limit.MAX_ENTRIES", 10)
-    rates = Rates(1, Clock())
-    for number in range(100):
-        rates.take(str(number))
-    assert len(rates._buckets) == 10
+def test_peek_does_not_count_a_request() -> None:
+    limiter = RateLimiter(1, FakeClock())
+    assert limiter.peek("a").allowed
+    assert limiter.consume("a").allowed
+    assert not limiter.peek("a").allowed
+
+
+def test_least_recently_used_buckets_are_dropped() -> None:
+    limiter = RateLimiter(1, FakeClock(), max_callers=10)
+    for number in range(11):
+        limiter.consume(str(number))
+    assert limiter.peek("0").allowed
+    assert not limiter.peek("1").allowed

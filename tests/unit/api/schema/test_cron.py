@@ -1,13 +1,30 @@
-"""What an expression means to callers: ticks, warnings and refusals."""
+"""Cron expressions and times as callers write them."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from download_api.problems import ProblemError
-from download_api.schema.cron import preview
+from download_api.problems.problem import ProblemError
+from download_api.schema.cron import parse_expression, preview, require_date_and_zone
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expression", "time_zone", "status", "message"),
+    [
+        ("61 * * * *", "Etc/UTC", 400, "cron_expression: "),
+        ("0\u00a02 * * *", "Etc/UTC", 400, "not ASCII, perhaps a space copied from a web page"),
+        ("0 2 * * *", "Mars/Base", 422, "time_zone: "),
+    ],
+)
+def test_wrong_expression_is_a_400_and_wrong_zone_a_422(
+    expression: str, time_zone: str, status: int, message: str
+) -> None:
+    with pytest.raises(ProblemError) as refusal:
+        parse_expression(expression, time_zone, uid=None)
+    assert refusal.value.status == status
+    assert message in str(refusal.value)
 
 
 def test_preview_lists_the_next_ticks() -> None:
@@ -60,3 +77,14 @@ def test_refusal_says_what_to_write(
     with pytest.raises(ProblemError) as refused:
         preview(expression, time_zone, 1, NEW_YEAR)
     assert (refused.value.status, str(refused.value)) == (status, sentence)
+
+
+@pytest.mark.parametrize("time", ["2026-11-23T02:00:00Z", "2026-11-23T02:00:00+02:00"])
+def test_time_with_date_and_zone_is_accepted(time: str) -> None:
+    assert require_date_and_zone(time) == time
+
+
+@pytest.mark.parametrize("time", ["2026-11-23", "2026-11-23T02:00:00", "1763863200", "yesterday"])
+def test_time_without_date_or_zone_is_refused(time: str) -> None:
+    with pytest.raises(ValueError, match="write a time as in RFC 3339"):
+        require_date_and_zone(time)

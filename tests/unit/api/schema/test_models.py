@@ -1,4 +1,4 @@
-"""What members take."""
+"""Values that members of schedules accept."""
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -13,21 +13,25 @@ REQUIRED: dict[type[BaseModel], dict[str, str]] = {
 }
 
 
-def integers(model: type[BaseModel]) -> list[str]:
-    return [name for name, of in model.model_fields.items() if of.annotation in (int, int | None)]
-
-
-@pytest.mark.parametrize("shape", [NewSchedule, Request, Verify, Spec, model.Request, model.Verify])
-def test_a_boolean_is_no_number(shape: type[BaseModel]) -> None:
-    assert integers(shape)
-    for name in integers(shape):
-        for value in (False, True):
-            with pytest.raises(ValidationError, match="write a whole number, not true or false"):
-                shape.model_validate({**REQUIRED.get(shape, {}), name: value})
+def integer_fields(model: type[BaseModel]) -> list[str]:
+    return [
+        name for name, field in model.model_fields.items() if field.annotation in (int, int | None)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "meant"),
+    "checked", [NewSchedule, Request, Verify, Spec, model.Request, model.Verify]
+)
+def test_boolean_is_not_accepted_as_a_number(checked: type[BaseModel]) -> None:
+    assert integer_fields(checked)
+    for name in integer_fields(checked):
+        for value in (False, True):
+            with pytest.raises(ValidationError, match="write a whole number, not true or false"):
+                checked.model_validate({**REQUIRED.get(checked, {}), name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "expected"),
     [
         ("backoff_limit", "10", 10),
         ("backoff_limit", 10.0, 10),
@@ -35,6 +39,8 @@ def test_a_boolean_is_no_number(shape: type[BaseModel]) -> None:
         ("enabled", 0, False),
     ],
 )
-def test_text_is_taken_for_what_it_says_as_in_the_seed(name: str, said: object, meant: int) -> None:
-    taken = NewSchedule.model_validate({**REQUIRED[NewSchedule], name: said})
-    assert getattr(taken, name) == meant
+def test_numbers_and_booleans_may_be_texts_as_in_the_seed_api(
+    name: str, sent: object, expected: int
+) -> None:
+    new = NewSchedule.model_validate({**REQUIRED[NewSchedule], name: sent})
+    assert getattr(new, name) == expected

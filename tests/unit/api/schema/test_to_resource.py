@@ -6,48 +6,65 @@ from typing import Any
 
 import pytest
 
-from download_api.problems import ProblemError
-from download_api.schema.from_resource import schedule
-from download_api.schema.to_resource import manifest, patched
-from tests.unit.api.objects import new, resource
+from download_api.problems.problem import ProblemError
+from download_api.schema.from_resource import to_schedule
+from download_api.schema.to_resource import apply_patch, build_resource, merge
+from tests.support.api_objects import new_schedule, resource
 
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 
 
-def test_a_new_schedule_becomes_a_resource() -> None:
-    made = manifest(
-        new(enabled=False, headers={"Accept": "x"}, destination={"volume": {"claim_name": "data"}}),
-        "team",
-        "report",
+def test_new_schedule_becomes_a_resource() -> None:
+    new = new_schedule(
+        enabled=False, headers={"Accept": "x"}, destination={"volume": {"claim_name": "data"}}
     )
-    assert made["metadata"]["annotations"] == {"downloads.dev/display-name": "Report"}
-    assert made["spec"]["suspend"]
-    assert made["spec"]["request"]["headers"] == [{"name": "Accept", "value": "x"}]
-    assert made["spec"]["destination"]["volume"]["claimName"] == "data"
+    built = build_resource(new, "team", "report")
+    assert built["metadata"]["annotations"] == {"downloads.dev/display-name": "Report"}
+    assert built["spec"]["suspend"]
+    assert built["spec"]["request"]["headers"] == [{"name": "Accept", "value": "x"}]
+    assert built["spec"]["destination"]["volume"]["claimName"] == "data"
 
 
 @pytest.mark.parametrize(
-    ("members", "status", "sentence"),
+    ("target", "changes", "expected"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ("foo", {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        ({"a": "foo"}, None, None),
+    ],
+)
+def test_merge_follows_the_examples_of_rfc_7396(
+    target: object, changes: object, expected: object
+) -> None:
+    assert merge(target, changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "message"),
     [
         ({"cron_expression": "61 * * * *"}, 400, "minute"),
         ({"cron_expression": "@every 5m"}, 400, "cron_expression"),
         ({"cron_expression": "0 0 31 2 *"}, 400, "never fire"),
-        ({"cron_expression": "0\u00a02 * * *"}, 400, "not ASCII, such as a space from a web page"),
+        (
+            {"cron_expression": "0\u00a02 * * *"},
+            400,
+            "not ASCII, perhaps a space copied from a web page",
+        ),
         ({"url": "ftp://example.com/x"}, 422, "url: url must start with http:// or https://"),
         ({"url": "https://me:pw@example.com/x"}, 422, "send them in headers or secret_headers"),
         ({"time_zone": "Mars/Base"}, 422, "time_zone"),
         ({"history_limit": 101}, 422, "history_limit: Input should be less than or equal to 100"),
-        (
-            {"only_if_changed": True},
-            422,
-            "only_if_changed and keep_last only work with files on a volume",
-        ),
+        ({"only_if_changed": True}, 422, "only_if_changed and keep_last need files that stay"),
         (
             {"verify": {"min_bytes": 2, "max_bytes": 1}},
             422,
             "verify: min_bytes must not be greater",
         ),
-        ({"request": {"body": "x"}}, 422, "a body is only sent with POST"),
+        ({"request": {"body": "x"}}, 422, "a body goes with method POST only"),
         (
             {"secret_headers": {"a": {"name": "s", "key": "k"}}, "headers": {"A": "x"}},
             422,
@@ -64,30 +81,32 @@ def test_a_new_schedule_becomes_a_resource() -> None:
         ),
     ],
 )
-def test_what_cannot_be(members: dict[str, Any], status: int, sentence: str) -> None:
-    with pytest.raises(ProblemError) as told:
-        patched(resource(), members)
-    assert told.value.status == status
-    assert sentence in str(told.value)
+def test_invalid_change_is_refused_in_the_spelling_of_the_api(
+    changes: dict[str, Any], status: int, message: str
+) -> None:
+    with pytest.raises(ProblemError) as refusal:
+        apply_patch(resource(), changes)
+    assert refusal.value.status == status
+    assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("depth", [100, 600, 900])
-def test_a_change_may_be_nested_as_deeply_as_json_is_read(depth: int) -> None:
+def test_change_may_be_nested_as_deeply_as_json_can_be_read(depth: int) -> None:
     changes = json.loads('{"request":' + '{"a":' * depth + "1" + "}" * (depth + 1))
-    with pytest.raises(ProblemError) as refused:
-        patched(resource(), changes)
-    assert refused.value.status == 422
+    with pytest.raises(ProblemError) as refusal:
+        apply_patch(resource(), changes)
+    assert refusal.value.status == 422
 
 
-def test_a_resource_of_before_a_rule_is_shown_and_can_be_put_right() -> None:
-    """Otherwise it alone would keep everybody from every list that it is in."""
+def test_resource_that_is_older_than_a_rule_is_shown_but_must_be_corrected_to_change_it() -> None:
+    """If it could not be shown, no list with it could be."""
     s3 = {"bucket": "reports", "credentialsSecretRef": {"name": "s3"}, "endpoint": "https://a\vb"}
     headers = [{"name": "Host", "value": "ü"}]
     old = resource(url="ftp://a", destination={"s3": s3}, request={"headers": headers})
-    shown = schedule(old, NOW)
-    assert shown.destination
-    assert shown.destination.s3
-    assert (shown.url, shown.destination.s3.endpoint) == ("ftp://a", "https://a\vb")
-    assert shown.headers == {"Host": "ü"}
+    schedule = to_schedule(old, NOW)
+    assert schedule.destination
+    assert schedule.destination.s3
+    assert (schedule.url, schedule.destination.s3.endpoint) == ("ftp://a", "https://a\vb")
+    assert schedule.headers == {"Host": "ü"}
     with pytest.raises(ProblemError, match=r"destination\.s3\.endpoint"):
-        patched(old, {"enabled": False})
+        apply_patch(old, {"enabled": False})

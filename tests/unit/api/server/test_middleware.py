@@ -1,50 +1,54 @@
-"""What becomes of a request that meets a fault of ours."""
+"""Requests that meet an error in our own code."""
 
 import asyncio
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from download_api.server.middleware import Envelope
-from download_api.server.request_metrics import Traffic
+from download_api.server.middleware import RequestMiddleware
+from download_api.server.request_metrics import RequestMetrics
 
 
-async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+async def fail(scope: Scope, receive: Receive, send: Send) -> None:
     raise KeyError("a secret")
 
 
-async def faulty_halfway(scope: Scope, receive: Receive, send: Send) -> None:
+async def fail_halfway(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(b"some")(scope, receive, send)
     raise KeyError("a secret")
 
 
-def ask(app: ASGIApp, traffic: Traffic) -> httpx.Response:
-    async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        await Envelope(app, traffic)({**scope, "state": {}}, receive, send)  # as uvicorn has it
+def send_request(app: ASGIApp, registry: CollectorRegistry) -> httpx.Response:
+    middleware = RequestMiddleware(app, RequestMetrics(registry))
 
-    async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(served, raise_app_exceptions=False)
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await middleware({**scope, "state": {}}, receive, send)  # uvicorn adds the state
+
+    async def request() -> httpx.Response:
+        transport = httpx.ASGITransport(serve, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             return await client.delete("/x", headers={"X-Request-ID": "mine"})
 
-    return asyncio.run(asked())
+    return asyncio.run(request())
 
 
-def test_a_fault_of_ours_is_a_problem_that_names_the_request(
+def test_internal_error_is_a_problem_that_names_the_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    traffic = Traffic()
-    answer = ask(faulty, traffic)
-    assert answer.status_code == 500
-    assert answer.headers["X-Request-ID"] == "mine"
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"]["error_type"] == "internal_error"
-    assert "a secret" not in answer.text
+    registry = CollectorRegistry()
+    response = send_request(fail, registry)
+    assert response.status_code == 500
+    assert response.headers["X-Request-ID"] == "mine"
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"]["error_type"] == "internal_error"
+    assert "a secret" not in response.text
     assert "request mine" in caplog.text
-    assert traffic.problems == {"internal_error": 1}
+    labels = {"error_type": "internal_error"}
+    assert registry.get_sample_value("download_api_problems_total", labels) == 1
 
 
-def test_a_fault_in_the_middle_of_an_answer_sends_no_second_head() -> None:
-    assert ask(faulty_halfway, Traffic()).content == b"some"
+def test_internal_error_in_the_middle_of_a_response_does_not_start_another() -> None:
+    assert send_request(fail_halfway, CollectorRegistry()).content == b"some"

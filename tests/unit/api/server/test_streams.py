@@ -1,4 +1,4 @@
-"""When a stream ends, and what it says while nothing comes."""
+"""When a stream ends, and what it sends while nothing happens."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,76 +6,76 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import ClientPayloadError
 
-from download_api.problems import ProblemError
-from download_api.server import streams
+from download_api.problems.problem import ProblemError
 from download_api.server.streams import Streams
 from download_kube.client import UnreachableError
 
 
-async def _may() -> None:
-    """He may."""
+async def allow() -> None:
+    """Allow the stream to go on."""
 
 
-async def _nothing() -> bytes:
+async def read_nothing() -> bytes:
     await asyncio.Event().wait()
     return b""
 
 
-def pieces(*texts: bytes) -> Callable[[], Awaitable[bytes]]:
-    left = iter(texts)
+def pieces(*texts: bytes, end: Exception | None = None) -> Callable[[], Awaitable[bytes]]:
+    remaining = iter(texts)
 
     async def read() -> bytes:
-        return next(left, b"")
+        piece = next(remaining, b"")
+        if not piece and end:
+            raise end
+        return piece
 
     return read
 
 
-def told(
-    read: Callable[[], Awaitable[bytes]], insist: Callable[[], Awaitable[None]] = _may
+def follow(
+    read: Callable[[], Awaitable[bytes]],
+    check_access: Callable[[], Awaitable[None]] = allow,
+    max_seconds: float = 10,
+    heartbeat_seconds: float = 10,
 ) -> list[bytes | None]:
-    async def listen() -> list[bytes | None]:
+    async def collect() -> list[bytes | None]:
+        streams = Streams(max_seconds, heartbeat_seconds)
         async with asyncio.timeout(10):
-            return [piece async for piece in Streams().follow(read, insist)]
+            return [piece async for piece in streams.follow(read, check_access)]
 
-    return asyncio.run(listen())
+    return asyncio.run(collect())
 
 
-def test_it_ends_where_its_source_does() -> None:
-    assert told(pieces(b"a", b"b")) == [b"a", b"b"]
+def test_stream_ends_where_its_source_ends() -> None:
+    assert follow(pieces(b"a", b"b")) == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(
-    "end", [UnreachableError(), ClientPayloadError(), ConnectionResetError(), ValueError()]
+    "end",
+    [UnreachableError(), ClientPayloadError(), ConnectionResetError(), ValueError()],
+    ids=lambda error: type(error).__name__,
 )
-def test_a_source_that_breaks_off_ends_it(end: Exception) -> None:
-    """The API server's end, as aiohttp puts it, too."""
-    left = iter([b"a"])
-
-    async def read() -> bytes:
-        try:
-            return next(left)
-        except StopIteration:
-            raise end from None
-
-    assert told(read) == [b"a"]
+def test_stream_ends_where_its_source_breaks_off(end: Exception) -> None:
+    """aiohttp has a ClientPayloadError for the end of the API server's process."""
+    assert follow(pieces(b"a", end=end)) == [b"a"]
 
 
-def test_while_nothing_comes_it_beats_and_ends_when_its_time_is_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(streams, "BEAT_SECONDS", 0.02)
-    monkeypatch.setattr(streams, "MAX_SECONDS", 0.2)
-    beats = told(_nothing)
-    assert 1 <= len(beats) <= 10
-    assert set(beats) == {None}
+def test_silent_stream_sends_heartbeats_until_its_time_is_over() -> None:
+    sent = follow(read_nothing, max_seconds=0.2, heartbeat_seconds=0.02)
+    assert 1 <= len(sent) <= 10
+    assert set(sent) == {None}
 
 
-@pytest.mark.parametrize("doubt", [ProblemError(403, "forbidden", "no"), UnreachableError("away")])
-def test_a_right_that_is_gone_or_in_doubt_ends_it(doubt: Exception) -> None:
-    left = iter([True, True])
+@pytest.mark.parametrize(
+    "refusal",
+    [ProblemError(403, "forbidden", "no"), UnreachableError("away")],
+    ids=["refused", "undecided"],
+)
+def test_stream_ends_before_a_piece_that_is_no_longer_allowed(refusal: Exception) -> None:
+    remaining = iter([True, True])
 
-    async def insist() -> None:
-        if not next(left, False):
-            raise doubt
+    async def check_access() -> None:
+        if not next(remaining, False):
+            raise refusal
 
-    assert told(pieces(b"a", b"b", b"c"), insist) == [b"a", b"b"]
+    assert follow(pieces(b"a", b"b", b"c"), check_access) == [b"a", b"b"]

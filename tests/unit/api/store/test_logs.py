@@ -1,11 +1,11 @@
-"""Which Pod's log is an attempt's."""
+"""Which Pod has the log of an attempt."""
 
 from typing import Any
 
 import pytest
 
-from download_api.problems import ProblemError
-from download_api.store.logs import chosen
+from download_api.problems.problem import ProblemError
+from download_api.store.logs import select_pod
 
 
 def pods(*minutes: int) -> list[Any]:
@@ -16,34 +16,34 @@ def pods(*minutes: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("there", "attempt", "begun", "uid"),
+    ("remaining", "attempt", "started", "uid"),
     [
         (pods(3, 1, 2), None, 3, "3"),
         (pods(3, 1, 2), 1, 3, "1"),
-        (pods(3, 1, 2), 3, 1, "3"),  # the status is of the run's start
+        (pods(3, 1, 2), 3, 1, "3"),  # the status is older than the Pods
         (pods(2, 3), None, 3, "3"),
         (pods(2, 3), 2, 3, "2"),
         (pods(2, 3), 3, 3, "3"),
     ],
 )
-def test_the_attempt_of_a_number(
-    there: list[Any], attempt: int | None, begun: int, uid: str
+def test_attempt_is_the_pod_of_its_number_by_age(
+    remaining: list[Any], attempt: int | None, started: int, uid: str
 ) -> None:
-    assert chosen(there, attempt, begun)["metadata"]["uid"] == uid
+    assert select_pod(remaining, attempt, started)["metadata"]["uid"] == uid
 
 
 @pytest.mark.parametrize(
-    ("there", "attempt", "begun", "sentence"),
+    ("remaining", "attempt", "started", "message"),
     [
-        ([], None, 0, "gone, or not there yet"),
+        ([], None, 0, "The run has no Pods yet, or no longer"),
         (pods(2, 3), 1, 3, "The Pods up to attempt 1 are gone"),
         (pods(2, 3), 4, 3, "The last attempt so far is 3"),
         (pods(1), 2, 0, "The last attempt so far is 1"),
     ],
 )
-def test_an_attempt_without_a_pod(
-    there: list[Any], attempt: int | None, begun: int, sentence: str
+def test_attempt_without_a_pod_has_no_log(
+    remaining: list[Any], attempt: int | None, started: int, message: str
 ) -> None:
-    with pytest.raises(ProblemError, match=sentence) as told:
-        chosen(there, attempt, begun)
-    assert (told.value.status, told.value.kind) == (404, "log_not_found")
+    with pytest.raises(ProblemError, match=message) as refusal:
+        select_pod(remaining, attempt, started)
+    assert (refusal.value.status, refusal.value.error_type) == (404, "log_not_found")

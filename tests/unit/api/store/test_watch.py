@@ -1,17 +1,19 @@
-"""Watches as callers hear of them: where they begin, and where they break off."""
+"""Watches as callers get them: where they start, and how they break off."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from download_api.store.watch import Feed
+from download_api.store.watch import RESET, ScheduleWatcher, to_server_sent_event
+from tests.support.api_objects import resource
 
 
-class Body:
-    """What the API server sends."""
+class FakeBody:
+    """The body of a response."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = chunks
@@ -21,54 +23,75 @@ class Body:
             yield chunk
 
 
-class Cluster:
-    """Of revision 50."""
+class FakeClient:
+    """A client of an API server whose newest resource version is 50."""
 
     def __init__(self, *lines: bytes) -> None:
-        self._body = Body(*lines)
+        self._body = FakeBody(*lines)
         self.watched_from = ""
 
     async def request(self, *_: Any, **__: Any) -> Any:
         return {"metadata": {"resourceVersion": "50"}}
 
     @asynccontextmanager
-    async def stream(self, _: str, query: dict[str, str]) -> AsyncIterator[Body]:
+    async def stream(self, _: str, query: dict[str, str]) -> AsyncIterator[FakeBody]:
         self.watched_from = query["resourceVersion"]
         yield self._body
 
 
-def begun(cluster: Cluster, version: str) -> bytes:
-    async def first_words() -> bytes:
-        async with Feed(cluster).open("team", "", version) as opened:  # type: ignore[arg-type]
-            return opened.begin
-
-    return asyncio.run(first_words())
-
-
 @pytest.mark.parametrize(
-    ("seen", "start", "told"),
+    ("last_event_id", "watched_from", "preamble"),
     [
         ("", "50", b"retry: 3000\n\nid: 50\n\n"),
         ("49", "49", b"retry: 3000\n\n"),
         ("50", "50", b"retry: 3000\n\n"),
         ("400", "50", b"retry: 3000\n\nid\nevent: reset\ndata: {}\n\nid: 50\n\n"),
     ],
+    ids=["new", "behind", "current", "ahead of a restored cluster"],
 )
-def test_who_has_seen_a_future_that_the_cluster_lost_begins_anew(
-    seen: str, start: str, told: bytes
+def test_watch_starts_after_the_last_event_or_is_reset(
+    last_event_id: str, watched_from: str, preamble: bytes
 ) -> None:
-    cluster = Cluster()
-    assert begun(cluster, seen) == told
-    assert cluster.watched_from == start
+    client: Any = FakeClient()
+
+    async def open_watch() -> bytes:
+        async with ScheduleWatcher(client).open("team", "", last_event_id) as watch:
+            return watch.preamble
+
+    assert asyncio.run(open_watch()) == preamble
+    assert client.watched_from == watched_from
 
 
 @pytest.mark.parametrize("line", [b'{"type": "ADD', b"<html>\n"])
-def test_a_line_that_is_no_event_is_one_that_broke_off(line: bytes) -> None:
+def test_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
+    client: Any = FakeClient(line)
+
     async def read() -> None:
-        cluster: Any = Cluster(line)
-        async with Feed(cluster).open("team", "", "") as opened:
+        async with ScheduleWatcher(client).open("team", "", "") as watch:
             with pytest.raises(ValueError, match="line 1"):
-                await opened.read()
-            assert not await opened.read()
+                await watch.read()
+            assert not await watch.read()
 
     asyncio.run(read())
+
+
+NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "name"),
+    [("ADDED", b"created"), ("MODIFIED", b"changed"), ("DELETED", b"deleted")],
+)
+def test_change_is_an_event_with_the_schedule(event_type: str, name: bytes) -> None:
+    sent = to_server_sent_event({"type": event_type, "object": resource()}, NOW)
+    assert sent.startswith(b"id: 1\nevent: " + name + b'\ndata: {"')
+    assert b'"id":"team.report"' in sent
+
+
+def test_bookmark_only_moves_the_id() -> None:
+    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}
+    assert to_server_sent_event(bookmark, NOW) == b"id: 7\n\n"
+
+
+def test_error_of_the_api_server_is_a_reset() -> None:
+    assert to_server_sent_event({"type": "ERROR", "object": {"code": 410}}, NOW) == RESET
