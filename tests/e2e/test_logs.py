@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.runs import ask, wait_for_run
-from tests.integration.api.conftest import servers
+from tests.support.api_process import api_servers
 from tests.support.callers import AUDIENCE, account, bearer, binding, role
 from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
@@ -39,7 +39,7 @@ def test_followed_log_ends_when_the_caller_loses_the_right(
     run = wait_for_run(namespace, "long", "once", state="Running")
     token = namespace("create", "token", "listener", f"--audience={AUDIENCE}").strip()
     log = f"/schedules/{name}.long/history/{run['id']}/log?follow=true"
-    with servers(stage.kubeconfig, tmp_path) as start:
+    with api_servers(stage.kubeconfig, tmp_path) as start:
         api = start(auth="kubernetes")
         api.timeout = SILENCE
         api.headers.update(bearer(token))

@@ -1,4 +1,4 @@
-"""People with tokens and rights of their own, and the API as its own service account."""
+"""Callers of the API with tokens and permissions of their own, and the API's own account."""
 
 import hashlib
 import json
@@ -18,23 +18,29 @@ from tools.generate.manifests import CHART
 
 AUDIENCE = "download-operator"
 API_ACCOUNT = "download-operator-api"
-KEY = "a-random-key-of-a-program"
-KEY_GROUP = "programs-of-the-team"
-RUN = "run-1"
+PROGRAM_KEY = "a-random-key-of-a-program"
+PROGRAM_GROUP = "programs-of-the-team"
+RUN_ID = "run-1"
 READ = ["get", "list"]
 WRITE = [*READ, "watch", "create", "update", "patch", "delete"]
 
 
 @dataclass
-class People:
-    """Who may do what: in `team`, and in the other namespace `elsewhere`."""
+class Callers:
+    """Callers by name, with their permissions in the namespaces `team` and `elsewhere`.
+
+    Attributes:
+        team: kubectl in the namespace of the schedule `report`, which has one run.
+        elsewhere: kubectl in the namespace of the schedule `theirs`.
+        headers: what each caller sends to authenticate.
+    """
 
     team: Kubectl
     elsewhere: Kubectl
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def with_rights(self, name: str, verbs: list[str], kubectl: Kubectl) -> None:
-        """Make an account of the team's with these rights to schedules in a namespace."""
+    def add(self, name: str, verbs: list[str], kubectl: Kubectl) -> None:
+        """Create an account of the team that may do `verbs` with the schedules of a namespace."""
         self.team("create", "serviceaccount", name)
         rules = [("downloads.dev", ["downloadschedules"], verbs)]
         if "create" in verbs:
@@ -46,7 +52,7 @@ class People:
         self.headers[name] = bearer(self.token(name))
 
     def token(self, name: str, audience: str = AUDIENCE) -> str:
-        """Return a new token of an account of the team's."""
+        """Return a new token of one of the team's accounts."""
         return self.team("create", "token", name, f"--audience={audience}").strip()
 
     @property
@@ -54,11 +60,11 @@ class People:
         """Id of the team's schedule."""
         return f"{self.team.namespace}.report"
 
-    def place_report(self) -> None:
-        """See to it that the team has a schedule with a run."""
+    def create_report(self) -> None:
+        """Create the team's schedule if it is missing, and give it a run."""
         self.team.apply(schedule("report"))
         run = {
-            "id": RUN,
+            "id": RUN_ID,
             "job": "report-1",
             "trigger": "Schedule",
             "state": "Completed",
@@ -68,45 +74,46 @@ class People:
 
 
 @contextmanager
-def people(cluster: LocalCluster, namespace: str) -> Iterator[People]:
-    """Have them until the block ends."""
+def create_callers(cluster: LocalCluster, namespace: str) -> Iterator[Callers]:
+    """Create callers, their namespaces and schedules; delete them when the block ends."""
     everywhere = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
     other = f"{namespace}-other"
     for name in (namespace, other):
         everywhere("create", "namespace", name)
     team, elsewhere = everywhere.within(namespace), everywhere.within(other)
-    made = People(team, elsewhere)
-    made.with_rights("nobody", [], team)
-    made.with_rights("reader", READ, team)
-    made.with_rights("editor", WRITE, team)
-    made.with_rights("outsider", WRITE, elsewhere)
-    made.with_rights("admin", [], team)
+    callers = Callers(team, elsewhere)
+    callers.add("nobody", [], team)
+    callers.add("reader", READ, team)
+    callers.add("editor", WRITE, team)
+    callers.add("outsider", WRITE, elsewhere)
+    callers.add("admin", [], team)
     team.apply(
         cluster_admin(f"{namespace}-admin", account("admin", namespace)),
-        binding("programs", {"kind": "Group", "name": KEY_GROUP}, "editor"),
+        binding("programs", {"kind": "Group", "name": PROGRAM_GROUP}, "editor"),
     )
-    made.headers["stranger"] = {}
-    made.headers["misdirected"] = bearer(made.token("editor", "somebody-else"))
-    made.headers["program"] = {"X-API-Key": KEY}
-    made.place_report()
+    callers.headers["anonymous"] = {}
+    callers.headers["wrong-audience"] = bearer(callers.token("editor", "somebody-else"))
+    callers.headers["program"] = {"X-API-Key": PROGRAM_KEY}
+    callers.create_report()
     elsewhere.apply(schedule("theirs"))
-    yield made
+    yield callers
     everywhere("delete", "clusterrolebinding", f"{namespace}-admin")
-    for place in (team, elsewhere):
-        place("delete", "dls", "--all")
-        place("delete", "namespace", place.namespace, "--wait=false")
+    for kubectl in (team, elsewhere):
+        kubectl("delete", "dls", "--all")
+        kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
 
 
 def hashed_keys(folder: Path) -> Path:
-    """Write the file with the program's key."""
-    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    """Write the file of hashed keys, with the key of the caller `program`."""
+    digest = hashlib.sha256(PROGRAM_KEY.encode()).hexdigest()
+    entry = {"sha256": digest, "user": "program", "groups": [PROGRAM_GROUP]}
     file = folder / "keys.json"
-    file.write_text(json.dumps([{"sha256": digest, "user": "program", "groups": [KEY_GROUP]}]))
+    file.write_text(json.dumps([entry]))
     return file
 
 
 def install_account(kubectl: Kubectl, *values: str) -> None:
-    """Give the API the account and rights that the chart gives it."""
+    """Create the API's account with the permissions that the chart gives it."""
     helm = binaries.ensure("helm")["helm"]
     command = [str(helm), "template", "x", str(CHART), f"--namespace={kubectl.namespace}"]
     text = subprocess.run(
@@ -120,17 +127,17 @@ def install_account(kubectl: Kubectl, *values: str) -> None:
 
 
 def kubeconfig_of(kubectl: Kubectl, name: str, folder: Path) -> Path:
-    """Write a kubeconfig with which a service account, and nobody else, logs in."""
-    seen = json.loads(kubectl("config", "view", "--raw", "--output=json"))
-    (user,) = seen["users"]
+    """Write a kubeconfig that logs in as a service account."""
+    config = json.loads(kubectl("config", "view", "--raw", "--output=json"))
+    (user,) = config["users"]
     user["user"] = {"token": kubectl("create", "token", name).strip()}
     file = folder / f"kubeconfig-{name}"
-    file.write_text(json.dumps(seen))
+    file.write_text(json.dumps(config))
     return file
 
 
 def role(name: str, rules: list[tuple[str, list[str], list[str]]]) -> dict[str, Any]:
-    """A Role; each rule is a group, its resources and the verbs."""
+    """Return a Role; each rule is a group, its resources and the verbs."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
@@ -143,29 +150,33 @@ def role(name: str, rules: list[tuple[str, list[str], list[str]]]) -> dict[str, 
     }
 
 
-def binding(name: str, subject: dict[str, str], to: str = "") -> dict[str, Any]:
-    """A RoleBinding to a Role, the one of its own name unless told otherwise."""
+def binding(name: str, subject: dict[str, str], role_name: str = "") -> dict[str, Any]:
+    """Return a RoleBinding to a Role, by default the one with the binding's name."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": to or name},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "Role",
+            "name": role_name or name,
+        },
         "subjects": [subject],
     }
 
 
 def cluster_admin(name: str, subject: dict[str, str]) -> dict[str, Any]:
-    """A ClusterRoleBinding that allows everything."""
-    made = binding(name, subject, "cluster-admin")
-    made["roleRef"]["kind"] = "ClusterRole"
-    return {**made, "kind": "ClusterRoleBinding"}
+    """Return a ClusterRoleBinding that allows everything."""
+    manifest = binding(name, subject, "cluster-admin")
+    manifest["roleRef"]["kind"] = "ClusterRole"
+    return {**manifest, "kind": "ClusterRoleBinding"}
 
 
 def account(name: str, namespace: str) -> dict[str, str]:
-    """A service account as the subject of a binding."""
+    """Return a service account as the subject of a binding."""
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The headers that carry a token."""
+    """Return the headers that carry a token."""
     return {"Authorization": f"Bearer {token}"}

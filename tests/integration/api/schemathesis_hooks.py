@@ -1,7 +1,8 @@
-"""What schemathesis does not know of this API; loaded by it through SCHEMATHESIS_HOOKS.
+"""What schemathesis needs to know about this API. It loads the module through SCHEMATHESIS_HOOKS.
 
-Texts of certain formats, and the rules that JSON Schema cannot say: a request that breaks one is
-refused with the sentence for it. Every other request that the description allows must be taken.
+It generates texts of certain formats from here. Requests that break a rule which JSON Schema cannot
+express are refused with the message of that rule; all others that the document allows must be
+accepted.
 """
 
 import re
@@ -11,7 +12,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from download_api.casing import snake_case
+from download_api.casing import to_snake_case
 from download_schedule import rules
 from download_schedule.model import MAX_HEADERS
 from download_schedule.validation import Check
@@ -40,35 +41,35 @@ WITHOUT_PATTERN: Final = [
     for rule in check.rules
     if not rule.cel.startswith("self.matches(")
 ]
-"""The resource's rules that the description cannot state."""
+"""The resource's rules that the document cannot express."""
 
 BEYOND_SCHEMA: Final = (
     (400, "cron_expression: "),
-    (404, "There is no schedule of that id"),
-    (404, "The history has no run of that id"),
+    (404, "There is no schedule with that id"),
+    (404, "The history has no run with that id"),
     (404, r'namespaces \\"[^"]*" not found'),
-    (409, "A run is going"),
+    (409, "A run is active"),
     (412, "The schedule has changed since"),
     (422, "time_zone: .* is not a known zone"),
     (422, "cursor: "),
     (422, "offset: leave it out"),
     (422, "unable to parse requirement"),
-    (422, "Idempotency-Key: it came with another request"),
-    (422, "namespace: a schedule stays where it is"),
+    (422, "Idempotency-Key: it was used for another request"),
+    (422, "namespace: a schedule cannot move"),
     (422, f"headers and secret_headers: Tuple should have at most {MAX_HEADERS} items"),
-    *((422, re.escape(snake_case(rule.message))) for rule in WITHOUT_PATTERN),
+    *((422, re.escape(to_snake_case(rule.message))) for rule in WITHOUT_PATTERN),
 )
-"""Status and sentence of what only words can describe."""
+"""Status and message of refusals that no schema can predict."""
 
 
 @schemathesis.check
 def accepts_what_it_describes(
     ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> bool | None:
-    """Judge as positive_data_acceptance does, but for rules that are no matter of shape."""
-    for status, sentence in BEYOND_SCHEMA:
-        if response.status_code == status and re.search(sentence, response.text):
+    """Check like positive_data_acceptance, but allow the refusals that no schema can predict."""
+    for status, message in BEYOND_SCHEMA:
+        if response.status_code == status and re.search(message, response.text):
             return None
     if case.method == "PATCH" and "Field required" in response.text:
-        return None  # of an object that the schedule does not have yet
+        return None  # in an object that the schedule does not have yet
     return positive_data_acceptance(ctx, response, case)

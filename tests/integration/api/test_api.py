@@ -11,55 +11,58 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api.conftest import StartApi
+from tests.support.api_process import StartApi
+from tests.support.api_schedules import REPORT, create
 from tests.support.kubectl import Kubectl
-from tests.support.result_reports import REPORT, create
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 
 
-def test_a_schedule_from_birth_to_death(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api, headers={"Accept": "text/csv"})
-    assert made["id"] == f"{kubectl.namespace}.daily-report"
-    assert made | REPORT == made
-    assert (made["enabled"], made["format"], made["headers"]) == (
+def test_schedule_is_created_listed_and_deleted(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api, headers={"Accept": "text/csv"})
+    assert created["id"] == f"{kubectl.namespace}.daily-report"
+    assert created | REPORT == created
+    assert (created["enabled"], created["format"], created["headers"]) == (
         True,
         "text",
         {"Accept": "text/csv"},
     )
-    assert made["next_run_time"].endswith("T02:00:00Z")
+    assert created["next_run_time"].endswith("T02:00:00Z")
     spec = kubectl.get("dls", "daily-report")["spec"]
     assert spec["schedule"] == "0 2 * * *"
-    assert api.get(f"/schedules/{made['id']}").json() == made
+    assert api.get(f"/schedules/{created['id']}").json() == created
     listed = api.get("/schedules").json()
-    assert made in listed["schedules"]
+    assert created in listed["schedules"]
     assert listed["total"] == len(listed["schedules"])
-    deleted = api.delete(f"/schedules/{made['id']}")
+    deleted = api.delete(f"/schedules/{created['id']}")
     assert (deleted.status_code, deleted.json()["success"]) == (200, True)
     assert kubectl.get("dls", "daily-report") is None
-    assert api.delete(f"/schedules/{made['id']}").status_code == 404
+    assert api.delete(f"/schedules/{created['id']}").status_code == 404
 
 
-def test_two_of_one_name_are_two(api: httpx.Client) -> None:
+def test_schedules_may_have_the_same_name(api: httpx.Client) -> None:
     first, second = create(api), create(api)
     assert first["id"] != second["id"]
     assert first["name"] == second["name"] == "Daily report"
 
 
-def test_location_leads_to_the_schedule(api: httpx.Client) -> None:
-    answer = api.post("/schedules", json=REPORT)
-    assert api.get(answer.headers["location"]).json()["id"] == answer.json()["id"]
+def test_location_of_a_new_schedule_leads_to_it(api: httpx.Client) -> None:
+    response = api.post("/schedules", json=REPORT)
+    assert api.get(response.headers["location"]).json()["id"] == response.json()["id"]
 
 
-def test_what_kubectl_made_is_there_at_once(api: httpx.Client, kubectl: Kubectl) -> None:
+def test_schedule_that_kubectl_created_is_visible_at_once(
+    api: httpx.Client, kubectl: Kubectl
+) -> None:
     kubectl.apply(schedule("by-hand", suspend=True))
     shown = api.get(f"/schedules/{kubectl.namespace}.by-hand").json()
-    assert (shown["name"], shown["enabled"], shown["next_run_time"]) == ("by-hand", False, None)
+    assert shown["name"] == "by-hand"
+    assert (shown["enabled"], shown["next_run_time"]) == (False, None)
 
 
-def test_history_in_pages(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api)
-    assert api.get(f"/schedules/{made['id']}/history").json() == {
+def test_history_has_pages(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api)
+    assert api.get(f"/schedules/{created['id']}/history").json() == {
         "executions": [],
         "total": 0,
         "limit": 20,
@@ -80,20 +83,20 @@ def test_history_in_pages(api: httpx.Client, kubectl: Kubectl) -> None:
     ]
     status = {"status": {"history": runs}}
     kubectl.patch("dls", "daily-report", status, "--subresource=status")
-    first = api.get(f"/schedules/{made['id']}/history").json()
+    first = api.get(f"/schedules/{created['id']}/history").json()
     assert (first["total"], len(first["executions"])) == (30, 20)
     entry = first["executions"][0]
     assert entry["execution_id"] == "run-00"
-    assert entry["schedule_id"] == made["id"]
+    assert entry["schedule_id"] == created["id"]
     assert (entry["status"], entry["duration"], entry["content_size"]) == ("completed", 5, 7)
-    rest = api.get(f"/schedules/{made['id']}/history?limit=100&offset=20").json()
+    rest = api.get(f"/schedules/{created['id']}/history?limit=100&offset=20").json()
     assert [e["execution_id"] for e in rest["executions"]] == [r["id"] for r in runs[20:]]
     for bad in ("limit=0", "limit=101", "offset=-1", "limit=x"):
-        assert api.get(f"/schedules/{made['id']}/history?{bad}").status_code == 422
+        assert api.get(f"/schedules/{created['id']}/history?{bad}").status_code == 422
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "sentence"),
+    ("members", "status", "message"),
     [
         ({"cron_expression": "61 * * * *"}, 400, "minute"),
         ({"url": "ftp://example.com/x"}, 422, "must start with http:// or https://"),
@@ -105,41 +108,41 @@ def test_history_in_pages(api: httpx.Client, kubectl: Kubectl) -> None:
         ({"name": ""}, 422, "name"),
     ],
 )
-def test_bad_input_is_told_what_to_write(
-    api: httpx.Client, change: dict[str, Any], status: int, sentence: str
+def test_invalid_schedule_is_refused_with_what_to_write(
+    api: httpx.Client, members: dict[str, Any], status: int, message: str
 ) -> None:
-    answer = api.post("/schedules", json={**REPORT, **change})
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    detail = answer.json()["detail"]
+    response = api.post("/schedules", json={**REPORT, **members})
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    detail = response.json()["detail"]
     assert detail["success"] is False
-    assert sentence in detail["error"]
+    assert message in detail["error"]
     assert (detail["error_type"] == "invalid_cron_expression") == (status == 400)
 
 
-@pytest.mark.parametrize("bad", ["nothing", "no.such", "a.b%2F..%2Fc", "%00.x"])
-def test_an_unknown_id(api: httpx.Client, bad: str) -> None:
-    for path in (f"/schedules/{bad}", f"/schedules/{bad}/history"):
-        answer = api.get(path)
-        assert answer.status_code == 404
+@pytest.mark.parametrize("schedule_id", ["nothing", "no.such", "a.b%2F..%2Fc", "%00.x"])
+def test_unknown_id_is_a_404(api: httpx.Client, schedule_id: str) -> None:
+    for path in (f"/schedules/{schedule_id}", f"/schedules/{schedule_id}/history"):
+        response = api.get(path)
+        assert response.status_code == 404
     assert api.get("/schedules/no.such").json()["detail"]["error_type"] == "schedule_not_found"
 
 
-def test_rubbish_is_no_server_error(api: httpx.Client) -> None:
+def test_malformed_requests_are_not_server_errors(api: httpx.Client) -> None:
     assert api.post("/schedules", content=b"{").status_code == 422
     assert api.post("/schedules", content=b"[]").status_code == 422
     assert api.put("/schedules").status_code == 405
     assert api.get("/nowhere").status_code == 404
 
 
-def test_a_header_value_is_not_echoed(api: httpx.Client) -> None:
+def test_invalid_header_value_is_not_quoted(api: httpx.Client) -> None:
     secret = "s3cr3t\n"
-    answer = api.post("/schedules", json={**REPORT, "headers": {"Authorization": secret}})
-    assert answer.status_code == 422
-    assert "s3cr3t" not in answer.text
+    response = api.post("/schedules", json={**REPORT, "headers": {"Authorization": secret}})
+    assert response.status_code == 422
+    assert "s3cr3t" not in response.text
 
 
-def test_without_the_key_nobody_gets_in(api: httpx.Client) -> None:
+def test_request_without_the_key_is_refused(api: httpx.Client) -> None:
     for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}):
         del api.headers["X-API-Key"]
         for method, path in (
@@ -147,19 +150,19 @@ def test_without_the_key_nobody_gets_in(api: httpx.Client) -> None:
             ("POST", "/schedules"),
             ("GET", "/schedules/a.b"),
         ):
-            answer = api.request(method, path, headers=headers)
-            assert answer.status_code == 401
-            assert answer.headers["www-authenticate"] == "Bearer"
+            response = api.request(method, path, headers=headers)
+            assert response.status_code == 401
+            assert response.headers["www-authenticate"] == "Bearer"
         api.headers["X-API-Key"] = "x"
     assert api.get("/readyz").status_code == 200
 
 
-def test_the_key_as_a_bearer_token(api: httpx.Client) -> None:
+def test_key_is_accepted_as_a_bearer_token(api: httpx.Client) -> None:
     key = api.headers.pop("X-API-Key")
     assert api.get("/schedules", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
-def test_without_a_key_it_listens_on_loopback_only(start_api: StartApi) -> None:
+def test_api_without_a_key_listens_on_loopback_only(start_api: StartApi) -> None:
     client = start_api(host="0.0.0.0")
     assert client.get("/schedules").status_code == 200
     port = client.base_url.port
@@ -168,19 +171,21 @@ def test_without_a_key_it_listens_on_loopback_only(start_api: StartApi) -> None:
     assert f"127.0.0.1:{port}" in line
 
 
-def test_without_the_cluster_it_says_so(api: httpx.Client, cluster: LocalCluster) -> None:
+def test_api_is_unavailable_while_the_cluster_is_down(
+    api: httpx.Client, cluster: LocalCluster
+) -> None:
     cluster.signal("kube-apiserver", signal.SIGKILL)
-    answer = api.get("/schedules")
-    assert answer.status_code == 503
-    assert int(answer.headers["retry-after"]) > 0
+    response = api.get("/schedules")
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
     assert api.get("/readyz").status_code == 503
     assert api.get("/livez").status_code == 200
     cluster.restart("kube-apiserver")
     assert api.get("/schedules").status_code == 200
 
 
-def test_the_key_is_made_once(cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path) -> None:
-    def make(file: Path) -> str:
+def test_key_is_created_once(cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path) -> None:
+    def make_key(file: Path) -> str:
         command = [sys.executable, "-m", "download_api", "make-key", f"--file={file}"]
         subprocess.run(
             [*command, f"--namespace={kubectl.namespace}", "--secret=key"],
@@ -189,17 +194,17 @@ def test_the_key_is_made_once(cluster: LocalCluster, kubectl: Kubectl, tmp_path:
         )
         return file.read_text()
 
-    first, second = make(tmp_path / "a"), make(tmp_path / "b")
+    first, second = make_key(tmp_path / "a"), make_key(tmp_path / "b")
     stored = kubectl.get("secret", "key")["data"]["api-key"]
     assert first == second == base64.b64decode(stored).decode()
     assert len(first) >= 32
     assert (tmp_path / "a").stat().st_mode & 0o077 == 0
 
 
-def test_a_secret_without_a_key_is_told_so(
+def test_secret_without_a_key_is_an_error(
     cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    def make() -> subprocess.CompletedProcess[str]:
+    def make_key() -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "download_api", "make-key", f"--file={tmp_path / 'key'}"]
         return subprocess.run(
             [*command, f"--namespace={kubectl.namespace}", "--secret=key"],
@@ -211,18 +216,18 @@ def test_a_secret_without_a_key_is_told_so(
 
     for literals in ((), ("--from-literal=key=x",), ("--from-literal=api-key=",)):
         kubectl("create", "secret", "generic", "key", *literals)
-        refused = make()
+        refused = make_key()
         assert (refused.returncode, (tmp_path / "key").exists()) == (1, False)
         assert refused.stderr == (
-            f"The Secret key of the namespace {kubectl.namespace} has no api-key: write one there, "
-            "or delete the Secret, and one is made.\n"
+            f"the Secret key of the namespace {kubectl.namespace} has no api-key; add one, or "
+            "delete the Secret to have a new one created\n"
         )
         kubectl("delete", "secret", "key")
-    assert make().returncode == 0
+    assert make_key().returncode == 0
     assert (tmp_path / "key").read_text()
 
 
-def test_by_hand() -> None:
+def test_command_line_has_help_and_refuses_wrong_settings() -> None:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "download_api", *arguments],

@@ -1,4 +1,4 @@
-"""Every route for everybody, with tokens, Roles and reviews of a real API server."""
+"""Every route for every caller, with tokens, Roles and reviews of a real API server."""
 
 import inspect
 import json
@@ -17,13 +17,14 @@ from download_api.app import build_app
 from download_api.auth.guard import GuardedRoute
 from download_api.settings import Settings
 from download_kube.login import login
-from tests.integration.api.conftest import StartApi, servers
+from tests.support.api_process import StartApi, api_servers
+from tests.support.api_schedules import REPORT
 from tests.support.callers import (
     API_ACCOUNT,
-    KEY,
-    RUN,
+    PROGRAM_KEY,
+    RUN_ID,
     WRITE,
-    People,
+    Callers,
     bearer,
     binding,
     hashed_keys,
@@ -32,26 +33,25 @@ from tests.support.callers import (
     role,
 )
 from tests.support.kubectl import Kubectl, RefusedError, wait_for
-from tests.support.result_reports import REPORT
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster, binaries
 
 MERGE = {"backoff_limit": 2}
 READ_ONE = {"reader": 200, "editor": 200, "program": 200, "admin": 200, "*": 404}
 WRITE_ONE = {"reader": 403, "editor": 200, "program": 200, "admin": 200, "*": 404}
-EVERYBODY = {"*": 200}
+EVERYONE = {"*": 200}
 ONE = "/schedules/{schedule_id}"
 
-GONE = "log_not_found"
-"""The Pods of the run are, for whom the way to them is open."""
-NONE = "content_not_found"
-"""No file was kept by the run, for whom the way to it is open."""
+NO_LOG = "log_not_found"
+"""The caller may read the log, but the run's Pods are gone."""
+NO_FILE = "content_not_found"
+"""The caller may read the file, but the run kept none."""
 MATRIX: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
     ("POST", "/schedules"): (
         REPORT,
         {"editor": 201, "program": 201, "admin": 201, "*": 403},
     ),
-    ("GET", "/schedules"): (None, EVERYBODY),
+    ("GET", "/schedules"): (None, EVERYONE),
     ("GET", ONE): (None, READ_ONE),
     ("PATCH", ONE): (MERGE, WRITE_ONE),
     ("PUT", ONE): (REPORT, WRITE_ONE),
@@ -66,26 +66,27 @@ MATRIX: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
     ("GET", f"{ONE}/history/{{execution_id}}"): (None, READ_ONE),
     ("GET", f"{ONE}/history/{{execution_id}}/log"): (
         None,
-        {"reader": 403, "editor": GONE, "program": GONE, "admin": GONE, "*": 404},
+        {"reader": 403, "editor": NO_LOG, "program": NO_LOG, "admin": NO_LOG, "*": 404},
     ),
     ("GET", f"{ONE}/history/{{execution_id}}/content"): (
         None,
-        {"reader": 403, "editor": NONE, "program": NONE, "admin": NONE, "*": 404},
+        {"reader": 403, "editor": NO_FILE, "program": NO_FILE, "admin": NO_FILE, "*": 404},
     ),
     ("HEAD", f"{ONE}/history/{{execution_id}}/content"): (
         None,
-        {"reader": 403, "editor": NONE, "program": NONE, "admin": NONE, "*": 404},
+        {"reader": 403, "editor": NO_FILE, "program": NO_FILE, "admin": NO_FILE, "*": 404},
     ),
     ("GET", "/events"): (
         None,
         {"reader": 403, "editor": 200, "program": 200, "admin": 200, "*": 403},
     ),
-    ("GET", "/cron/preview"): (None, EVERYBODY),
+    ("GET", "/cron/preview"): (None, EVERYONE),
 }
-"""Body, and answer to each caller, of each route; * are the others who are somebody."""
+"""Request body of each route, and its response to each caller; * means all other callers who are
+authenticated."""
 CALLERS = (
-    "stranger",
-    "misdirected",
+    "anonymous",
+    "wrong-audience",
     "nobody",
     "reader",
     "editor",
@@ -98,15 +99,15 @@ UNGUARDED = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redire
 
 @pytest.fixture(scope="module")
 def guarded(
-    cluster: LocalCluster, team: People, tmp_path_factory: pytest.TempPathFactory
+    cluster: LocalCluster, callers: Callers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """The API with no rights but those of the chart."""
+    """A client of an API with only the permissions that the chart gives it."""
     folder = tmp_path_factory.mktemp("guarded")
-    install_account(team.team, "api.auth=kubernetes")
-    kubeconfig = kubeconfig_of(team.team, API_ACCOUNT, folder)
-    with servers(kubeconfig, folder) as start:
+    install_account(callers.team, "api.auth=kubernetes")
+    kubeconfig = kubeconfig_of(callers.team, API_ACCOUNT, folder)
+    with api_servers(kubeconfig, folder) as start:
         yield start(
-            auth="kubernetes", key_file=str(hashed_keys(folder)), namespace=team.team.namespace
+            auth="kubernetes", key_file=str(hashed_keys(folder)), namespace=callers.team.namespace
         )
 
 
@@ -115,14 +116,14 @@ def routes() -> list[Any]:
     return list(iter_route_contexts(app.routes))
 
 
-def test_every_route_declares_what_it_needs() -> None:
-    found = routes()
-    assert {r.path for r in found if not isinstance(r.original_route, GuardedRoute)} == UNGUARDED
-    for route in found:
+def test_every_route_checks_a_permission() -> None:
+    unguarded = {r.path for r in routes() if not isinstance(r.original_route, GuardedRoute)}
+    assert unguarded == UNGUARDED
+    for route in routes():
         if isinstance(route.original_route, GuardedRoute):
-            rule = route.original_route.rule
-            asks = "sender" in inspect.signature(route.endpoint).parameters
-            assert not rule.verb or "{schedule_id}" in route.path or asks
+            required = route.original_route.required_permission
+            checks_itself = "access" in inspect.signature(route.endpoint).parameters
+            assert not required.verb or "{schedule_id}" in route.path or checks_itself
 
 
 def test_the_matrix_has_every_route() -> None:
@@ -131,63 +132,64 @@ def test_the_matrix_has_every_route() -> None:
 
 
 def call(
-    api: httpx.Client, team: People, route: tuple[str, str], headers: dict[str, str]
+    api: httpx.Client, callers: Callers, route: tuple[str, str], headers: dict[str, str]
 ) -> httpx.Response:
-    method, path = route
-    where = path.format(schedule_id=team.report, execution_id=RUN)
+    method, template = route
+    path = template.format(schedule_id=callers.report, execution_id=RUN_ID)
     parameters = {
         "/cron/preview": {"expr": "0 2 * * *"},
-        "/events": {"namespace": team.team.namespace},
+        "/events": {"namespace": callers.team.namespace},
     }
     body = MATRIX[route][0]
-    headers = {"Idempotency-Key": "the-run-of-all", **headers} if path.endswith("/run") else headers
+    if template.endswith("/run"):
+        headers = {"Idempotency-Key": "one-run-for-all", **headers}
     with api.stream(
-        method, where, params=parameters.get(path, {}), json=body, headers=headers
-    ) as answer:
-        if not answer.headers["content-type"].startswith("text/event-stream"):
-            answer.read()
-    return answer
+        method, path, params=parameters.get(template, {}), json=body, headers=headers
+    ) as response:
+        if not response.headers["content-type"].startswith("text/event-stream"):
+            response.read()
+    return response
 
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("route", MATRIX, ids=" ".join)
-def test_what_everybody_is_answered(
-    guarded: httpx.Client, team: People, route: tuple[str, str], caller: str
+def test_response_of_each_route_to_each_caller(
+    guarded: httpx.Client, callers: Callers, route: tuple[str, str], caller: str
 ) -> None:
     expected = MATRIX[route][1]
-    answer = call(guarded, team, route, team.headers[caller])
-    if caller in ("stranger", "misdirected"):
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].startswith("Bearer ")
+    response = call(guarded, callers, route, callers.headers[caller])
+    if caller in ("anonymous", "wrong-audience"):
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"].startswith("Bearer ")
         return
-    wanted = expected.get(caller, expected["*"])
+    outcome = expected.get(caller, expected["*"])
     if route[0] == "HEAD":
-        assert answer.status_code == (404 if wanted == NONE else wanted)
+        assert response.status_code == (404 if outcome == NO_FILE else outcome)
         return
-    if wanted in (GONE, NONE):
-        assert (answer.status_code, answer.json()["detail"]["error_type"]) == (404, wanted)
+    if outcome in (NO_LOG, NO_FILE):
+        assert (response.status_code, response.json()["detail"]["error_type"]) == (404, outcome)
         return
-    assert answer.status_code == wanted
-    if answer.status_code == 404:
-        assert answer.json()["detail"]["error_type"] == "schedule_not_found"
-    if answer.status_code == 403:
-        assert f"in the namespace {team.team.namespace}" in answer.json()["detail"]["error"]
-    if route[0] == "DELETE" and answer.status_code == 200:
-        team.place_report()
+    assert response.status_code == outcome
+    if response.status_code == 404:
+        assert response.json()["detail"]["error_type"] == "schedule_not_found"
+    if response.status_code == 403:
+        assert f"in the namespace {callers.team.namespace}" in response.json()["detail"]["error"]
+    if route[0] == "DELETE" and response.status_code == 200:
+        callers.create_report()
 
 
-def test_what_is_refused_changes_nothing(guarded: httpx.Client, team: People) -> None:
+def test_refused_requests_change_nothing(guarded: httpx.Client, callers: Callers) -> None:
     def state() -> list[tuple[str, str]]:
         return [
             (item["metadata"]["name"], item["metadata"]["resourceVersion"])
-            for item in team.team.list("dls")
+            for item in callers.team.list("dls")
         ]
 
     before = state()
     for route in MATRIX:
         if route[0] not in ("GET", "HEAD"):
-            for caller in ("stranger", "misdirected", "nobody", "reader", "outsider"):
-                assert call(guarded, team, route, team.headers[caller]).status_code >= 401
+            for caller in ("anonymous", "wrong-audience", "nobody", "reader", "outsider"):
+                assert call(guarded, callers, route, callers.headers[caller]).status_code >= 401
     assert state() == before
 
 
@@ -201,42 +203,44 @@ def test_what_is_refused_changes_nothing(guarded: httpx.Client, team: People) ->
         ("program", True, False),
     ],
 )
-def test_the_list_has_what_one_may_list(
-    guarded: httpx.Client, team: People, caller: str, in_team: bool, elsewhere: bool
+def test_list_has_the_schedules_that_the_caller_may_list(
+    guarded: httpx.Client, callers: Callers, caller: str, in_team: bool, elsewhere: bool
 ) -> None:
-    listed = guarded.get("/schedules", headers=team.headers[caller]).json()
+    listed = guarded.get("/schedules", headers=callers.headers[caller]).json()
     ids = {item["id"] for item in listed["schedules"]}
     assert listed["total"] == len(ids)
-    assert (team.report in ids) == in_team
-    assert (f"{team.elsewhere.namespace}.theirs" in ids) == elsewhere
+    assert (callers.report in ids) == in_team
+    assert (f"{callers.elsewhere.namespace}.theirs" in ids) == elsewhere
 
 
-def test_ones_own_are_those_that_one_made(guarded: httpx.Client, team: People) -> None:
-    def mine(caller: str, **query: str) -> set[str]:
-        headers = team.headers[caller]
+def test_owner_me_lists_what_the_caller_created(guarded: httpx.Client, callers: Callers) -> None:
+    def owned(caller: str, **query: str) -> set[str]:
+        headers = callers.headers[caller]
         listed = guarded.get("/schedules", params={"owner": "me", **query}, headers=headers).json()
         return {item["id"] for item in listed["schedules"]}
 
-    before = mine("editor"), mine("program")
-    made = guarded.post("/schedules", json=REPORT, headers=team.headers["editor"]).json()["id"]
-    guarded.patch(f"/schedules/{made}", json=MERGE, headers=team.headers["admin"])
-    assert mine("editor") == {*before[0], made}
-    assert mine("program") == before[1]
-    assert mine("editor", label_selector="team=nobody") == set()
-    assert made in mine("editor", limit="500", namespace=team.team.namespace)
-    assert team.report not in mine("editor")
-    shown = team.team.get("dls", made.partition(".")[2])["metadata"]["annotations"]
-    editor = f"system:serviceaccount:{team.team.namespace}:editor"
-    assert shown["downloads.dev/owner"] == editor
+    before = owned("editor"), owned("program")
+    created = guarded.post("/schedules", json=REPORT, headers=callers.headers["editor"]).json()[
+        "id"
+    ]
+    guarded.patch(f"/schedules/{created}", json=MERGE, headers=callers.headers["admin"])
+    assert owned("editor") == {*before[0], created}
+    assert owned("program") == before[1]
+    assert owned("editor", label_selector="team=nobody") == set()
+    assert created in owned("editor", limit="500", namespace=callers.team.namespace)
+    assert callers.report not in owned("editor")
+    stored = callers.team.get("dls", created.partition(".")[2])
+    editor = f"system:serviceaccount:{callers.team.namespace}:editor"
+    assert stored["metadata"]["annotations"]["downloads.dev/owner"] == editor
 
 
-def test_what_one_may_not_see_looks_like_what_is_not_there(
-    guarded: httpx.Client, team: People
+def test_hidden_schedule_looks_like_one_that_does_not_exist(
+    guarded: httpx.Client, callers: Callers
 ) -> None:
-    headers = team.headers["nobody"]
-    for action in ("", "/history", f"/history/{RUN}"):
-        hidden = guarded.get(f"/schedules/{team.report}{action}", headers=headers)
-        absent = guarded.get(f"/schedules/{team.team.namespace}.no{action}", headers=headers)
+    headers = callers.headers["nobody"]
+    for action in ("", "/history", f"/history/{RUN_ID}"):
+        hidden = guarded.get(f"/schedules/{callers.report}{action}", headers=headers)
+        absent = guarded.get(f"/schedules/{callers.team.namespace}.no{action}", headers=headers)
         assert (hidden.status_code, hidden.content) == (absent.status_code, absent.content)
     assert guarded.get("/schedules/no-id", headers=headers).status_code == 404
 
@@ -246,126 +250,131 @@ def test_what_one_may_not_see_looks_like_what_is_not_there(
     [
         {"Authorization": "Bearer nonsense"},
         {"Authorization": "Bearer"},
-        {"Authorization": f"Basic {KEY}"},
+        {"Authorization": f"Basic {PROGRAM_KEY}"},
         {"X-API-Key": "wrong"},
     ],
 )
-def test_rubbish_is_nobody(guarded: httpx.Client, headers: dict[str, str]) -> None:
-    answer = guarded.post("/schedules", content=b"{", headers=headers)
-    assert answer.status_code == 401
-    assert "--audience=download-operator" in answer.json()["detail"]["error"]
+def test_malformed_credentials_are_refused(guarded: httpx.Client, headers: dict[str, str]) -> None:
+    response = guarded.post("/schedules", content=b"{", headers=headers)
+    assert response.status_code == 401
+    assert "--audience=download-operator" in response.json()["detail"]["error"]
 
 
-def test_tokens_are_not_keys_nor_keys_wrong_for_good_tokens(
-    guarded: httpx.Client, team: People
+def test_token_is_not_a_key_and_wrong_key_is_not_replaced_by_a_token(
+    guarded: httpx.Client, callers: Callers
 ) -> None:
-    token = team.token("editor")
+    token = callers.token("editor")
     assert guarded.get("/schedules", headers={"X-API-Key": token}).status_code == 401
-    assert guarded.get("/schedules", headers=bearer(KEY)).status_code == 200
+    assert guarded.get("/schedules", headers=bearer(PROGRAM_KEY)).status_code == 200
     both = {**bearer(token), "X-API-Key": "wrong"}
     assert guarded.get("/schedules", headers=both).status_code == 401
-    for_the_api_server = team.team("create", "token", "editor").strip()
-    assert guarded.get("/schedules", headers=bearer(for_the_api_server)).status_code == 401
+    token_for_the_api_server = callers.team("create", "token", "editor").strip()
+    assert guarded.get("/schedules", headers=bearer(token_for_the_api_server)).status_code == 401
 
 
-def test_a_claim_needs_the_callers_own_right(guarded: httpx.Client, team: People) -> None:
+def test_claim_needs_the_permission_of_the_caller(guarded: httpx.Client, callers: Callers) -> None:
     new = {**REPORT, "name": "kept", "destination": {"volume": {"claim_name": "data"}}}
-    headers = team.headers["editor"]
+    headers = callers.headers["editor"]
     refused = guarded.post("/schedules", json=new, headers=headers)
     assert refused.status_code == 403
     assert "may not get persistentvolumeclaims data" in refused.json()["detail"]["error"]
     moved = {"destination": {"volume": {"claim_name": "data"}}}
-    where = f"/schedules/{team.report}"
-    assert guarded.patch(where, json=moved, headers=headers).status_code == 403
-    assert guarded.post("/schedules", json=new, headers=team.headers["admin"]).status_code == 201
-    allow(team, "claims", "persistentvolumeclaims", "data")
+    path = f"/schedules/{callers.report}"
+    assert guarded.patch(path, json=moved, headers=headers).status_code == 403
+    assert guarded.post("/schedules", json=new, headers=callers.headers["admin"]).status_code == 201
+    allow(callers, "claims", "persistentvolumeclaims", "data")
     wait_for(
-        "the right to the claim",
+        "the permission for the claim",
         lambda: guarded.post("/schedules", json=new, headers=headers).status_code == 201,
     )
-    assert guarded.patch(where, json=moved, headers=headers).status_code == 200
+    assert guarded.patch(path, json=moved, headers=headers).status_code == 200
 
 
-def test_a_secret_goes_nowhere_else_without_the_callers_own_right(
-    guarded: httpx.Client, team: People
+def test_secret_is_sent_elsewhere_only_with_the_permission_of_the_caller(
+    guarded: httpx.Client, callers: Callers
 ) -> None:
     source = {"valueFrom": {"secretKeyRef": {"name": "token", "key": "header"}}}
     request = {"headers": [{"name": "Authorization", **source}]}
-    team.team.apply(schedule("secretive", request=request))
-    where, headers = f"/schedules/{team.team.namespace}.secretive", team.headers["editor"]
+    callers.team.apply(schedule("secretive", request=request))
+    path, headers = f"/schedules/{callers.team.namespace}.secretive", callers.headers["editor"]
     elsewhere = {"url": "https://evil.example/"}
-    refused = guarded.patch(where, json=elsewhere, headers=headers)
+    refused = guarded.patch(path, json=elsewhere, headers=headers)
     assert refused.status_code == 403
     assert "may not get secrets token" in refused.json()["detail"]["error"]
-    assert team.team.get("dls", "secretive")["spec"]["url"] == schedule("x")["spec"]["url"]
+    assert callers.team.get("dls", "secretive")["spec"]["url"] == schedule("x")["spec"]["url"]
     for harmless in ({"cron_expression": "0 3 * * *"}, {"secret_headers": {"Authorization": None}}):
-        assert guarded.patch(where, json=harmless, headers=headers).status_code == 200
-    team.team.apply(schedule("secretive", request=request))
-    allow(team, "secrets", "secrets", "token")
+        assert guarded.patch(path, json=harmless, headers=headers).status_code == 200
+    callers.team.apply(schedule("secretive", request=request))
+    allow(callers, "secrets", "secrets", "token")
     wait_for(
-        "the right to the Secret",
-        lambda: guarded.patch(where, json=elsewhere, headers=headers).status_code == 200,
+        "the permission for the Secret",
+        lambda: guarded.patch(path, json=elsewhere, headers=headers).status_code == 200,
     )
 
 
-def allow(team: People, name: str, resource: str, only: str) -> None:
-    made = role(name, [("", [resource], ["get"])])
-    made["rules"][0]["resourceNames"] = [only]
-    editor = {"kind": "ServiceAccount", "name": "editor", "namespace": team.team.namespace}
-    team.team.apply(made, binding(name, editor))
+def allow(callers: Callers, role_name: str, resource: str, name: str) -> None:
+    """Allow the editor to get one object."""
+    manifest = role(role_name, [("", [resource], ["get"])])
+    manifest["rules"][0]["resourceNames"] = [name]
+    editor = {"kind": "ServiceAccount", "name": "editor", "namespace": callers.team.namespace}
+    callers.team.apply(manifest, binding(role_name, editor))
 
 
-def test_a_right_taken_away_stops_the_next_change(guarded: httpx.Client, team: People) -> None:
-    team.with_rights("leaver", WRITE, team.team)
-    headers, where = team.headers["leaver"], f"/schedules/{team.report}"
+def test_revoked_permission_stops_the_next_change(guarded: httpx.Client, callers: Callers) -> None:
+    callers.add("leaver", WRITE, callers.team)
+    headers, path = callers.headers["leaver"], f"/schedules/{callers.report}"
 
     def status() -> int:
-        return guarded.patch(where, json=MERGE, headers=headers).status_code
+        return guarded.patch(path, json=MERGE, headers=headers).status_code
 
-    wait_for("the right", lambda: status() == 200)
-    assert guarded.get(where, headers=headers).status_code == 200
-    team.team("delete", "rolebinding", "leaver")
+    wait_for("the permission", lambda: status() == 200)
+    assert guarded.get(path, headers=headers).status_code == 200
+    callers.team("delete", "rolebinding", "leaver")
     wait_for("the refusal", lambda: status() == 404, timeout=5)
-    team.team("delete", "serviceaccount", "leaver")
+    callers.team("delete", "serviceaccount", "leaver")
     wait_for("the end of the token", lambda: status() == 401, timeout=15)
 
 
-def test_a_right_taken_away_ends_the_stream(guarded: httpx.Client, team: People) -> None:
-    team.with_rights("listener", WRITE, team.team)
-    headers = team.headers["listener"]
+def test_revoked_permission_ends_the_stream(guarded: httpx.Client, callers: Callers) -> None:
+    callers.add("listener", WRITE, callers.team)
+    headers = callers.headers["listener"]
 
     def follow() -> AbstractContextManager[httpx.Response]:
-        query = {"namespace": team.team.namespace}
+        query = {"namespace": callers.team.namespace}
         return guarded.stream("GET", "/events", params=query, headers=headers)
 
     def allowed() -> bool:
-        with follow() as answer:
-            return answer.status_code == 200
+        with follow() as response:
+            return response.status_code == 200
 
-    wait_for("the right", allowed)
-    with follow() as answer:
-        team.team("delete", "rolebinding", "listener")
-        began = time.monotonic()
-        for _ in answer.iter_bytes():
-            assert time.monotonic() - began < 50
-    with follow() as answer:
-        assert answer.status_code == 403
+    wait_for("the permission", allowed)
+    with follow() as response:
+        callers.team("delete", "rolebinding", "listener")
+        started_at = time.monotonic()
+        for _ in response.iter_bytes():
+            assert time.monotonic() - started_at < 50
+    with follow() as response:
+        assert response.status_code == 403
 
 
-def test_the_name_of_one_schedule_may_be_enough(guarded: httpx.Client, team: People) -> None:
-    team.with_rights("pinned", [], team.team)
-    made = role("pinned", [("downloads.dev", ["downloadschedules"], ["get"])])
-    made["rules"][0]["resourceNames"] = ["report"]
-    team.team.apply(made)
-    headers = team.headers["pinned"]
-    where = f"/schedules/{team.report}"
-    wait_for("the right", lambda: guarded.get(where, headers=headers).status_code == 200, every=1)
+def test_permission_for_one_name_is_enough_for_that_schedule(
+    guarded: httpx.Client, callers: Callers
+) -> None:
+    callers.add("pinned", [], callers.team)
+    manifest = role("pinned", [("downloads.dev", ["downloadschedules"], ["get"])])
+    manifest["rules"][0]["resourceNames"] = ["report"]
+    callers.team.apply(manifest)
+    headers = callers.headers["pinned"]
+    path = f"/schedules/{callers.report}"
+    wait_for(
+        "the permission", lambda: guarded.get(path, headers=headers).status_code == 200, every=1
+    )
     assert guarded.get("/schedules", headers=headers).json()["total"] == 0
-    assert guarded.delete(where, headers=headers).status_code == 403
+    assert guarded.delete(path, headers=headers).status_code == 403
 
 
-def test_who_cannot_ask_lets_nobody_in(
-    start_api: StartApi, team: People, tmp_path: Path, kubectl: Kubectl
+def test_api_without_the_permission_to_review_admits_nobody(
+    start_api: StartApi, callers: Callers, tmp_path: Path, kubectl: Kubectl
 ) -> None:
     kubectl("create", "serviceaccount", "powerless")
     kubeconfig = kubeconfig_of(kubectl, "powerless", tmp_path)
@@ -373,23 +382,23 @@ def test_who_cannot_ask_lets_nobody_in(
     for caller in ("admin", "program"):
         for route in MATRIX:
             if caller == "program" and route[1] == "/cron/preview":
-                continue  # needs no right
-            assert call(api, team, route, team.headers[caller]).status_code == 503
+                continue  # requires no permission
+            assert call(api, callers, route, callers.headers[caller]).status_code == 503
 
 
-def test_without_the_cluster_nobody_gets_in(
-    guarded: httpx.Client, team: People, cluster: LocalCluster
+def test_without_the_cluster_nobody_is_admitted(
+    guarded: httpx.Client, callers: Callers, cluster: LocalCluster
 ) -> None:
-    where = f"/schedules/{team.report}"
+    path = f"/schedules/{callers.report}"
     cluster.signal("kube-apiserver", signal.SIGKILL)
     for method in ("GET", "DELETE"):
-        answer = guarded.request(method, where, headers=team.headers["admin"])
-        assert answer.status_code == 503
-        assert int(answer.headers["retry-after"]) > 0
+        response = guarded.request(method, path, headers=callers.headers["admin"])
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
     cluster.restart("kube-apiserver")
     wait_for(
-        "the roles",
-        lambda: guarded.get(where, headers=team.headers["admin"]).status_code == 200,
+        "the Roles",
+        lambda: guarded.get(path, headers=callers.headers["admin"]).status_code == 200,
     )
 
 
@@ -418,28 +427,28 @@ FORBIDDEN = [
 ]
 
 
-def test_the_api_itself_can_do_no_more_than_it_needs(own_cluster: LocalCluster) -> None:
+def test_api_account_has_only_the_permissions_that_it_needs(own_cluster: LocalCluster) -> None:
     everywhere = Kubectl(binaries.ensure("kubectl")["kubectl"], own_cluster.kubeconfig)
     everywhere("create", "namespace", "api")
     kubectl = everywhere.within("api")
     kubectl("create", "serviceaccount", "plain")
-    for values, rights in (
+    for values, permissions in (
         (["api.auth=kubernetes"], SCHEDULES | REVIEWS),
         (["api.existingSecret=mine"], SCHEDULES),
         ([], SCHEDULES | OWN_KEY),
     ):
         install_account(kubectl, *values)
 
-        def just_these(rights: set[tuple[str, str, str]] = rights) -> bool:
-            return granted(kubectl, API_ACCOUNT) - granted(kubectl, "plain") == rights
+        def has_only(expected: set[tuple[str, str, str]] = permissions) -> bool:
+            return granted(kubectl, API_ACCOUNT) - granted(kubectl, "plain") == expected
 
-        wait_for(f"just the rights of {values}", just_these)
+        wait_for(f"only the permissions of {values}", has_only)
         assert may(kubectl, "delete", "downloadschedules.downloads.dev")
-        assert not [tried for tried in FORBIDDEN if may(kubectl, *tried)]
+        assert not [action for action in FORBIDDEN if may(kubectl, *action)]
 
 
 def granted(kubectl: Kubectl, name: str) -> set[tuple[str, str, str]]:
-    """Group, resource with its name, and verb of everything that an account may do."""
+    """Return group, resource with its name, and verb of everything that an account may do."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -459,9 +468,9 @@ def granted(kubectl: Kubectl, name: str) -> set[tuple[str, str, str]]:
     }
 
 
-def may(kubectl: Kubectl, *tried: str) -> bool:
+def may(kubectl: Kubectl, *action: str) -> bool:
     caller = f"--as=system:serviceaccount:{kubectl.namespace}:{API_ACCOUNT}"
     try:
-        return kubectl("auth", "can-i", *tried, caller).strip() == "yes"
+        return kubectl("auth", "can-i", *action, caller).strip() == "yes"
     except RefusedError:
         return False

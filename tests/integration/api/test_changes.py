@@ -1,4 +1,4 @@
-"""Schedules changed over HTTP: what is sent changes, everything else stays."""
+"""Changes of schedules over HTTP: what is sent changes, everything else stays."""
 
 import threading
 from typing import Any
@@ -8,119 +8,123 @@ import pytest
 
 from download_api.schema.models import NewSchedule
 from download_schedule.model import Spec
+from tests.support.api_schedules import REPORT, create
 from tests.support.kubectl import Kubectl
-from tests.support.result_reports import REPORT, create
 from tests.support.schedules import schedule
 
 
-def test_what_is_sent_changes_and_the_rest_stays(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api, headers={"Accept": "x"}, backoff_limit=1)
+def test_patch_changes_what_is_sent_and_nothing_else(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api, headers={"Accept": "x"}, backoff_limit=1)
     secret = {"secretKeyRef": {"name": "s", "key": "k"}}
     header = {"name": "Authorization", "valueFrom": secret}
     extra = {"verify": {"minBytes": 5}, "request": {"headers": [header], "maxRedirects": 1}}
-    kubectl.patch("dls", made["resource"], {"spec": extra})
-    answer = api.patch(
-        f"/schedules/{made['id']}", json={"cron_expression": "0 3 * * *", "name": "Other"}
+    kubectl.patch("dls", created["resource"], {"spec": extra})
+    response = api.patch(
+        f"/schedules/{created['id']}", json={"cron_expression": "0 3 * * *", "name": "Other"}
     )
-    assert answer.status_code == 200
-    assert (answer.json()["cron_expression"], answer.json()["name"]) == ("0 3 * * *", "Other")
-    spec = kubectl.get("dls", made["resource"])["spec"]
+    assert response.status_code == 200
+    assert (response.json()["cron_expression"], response.json()["name"]) == ("0 3 * * *", "Other")
+    spec = kubectl.get("dls", created["resource"])["spec"]
     assert (spec["schedule"], spec["backoffLimit"], spec["verify"]["minBytes"]) == (
         "0 3 * * *",
         1,
         5,
     )
     assert spec["request"]["headers"] == [header]
-    assert api.get(f"/schedules/{made['id']}").json() == answer.json()
+    assert api.get(f"/schedules/{created['id']}").json() == response.json()
 
 
-def test_null_is_the_default_and_put_is_all_of_it(api: httpx.Client, kubectl: Kubectl) -> None:
-    place = {"volume": {"claim_name": "data"}}
-    made = create(api, destination=place, backoff_limit=1, headers={"Accept": "x"})
+def test_null_restores_the_default_and_put_replaces_everything(
+    api: httpx.Client, kubectl: Kubectl
+) -> None:
+    destination = {"volume": {"claim_name": "data"}}
+    created = create(api, destination=destination, backoff_limit=1, headers={"Accept": "x"})
     changes = {"destination": None, "headers": {"Accept": None, "B": "c"}}
-    changed = api.patch(f"/schedules/{made['id']}", json=changes).json()
+    changed = api.patch(f"/schedules/{created['id']}", json=changes).json()
     assert (changed["destination"], changed["headers"]) == (None, {"B": "c"})
-    assert kubectl.get("dls", made["resource"])["spec"]["backoffLimit"] == 1
-    whole = api.put(f"/schedules/{made['id']}", json={**REPORT, "destination": place}).json()
-    assert (whole["destination"]["volume"]["claim_name"], whole["headers"]) == ("data", {})
-    assert kubectl.get("dls", made["resource"])["spec"]["backoffLimit"] == 3
+    assert kubectl.get("dls", created["resource"])["spec"]["backoffLimit"] == 1
+    replaced = api.put(
+        f"/schedules/{created['id']}", json={**REPORT, "destination": destination}
+    ).json()
+    assert (replaced["destination"]["volume"]["claim_name"], replaced["headers"]) == ("data", {})
+    assert kubectl.get("dls", created["resource"])["spec"]["backoffLimit"] == 3
 
 
-def test_a_change_of_what_is_not_there_any_more_is_refused(api: httpx.Client) -> None:
-    made = create(api)
-    where = f"/schedules/{made['id']}"
-    tag = api.get(where).headers["etag"]
-    first = api.patch(where, json={"enabled": False}, headers={"If-Match": tag})
+def test_patch_of_an_outdated_version_is_refused(api: httpx.Client) -> None:
+    created = create(api)
+    path = f"/schedules/{created['id']}"
+    tag = api.get(path).headers["etag"]
+    first = api.patch(path, json={"enabled": False}, headers={"If-Match": tag})
     assert first.status_code == 200
     assert first.headers["etag"] != tag
-    late = api.patch(where, json={"enabled": True}, headers={"If-Match": tag})
+    late = api.patch(path, json={"enabled": True}, headers={"If-Match": tag})
     assert (late.status_code, late.json()["detail"]["error_type"]) == (412, "precondition_failed")
-    assert not api.get(where).json()["enabled"]
-    assert api.patch(where, json={}, headers={"If-Match": "*"}).json() == first.json()
+    assert not api.get(path).json()["enabled"]
+    assert api.patch(path, json={}, headers={"If-Match": "*"}).json() == first.json()
 
 
-def test_a_change_of_the_name_is_a_change_too(api: httpx.Client) -> None:
-    made = create(api)
-    where = f"/schedules/{made['id']}"
-    tag = {"If-Match": api.get(where).headers["etag"]}
-    named = api.patch(where, json={"name": "Other"}, headers=tag)
+def test_new_name_is_a_new_version(api: httpx.Client) -> None:
+    created = create(api)
+    path = f"/schedules/{created['id']}"
+    tag = {"If-Match": api.get(path).headers["etag"]}
+    named = api.patch(path, json={"name": "Other"}, headers=tag)
     assert (named.status_code, named.json()["name"]) == (200, "Other")
-    late = api.put(where, json={**REPORT, "name": "Third"}, headers=tag)
+    late = api.put(path, json={**REPORT, "name": "Third"}, headers=tag)
     assert late.status_code == 412
-    assert api.get(where).json()["name"] == "Other"
+    assert api.get(path).json()["name"] == "Other"
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "sentence"),
+    ("changes", "status", "message"),
     [
         ({"cron_expression": "61 * * * *"}, 400, "minute"),
         ({"nonsense": 1}, 422, "nonsense"),
         ({"url": "ftp://x"}, 422, "url must start with http"),
         ({"backoff_limit": 11}, 422, "backoff_limit"),
         ({"enabled": "perhaps"}, 422, "enabled"),
-        ({"namespace": "other"}, 422, "stays where it is"),
+        ({"namespace": "other"}, 422, "a schedule cannot move"),
     ],
 )
-def test_a_bad_change_is_refused_and_changes_nothing(
-    api: httpx.Client, changes: dict[str, Any], status: int, sentence: str
+def test_invalid_patch_is_refused_and_changes_nothing(
+    api: httpx.Client, changes: dict[str, Any], status: int, message: str
 ) -> None:
-    made = create(api)
-    answer = api.patch(f"/schedules/{made['id']}", json=changes)
-    assert (answer.status_code, sentence in answer.text) == (status, True), answer.text
-    assert api.get(f"/schedules/{made['id']}").json() == made
+    created = create(api)
+    response = api.patch(f"/schedules/{created['id']}", json=changes)
+    assert (response.status_code, message in response.text) == (status, True), response.text
+    assert api.get(f"/schedules/{created['id']}").json() == created
 
 
-def test_what_is_deleted_meanwhile_is_not_there(api: httpx.Client) -> None:
-    kinds = set()
+def test_patch_of_a_schedule_that_is_deleted_meanwhile_is_a_404(api: httpx.Client) -> None:
+    refusals = set()
     for _ in range(10):
-        where = f"/schedules/{create(api)['id']}"
-        deleting = threading.Thread(target=api.delete, args=(where,))
+        path = f"/schedules/{create(api)['id']}"
+        deleting = threading.Thread(target=api.delete, args=(path,))
         deleting.start()
-        while (answer := api.patch(where, json={"backoff_limit": 1})).is_success:
+        while (response := api.patch(path, json={"backoff_limit": 1})).is_success:
             pass
         deleting.join()
-        kinds.add((answer.status_code, answer.json()["detail"]["error_type"]))
-    assert kinds == {(404, "schedule_not_found")}
+        refusals.add((response.status_code, response.json()["detail"]["error_type"]))
+    assert refusals == {(404, "schedule_not_found")}
 
 
-def test_one_deletes_only_what_one_has_seen(api: httpx.Client, kubectl: Kubectl) -> None:
-    where = f"/schedules/{create(api)['id']}"
-    seen = {"If-Match": api.get(where).headers["etag"]}
-    changed = api.patch(where, json={"enabled": False})
-    late = api.delete(where, headers=seen)
+def test_delete_of_an_outdated_version_is_refused(api: httpx.Client, kubectl: Kubectl) -> None:
+    path = f"/schedules/{create(api)['id']}"
+    seen = {"If-Match": api.get(path).headers["etag"]}
+    changed = api.patch(path, json={"enabled": False})
+    late = api.delete(path, headers=seen)
     assert (late.status_code, late.json()["detail"]["error_type"]) == (412, "precondition_failed")
-    assert api.get(where).json() == changed.json()
+    assert api.get(path).json() == changed.json()
     newest = {"If-Match": changed.headers["etag"]}
-    assert api.delete(where, headers=newest).status_code == 200
+    assert api.delete(path, headers=newest).status_code == 200
     assert kubectl.list("dls") == []
-    assert api.delete(where, headers=newest).status_code == 404
+    assert api.delete(path, headers=newest).status_code == 404
 
 
-def test_there_must_be_something_to_change(api: httpx.Client) -> None:
+def test_patch_and_put_of_an_unknown_schedule_are_a_404(api: httpx.Client) -> None:
     for method in (api.patch, api.put):
         assert method("/schedules/team.nothing", json=REPORT).status_code == 404
-    made = create(api)
-    assert api.patch(f"/schedules/{made['id']}", json=[1]).status_code == 422
+    created = create(api)
+    assert api.patch(f"/schedules/{created['id']}", json=[1]).status_code == 422
 
 
 EVERYTHING = {
@@ -153,12 +157,12 @@ EVERYTHING = {
 }
 
 
-def test_everything_that_the_resource_says_can_be_said(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api, **EVERYTHING)
-    shown = {name: made[name] for name in EVERYTHING}
-    shown["destination"] = {"volume": made["destination"]["volume"]}
-    assert shown == EVERYTHING
-    spec = kubectl.get("dls", made["resource"])["spec"]
+def test_every_member_of_the_resource_can_be_set(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api, **EVERYTHING)
+    members = {name: created[name] for name in EVERYTHING}
+    members["destination"] = {"volume": created["destination"]["volume"]}
+    assert members == EVERYTHING
+    spec = kubectl.get("dls", created["resource"])["spec"]
     assert spec["request"]["headers"] == [
         {"name": "Accept", "value": "text/csv"},
         {
@@ -169,12 +173,12 @@ def test_everything_that_the_resource_says_can_be_said(api: httpx.Client, kubect
     assert spec["request"]["maxRedirects"] == 0
     assert spec["verify"]["contentTypes"] == ["text/csv", "text/*"]
     assert spec.keys() == {field.alias for field in Spec.model_fields.values()}
-    again = {name: made[name] for name in NewSchedule.model_fields if name != "namespace"}
-    before = kubectl.get("dls", made["resource"])["metadata"]["generation"]
+    again = {name: created[name] for name in NewSchedule.model_fields if name != "namespace"}
+    before = kubectl.get("dls", created["resource"])["metadata"]["generation"]
     for method in (api.put, api.patch):
-        answer = method(f"/schedules/{made['id']}", json=again)
-        assert answer.json() == made
-    assert kubectl.get("dls", made["resource"])["metadata"]["generation"] == before
+        response = method(f"/schedules/{created['id']}", json=again)
+        assert response.json() == created
+    assert kubectl.get("dls", created["resource"])["metadata"]["generation"] == before
 
 
 @pytest.mark.parametrize(
@@ -192,15 +196,17 @@ def test_everything_that_the_resource_says_can_be_said(api: httpx.Client, kubect
         },
     ],
 )
-def test_other_destinations(api: httpx.Client, destination: dict[str, Any]) -> None:
-    made = create(api, destination=destination)
-    found = {name: value for name, value in made["destination"].items() if value is not None}
-    assert found == destination
+def test_destination_is_returned_as_it_was_sent(
+    api: httpx.Client, destination: dict[str, Any]
+) -> None:
+    created = create(api, destination=destination)
+    returned = {name: v for name, v in created["destination"].items() if v is not None}
+    assert returned == destination
 
 
-def test_a_patch_reaches_inside(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api, **EVERYTHING)
-    where = f"/schedules/{made['id']}"
+def test_patch_changes_members_at_any_depth(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api, **EVERYTHING)
+    path = f"/schedules/{created['id']}"
     changes = {
         "request": {"max_redirects": 2, "compressed": None},
         "headers": {"Accept": None, "X-One": "1"},
@@ -208,47 +214,47 @@ def test_a_patch_reaches_inside(api: httpx.Client, kubectl: Kubectl) -> None:
         "keep_last": None,
         "backoff_limit": None,
     }
-    changed = api.patch(where, json=changes).json()
-    assert changed["request"] == {**made["request"], "max_redirects": 2, "compressed": False}
+    changed = api.patch(path, json=changes).json()
+    assert changed["request"] == {**created["request"], "max_redirects": 2, "compressed": False}
     assert (changed["headers"], changed["secret_headers"]) == (
         {"X-One": "1"},
-        made["secret_headers"],
+        created["secret_headers"],
     )
-    assert changed["verify"] == {**made["verify"], "sha256": None}
+    assert changed["verify"] == {**created["verify"], "sha256": None}
     assert (changed["keep_last"], changed["backoff_limit"]) == (None, 3)
-    assert "keepLast" not in kubectl.get("dls", made["resource"])["spec"]
-    refused = api.patch(where, json={"destination": {"discard": {}}})
+    assert "keepLast" not in kubectl.get("dls", created["resource"])["spec"]
+    refused = api.patch(path, json={"destination": {"discard": {}}})
     assert (refused.status_code, "one member" in refused.text) == (422, True)
     moved = api.patch(
-        where, json={"destination": {"volume": None, "discard": {}}, "only_if_changed": False}
+        path, json={"destination": {"volume": None, "discard": {}}, "only_if_changed": False}
     )
     assert moved.json()["destination"] == {"volume": None, "s3": None, "discard": {}}
 
 
-def test_a_schedule_that_never_fires_can_be_put_right(api: httpx.Client, kubectl: Kubectl) -> None:
+def test_schedule_that_never_fires_can_be_corrected(api: httpx.Client, kubectl: Kubectl) -> None:
     kubectl.apply(schedule("never", schedule="0 0 31 2 *"))
-    where = f"/schedules/{kubectl.namespace}.never"
-    assert api.get(where).json()["next_run_time"] is None
-    assert api.patch(where, json={"enabled": False}).status_code == 400
-    assert api.patch(where, json={"cron_expression": "0 0 1 2 *"}).status_code == 200
+    path = f"/schedules/{kubectl.namespace}.never"
+    assert api.get(path).json()["next_run_time"] is None
+    assert api.patch(path, json={"enabled": False}).status_code == 400
+    assert api.patch(path, json={"cron_expression": "0 0 1 2 *"}).status_code == 200
 
 
-def test_writes_of_the_operator_are_no_conflict(api: httpx.Client, kubectl: Kubectl) -> None:
-    made = create(api)
-    where, stop = f"/schedules/{made['id']}", threading.Event()
+def test_writes_of_the_operator_do_not_fail_a_patch(api: httpx.Client, kubectl: Kubectl) -> None:
+    created = create(api)
+    path, stop = f"/schedules/{created['id']}", threading.Event()
 
     def write() -> None:
         number = 0
         while not stop.is_set():
             number += 1
             patch = {"status": {"active": number % 100}}
-            kubectl.patch("dls", made["resource"], patch, "--subresource=status")
+            kubectl.patch("dls", created["resource"], patch, "--subresource=status")
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for number in range(40):
-            changed = api.patch(where, json={"backoff_limit": number % 10})
+            changed = api.patch(path, json={"backoff_limit": number % 10})
             assert changed.status_code == 200, changed.text
             assert changed.json()["backoff_limit"] == number % 10
     finally:
@@ -256,8 +262,8 @@ def test_writes_of_the_operator_are_no_conflict(api: httpx.Client, kubectl: Kube
         writer.join()
 
 
-def test_the_same_key_is_the_same_schedule(api: httpx.Client) -> None:
-    key = {"Idempotency-Key": "of-today"}
+def test_repeated_key_returns_the_same_schedule(api: httpx.Client) -> None:
+    key = {"Idempotency-Key": "today"}
     first = api.post("/schedules", json=REPORT, headers=key)
     again = api.post("/schedules", json=REPORT, headers=key)
     assert (first.status_code, again.status_code) == (201, 201)
@@ -266,14 +272,14 @@ def test_the_same_key_is_the_same_schedule(api: httpx.Client) -> None:
     assert create(api)["id"] != first.json()["id"]
 
 
-def test_a_key_whose_schedule_is_being_deleted_makes_it_anew(api: httpx.Client) -> None:
-    key = {"Idempotency-Key": "of-today"}
-    where = api.post("/schedules", json=REPORT, headers=key).headers["location"]
+def test_key_of_a_schedule_that_is_being_deleted_creates_it_again(api: httpx.Client) -> None:
+    key = {"Idempotency-Key": "today"}
+    path = api.post("/schedules", json=REPORT, headers=key).headers["location"]
     over = threading.Event()
 
     def delete() -> None:
         while not over.is_set():
-            api.delete(where)
+            api.delete(path)
 
     deleting = threading.Thread(target=delete)
     deleting.start()
@@ -286,8 +292,8 @@ def test_a_key_whose_schedule_is_being_deleted_makes_it_anew(api: httpx.Client) 
 
 
 @pytest.mark.parametrize("change", [{"name": "Other"}, {"url": "https://example.com/y"}])
-def test_a_key_is_for_one_request(api: httpx.Client, change: dict[str, Any]) -> None:
-    key = {"Idempotency-Key": "of-today"}
+def test_key_of_another_request_is_refused(api: httpx.Client, change: dict[str, Any]) -> None:
+    key = {"Idempotency-Key": "today"}
     assert api.post("/schedules", json=REPORT, headers=key).status_code == 201
     other = api.post("/schedules", json={**REPORT, **change}, headers=key)
     assert other.status_code == 422
@@ -295,9 +301,12 @@ def test_a_key_is_for_one_request(api: httpx.Client, change: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("key", ["", "x" * 129])
-def test_a_key_has_1_to_128_characters(api: httpx.Client, key: str) -> None:
+def test_key_without_1_to_128_characters_is_refused(api: httpx.Client, key: str) -> None:
     headers = {"Idempotency-Key": key}
-    answer = api.post("/schedules", json=REPORT, headers=headers)
-    assert (answer.status_code, answer.json()["detail"]["error_type"]) == (422, "validation_error")
+    response = api.post("/schedules", json=REPORT, headers=headers)
+    assert (response.status_code, response.json()["detail"]["error_type"]) == (
+        422,
+        "validation_error",
+    )
     longest = {"Idempotency-Key": "x" * 128}
     assert api.post("/schedules", json=REPORT, headers=longest).status_code == 201

@@ -1,4 +1,4 @@
-"""What runs downloaded, from real folders and a real S3 server, with everybody's own rights."""
+"""Files that runs kept, from real folders and a real S3 server, with each caller's permissions."""
 
 import hashlib
 import os
@@ -11,12 +11,12 @@ import httpx
 import obstore
 import pytest
 
-from tests.integration.api.conftest import StartApi, servers
 from tests.support import s3
+from tests.support.api_process import StartApi, api_servers
 from tests.support.callers import (
     API_ACCOUNT,
     AUDIENCE,
-    People,
+    Callers,
     account,
     bearer,
     binding,
@@ -40,26 +40,26 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The claim `data`, as it is mounted into the API's container."""
+    """The folder at which the claim `data` is mounted."""
     return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the API of this module writes its log."""
+    """The log of this module's API."""
     return tmp_path_factory.mktemp("content") / "api-0.log"
 
 
 @pytest.fixture(scope="module")
-def api(team: People, folder: Path, log: Path) -> Iterator[httpx.Client]:
-    """The API with no rights but those of the chart."""
-    install_account(team.team, "api.auth=kubernetes")
-    kubeconfig = kubeconfig_of(team.team, API_ACCOUNT, log.parent)
-    with servers(kubeconfig, log.parent) as start:
+def api(callers: Callers, folder: Path, log: Path) -> Iterator[httpx.Client]:
+    """A client of an API with only the permissions that the chart gives it."""
+    install_account(callers.team, "api.auth=kubernetes")
+    kubeconfig = kubeconfig_of(callers.team, API_ACCOUNT, log.parent)
+    with api_servers(kubeconfig, log.parent) as start:
         yield start(
             auth="kubernetes",
             key_file=str(hashed_keys(log.parent)),
-            content_volumes=f"{team.team.namespace}/data={folder}",
+            content_volumes=f"{callers.team.namespace}/data={folder}",
         )
 
 
@@ -71,9 +71,9 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
-def buyer(team: People) -> dict[str, str]:
-    """Somebody who may read the Secret, with a token that the API server takes as well."""
-    team.team.apply(
+def secret_reader(callers: Callers) -> dict[str, str]:
+    """Headers of a caller who may read the Secret. The API server accepts their token, too."""
+    callers.team.apply(
         {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -81,22 +81,22 @@ def buyer(team: People) -> dict[str, str]:
             "stringData": CREDENTIALS,
         },
         role("secret", [("", ["secrets"], ["get"])]),
-        binding("secret", account("editor", team.team.namespace)),
+        binding("secret", account("editor", callers.team.namespace)),
     )
-    return for_both(team, "editor")
+    return bearer_for_both(callers, "editor")
 
 
-def for_both(team: People, name: str) -> dict[str, str]:
+def bearer_for_both(callers: Callers, name: str) -> dict[str, str]:
     audiences = (f"--audience={AUDIENCE}", f"--audience={API_SERVER}")
-    return bearer(team.team("create", "token", name, *audiences).strip())
+    return bearer(callers.team("create", "token", name, *audiences).strip())
 
 
-def keep(
-    team: People, name: str, location: str | None, destination: Any = None, **members: Any
+def add_run(
+    callers: Callers, name: str, location: str | None, destination: Any = None, **members: Any
 ) -> str:
-    """Have a schedule with a run that kept a file there; return the path of the content."""
+    """Create a schedule with a run that kept a file there; return the path of its content."""
     spec = {"destination": destination} if destination else {}
-    team.team.apply(schedule(name, **spec))
+    callers.team.apply(schedule(name, **spec))
     run = {
         "id": "run-1",
         "job": f"{name}-1",
@@ -109,30 +109,32 @@ def keep(
         **({"location": location} if location else {}),
         **members,
     }
-    team.team.patch("dls", name, {"status": {"history": [run]}}, "--subresource=status")
-    return f"/schedules/{team.team.namespace}.{name}/history/run-1/content"
+    callers.team.patch("dls", name, {"status": {"history": [run]}}, "--subresource=status")
+    return f"/schedules/{callers.team.namespace}.{name}/history/run-1/content"
 
 
-def error(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["detail"]["error_type"]
+def error(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["detail"]["error_type"]
 
 
-def sentence(answer: httpx.Response) -> str:
-    found: str = answer.json()["detail"]["error"]
-    return found
+def message(response: httpx.Response) -> str:
+    text: str = response.json()["detail"]["error"]
+    return text
 
 
 @pytest.fixture
-def where(team: People, folder: Path) -> str:
-    """The content of a run whose file lies on the volume."""
+def on_volume(callers: Callers, folder: Path) -> str:
+    """The path of the content of a run whose file is on the volume."""
     (folder / "a").mkdir(exist_ok=True)
     (folder / "a" / 'ü "b".csv').write_bytes(BODY)
-    return keep(team, "on-volume", 'volume://data/a/ü "b".csv')
+    return add_run(callers, "on-volume", 'volume://data/a/ü "b".csv')
 
 
-def test_a_file_of_a_volume(api: httpx.Client, team: People, where: str) -> None:
-    answer = api.get(where, headers=team.headers["editor"])
-    assert (answer.status_code, answer.content == BODY) == (200, True)
+def test_file_on_a_volume_is_sent_with_its_headers(
+    api: httpx.Client, callers: Callers, on_volume: str
+) -> None:
+    response = api.get(on_volume, headers=callers.headers["editor"])
+    assert (response.status_code, response.content == BODY) == (200, True)
     expected = {
         "Content-Length": str(len(BODY)),
         "Content-Type": "text/csv; charset=utf-8",
@@ -144,36 +146,40 @@ def test_a_file_of_a_volume(api: httpx.Client, team: People, where: str) -> None
         "Accept-Ranges": "bytes",
         "ETag": ETAG,
     }
-    assert {name: answer.headers.get(name) for name in expected} == expected
-    head = api.head(where, headers=team.headers["editor"])
+    assert {name: response.headers.get(name) for name in expected} == expected
+    head = api.head(on_volume, headers=callers.headers["editor"])
     assert (head.status_code, head.content) == (200, b"")
     assert {name: head.headers.get(name) for name in expected} == expected
     for part in ("bytes=0-9", f"bytes={len(BODY)}-"):
-        head = api.head(where, headers={**team.headers["editor"], "Range": part})
+        head = api.head(on_volume, headers={**callers.headers["editor"], "Range": part})
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(BODY)))
         assert "Content-Range" not in head.headers
 
 
-def test_curl_names_the_file_as_the_answer_does(
-    api: httpx.Client, team: People, folder: Path, tmp_path: Path
+def test_curl_saves_the_file_under_its_name(
+    api: httpx.Client, callers: Callers, folder: Path, tmp_path: Path
 ) -> None:
     require_program("curl", "curl")
     (folder / "report.csv").write_bytes(BODY)
-    where = keep(team, "named", "volume://data/report.csv")
-    key = f"X-API-Key: {team.headers['program']['X-API-Key']}"
+    path = add_run(callers, "named", "volume://data/report.csv")
+    key = f"X-API-Key: {callers.headers['program']['X-API-Key']}"
     options = ["--silent", "--remote-header-name", "--remote-name", "--header", key]
-    subprocess.run(["curl", *options, f"{api.base_url}{where}"], cwd=tmp_path, check=True)
+    subprocess.run(["curl", *options, f"{api.base_url}{path}"], cwd=tmp_path, check=True)
     assert (tmp_path / "report.csv").read_bytes() == BODY
 
 
-def test_a_program_with_a_key_reads_volumes(api: httpx.Client, team: People, where: str) -> None:
-    assert api.get(where, headers=team.headers["program"]).content == BODY
+def test_caller_with_a_key_may_read_volumes(
+    api: httpx.Client, callers: Callers, on_volume: str
+) -> None:
+    assert api.get(on_volume, headers=callers.headers["program"]).content == BODY
 
 
-def test_parts_of_a_file(api: httpx.Client, team: People, where: str) -> None:
-    def get(**more: str) -> httpx.Response:
-        headers = {name.replace("_", "-"): value for name, value in more.items()}
-        return api.get(where, headers={**team.headers["editor"], **headers})
+def test_range_and_conditions_select_part_of_the_file(
+    api: httpx.Client, callers: Callers, on_volume: str
+) -> None:
+    def get(**headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return api.get(on_volume, headers={**callers.headers["editor"], **named})
 
     middle = get(Range="bytes=100000-499999")
     assert (middle.status_code, middle.content == BODY[100_000:500_000]) == (206, True)
@@ -183,28 +189,28 @@ def test_parts_of_a_file(api: httpx.Client, team: People, where: str) -> None:
     beyond = get(Range=f"bytes={len(BODY)}-")
     assert error(beyond) == (416, "range_not_satisfiable")
     assert beyond.headers["Content-Range"] == f"bytes */{len(BODY)}"
-    known = get(If_None_Match=ETAG)
-    assert (known.status_code, known.content) == (304, b"")
+    unchanged = get(If_None_Match=ETAG)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
-def test_a_type_that_is_none_and_a_file_made_of_another(
-    api: httpx.Client, team: People, folder: Path, where: str
+def test_content_type_is_replaced_if_malformed_or_that_of_the_source(
+    api: httpx.Client, callers: Callers, folder: Path, on_volume: str
 ) -> None:
     (folder / "x.md").write_bytes(BODY)
-    headers = team.headers["editor"]
-    odd = keep(team, "odd", "volume://data/x.md", contentType="téxt/html\u2028x")
+    headers = callers.headers["editor"]
+    odd = add_run(callers, "odd", "volume://data/x.md", contentType="téxt/html\u2028x")
     assert api.get(odd, headers=headers).headers["Content-Type"] == "application/octet-stream"
-    made = keep(team, "made", "volume://data/x.md", contentType="text/html")
-    team.team.patch("dls", "made", {"spec": {"format": "markdown"}})
-    assert api.get(made, headers=headers).headers["Content-Type"] == "text/markdown"
+    converted = add_run(callers, "converted", "volume://data/x.md", contentType="text/html")
+    callers.team.patch("dls", "converted", {"spec": {"format": "markdown"}})
+    assert api.get(converted, headers=headers).headers["Content-Type"] == "text/markdown"
 
 
-def test_a_file_that_is_not_there_any_more(
-    api: httpx.Client, team: People, folder: Path, where: str
+def test_file_that_was_removed_or_replaced_is_gone(
+    api: httpx.Client, callers: Callers, folder: Path, on_volume: str
 ) -> None:
-    headers = team.headers["editor"]
+    headers = callers.headers["editor"]
     (folder / "pruned").write_bytes(BODY)
-    pruned = keep(team, "pruned", "volume://data/pruned")
+    pruned = add_run(callers, "pruned", "volume://data/pruned")
     assert api.get(pruned, headers=headers).status_code == 200
     (folder / "pruned").unlink()
     assert error(api.get(pruned, headers=headers)) == (410, "content_gone")
@@ -212,18 +218,18 @@ def test_a_file_that_is_not_there_any_more(
     (folder / "pruned").write_bytes(BODY + b"x")
     replaced = api.get(pruned, headers=headers)
     assert error(replaced) == (410, "content_gone")
-    assert "it was replaced" in sentence(replaced)
+    assert "so it was replaced" in message(replaced)
 
 
-def test_what_a_status_may_not_lead_to(
-    api: httpx.Client, team: People, folder: Path, where: str
+def test_forged_location_does_not_lead_out_of_the_volume(
+    api: httpx.Client, callers: Callers, folder: Path, on_volume: str
 ) -> None:
-    """Who may make Pods in the namespace may have the status say what he likes."""
+    """Whoever can create Pods in the namespace can make the status say anything."""
     (folder.parent / "secret").write_bytes(BODY)
     (folder / "link").symlink_to(folder.parent / "secret")
     (folder / "up").symlink_to("..")
     os.mkfifo(folder / "pipe")
-    headers = team.headers["editor"]
+    headers = callers.headers["editor"]
     for path, expected in (
         ("data/link", (410, "content_gone")),
         ("data/up/secret", (410, "content_gone")),
@@ -233,22 +239,22 @@ def test_what_a_status_may_not_lead_to(
         ("data//etc/passwd", (404, "content_not_found")),
         ("other/a", (404, "content_not_found")),
     ):
-        forged = keep(team, "forged", f"volume://{path}")
+        forged = add_run(callers, "forged", f"volume://{path}")
         assert error(api.get(forged, headers=headers)) == expected
-    assert "api.content.volumes" in sentence(api.get(forged, headers=headers))
+    assert "api.content.volumes" in message(api.get(forged, headers=headers))
 
 
-def test_the_claim_of_another_namespace_is_another_claim(
-    api: httpx.Client, team: People, where: str
+def test_claim_of_another_namespace_is_another_claim(
+    api: httpx.Client, callers: Callers, on_volume: str
 ) -> None:
-    other = People(team.elsewhere, team.team)
-    away = keep(other, "away", 'volume://data/a/ü "b".csv')
-    refused = api.get(away, headers=team.headers["outsider"])
+    swapped = Callers(callers.elsewhere, callers.team)
+    away = add_run(swapped, "away", 'volume://data/a/ü "b".csv')
+    refused = api.get(away, headers=callers.headers["outsider"])
     assert error(refused) == (404, "content_not_found")
-    assert f"the namespace {team.elsewhere.namespace}" in sentence(refused)
+    assert f"the namespace {callers.elsewhere.namespace}" in message(refused)
 
 
-def test_runs_without_a_file(api: httpx.Client, team: People) -> None:
+def test_run_without_a_file_has_no_content(api: httpx.Client, callers: Callers) -> None:
     for members, expected in (
         ({"state": "Running"}, (409, "run_active")),
         ({"state": "Failed"}, (404, "content_not_found")),
@@ -256,8 +262,8 @@ def test_runs_without_a_file(api: httpx.Client, team: People) -> None:
         ({}, (404, "content_not_found")),
     ):
         location = "volume://data/x" if members.get("unchanged") else None
-        path = keep(team, "without", location, **members)
-        assert error(api.get(path, headers=team.headers["editor"])) == expected
+        path = add_run(callers, "without", location, **members)
+        assert error(api.get(path, headers=callers.headers["editor"])) == expected
 
 
 def in_bucket(server: S3Server) -> dict[str, Any]:
@@ -271,104 +277,112 @@ def in_bucket(server: S3Server) -> dict[str, Any]:
 
 
 @pytest.fixture
-def stored(team: People, bucket: S3Server) -> str:
-    """The content of a run whose file is in the bucket."""
-    return keep(team, "stored", "s3://downloads/a b/ü.csv", in_bucket(bucket))
+def stored(callers: Callers, bucket: S3Server) -> str:
+    """The path of the content of a run whose file is in the bucket."""
+    return add_run(callers, "stored", "s3://downloads/a b/ü.csv", in_bucket(bucket))
 
 
-def test_an_object_by_a_link_of_a_minute(
-    api: httpx.Client, stored: str, buyer: dict[str, str], bucket: S3Server, log: Path
+def test_object_is_a_redirect_to_a_link_for_a_minute(
+    api: httpx.Client, stored: str, secret_reader: dict[str, str], bucket: S3Server, log: Path
 ) -> None:
     def redirected() -> httpx.Response | None:
-        answer = api.get(stored, headers=buyer)
-        return answer if answer.status_code == 307 else None
+        response = api.get(stored, headers=secret_reader)
+        return response if response.status_code == 307 else None
 
-    answer = wait_for("the right to the Secret", redirected)
-    link = httpx.URL(answer.headers["Location"])
+    response = wait_for("the permission for the Secret", redirected)
+    link = httpx.URL(response.headers["Location"])
     assert str(link).startswith(f"{bucket.endpoint}/{bucket.bucket}/")
     assert link.params["X-Amz-Expires"] == "60"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store"
     assert httpx.get(link, trust_env=False).content == BODY
     assert httpx.put(link, content=b"x", trust_env=False).status_code == 403
-    head = api.head(stored, headers=buyer)
+    head = api.head(stored, headers=secret_reader)
     assert httpx.head(head.headers["Location"], trust_env=False).is_success
-    written = log.read_text()
+    log_text = log.read_text()
     for secret in (KEY_ID, SECRET, link.params["X-Amz-Signature"], "X-Amz"):
-        assert secret not in written
+        assert secret not in log_text
 
 
-def test_without_the_right_to_the_secret(
-    api: httpx.Client, team: People, stored: str, buyer: dict[str, str]
+def test_caller_without_permission_for_the_secret_gets_no_link(
+    api: httpx.Client, callers: Callers, stored: str, secret_reader: dict[str, str]
 ) -> None:
-    team.with_rights("stranger-to-secrets", ["get"], team.team)
-    team.team.apply(
+    callers.add("no-secrets", ["get"], callers.team)
+    callers.team.apply(
         role("content", [("downloads.dev", ["downloadschedules/content"], ["get"])]),
-        binding("content", account("stranger-to-secrets", team.team.namespace)),
+        binding("content", account("no-secrets", callers.team.namespace)),
     )
-    headers = for_both(team, "stranger-to-secrets")
+    headers = bearer_for_both(callers, "no-secrets")
 
     def refused() -> httpx.Response | None:
-        answer = api.get(stored, headers=headers)
-        return answer if "secrets" in sentence(answer) else None
+        response = api.get(stored, headers=headers)
+        return response if "secrets" in message(response) else None
 
-    answer = wait_for("the right to the content", refused, every=1)
-    assert error(answer) == (403, "forbidden")
-    place = f"in the namespace {team.team.namespace}"
-    assert f"stranger-to-secrets may not get secrets s3 {place}" in sentence(answer)
+    response = wait_for("the permission for the content", refused, every=1)
+    assert error(response) == (403, "forbidden")
+    scope = f"in the namespace {callers.team.namespace}"
+    assert f"no-secrets may not get secrets s3 {scope}" in message(response)
 
 
-def test_who_has_no_token_for_the_api_server(
-    api: httpx.Client, team: People, stored: str, buyer: dict[str, str]
+def test_caller_without_a_token_for_the_api_server_gets_no_link(
+    api: httpx.Client, callers: Callers, stored: str, secret_reader: dict[str, str]
 ) -> None:
-    ours = api.get(stored, headers=team.headers["editor"])
+    ours = api.get(stored, headers=callers.headers["editor"])
     assert error(ours) == (403, "forbidden")
-    assert "--audience more than once" in sentence(ours)
-    key = api.get(stored, headers=team.headers["program"])
+    assert "repeat --audience" in message(ours)
+    key = api.get(stored, headers=callers.headers["program"])
     assert error(key) == (403, "forbidden")
-    assert "an API key is none" in sentence(key)
-    both = {**buyer, **team.headers["program"]}
+    assert "you sent an API key" in message(key)
+    both = {**secret_reader, **callers.headers["program"]}
     assert error(api.get(stored, headers=both)) == (403, "forbidden")
 
 
-def test_a_certificate_of_the_apis_own_lends_nobody_its_rights(
-    start_api: StartApi, cluster: LocalCluster, team: People, stored: str, buyer: dict[str, str]
+def test_client_certificate_of_the_api_does_not_lend_its_permissions(
+    start_api: StartApi,
+    cluster: LocalCluster,
+    callers: Callers,
+    stored: str,
+    secret_reader: dict[str, str],
 ) -> None:
-    """By the administrator's kubeconfig, whose certificate would go before the token."""
+    """The administrator's kubeconfig has a certificate, which takes precedence over a token."""
     api = start_api(auth="kubernetes")
-    headers = for_both(team, "admin")
+    headers = bearer_for_both(callers, "admin")
     assert api.get(stored, headers=headers).status_code == 307
-    team.with_rights("writer", ["get"], team.team)
-    team.team.apply(
+    callers.add("writer", ["get"], callers.team)
+    callers.team.apply(
         role("writer-content", [("downloads.dev", ["downloadschedules/content"], ["get"])]),
-        binding("writer-content", account("writer", team.team.namespace)),
+        binding("writer-content", account("writer", callers.team.namespace)),
     )
-    poor = for_both(team, "writer")
-    wait_for("the right", lambda: "secrets" in api.get(stored, headers=poor).text, every=1)
-    assert error(api.get(stored, headers=poor)) == (403, "forbidden")
+    writer = bearer_for_both(callers, "writer")
+    wait_for("the permission", lambda: "secrets" in api.get(stored, headers=writer).text, every=1)
+    assert error(api.get(stored, headers=writer)) == (403, "forbidden")
 
 
-def test_only_the_schedules_own_bucket(
-    api: httpx.Client, team: People, bucket: S3Server, buyer: dict[str, str]
+def test_link_is_only_for_the_bucket_of_the_schedule(
+    api: httpx.Client, callers: Callers, bucket: S3Server, secret_reader: dict[str, str]
 ) -> None:
     for location in ("s3://others/a", "s3://downloads/../others/a", "s3://downloads//a"):
-        forged = keep(team, "forged-key", location, in_bucket(bucket))
-        assert error(api.get(forged, headers=buyer)) == (404, "content_not_found")
-    nowhere = keep(team, "nowhere", "s3://downloads/a b/ü.csv")
-    assert error(api.get(nowhere, headers=buyer)) == (404, "content_not_found")
+        forged = add_run(callers, "forged-key", location, in_bucket(bucket))
+        assert error(api.get(forged, headers=secret_reader)) == (404, "content_not_found")
+    nowhere = add_run(callers, "nowhere", "s3://downloads/a b/ü.csv")
+    assert error(api.get(nowhere, headers=secret_reader)) == (404, "content_not_found")
 
 
-def test_a_secret_that_is_not_as_it_should_be(
-    api: httpx.Client, team: People, bucket: S3Server, buyer: dict[str, str]
+def test_missing_or_incomplete_secret_is_named(
+    api: httpx.Client, callers: Callers, bucket: S3Server, secret_reader: dict[str, str]
 ) -> None:
     destination = in_bucket(bucket)
     destination["s3"]["credentialsSecretRef"]["name"] = "odd"
-    odd = keep(team, "odd-secret", "s3://downloads/a", destination)
+    odd = add_run(callers, "odd-secret", "s3://downloads/a", destination)
     absent = wait_for(
-        "the right to Secrets",
-        lambda: answer if (answer := api.get(odd, headers=buyer)).status_code == 404 else None,
+        "the permission for Secrets",
+        lambda: (
+            response
+            if (response := api.get(odd, headers=secret_reader)).status_code == 404
+            else None
+        ),
     )
-    assert "There is no Secret odd" in sentence(absent)
-    team.team("create", "secret", "generic", "odd", f"--from-literal=AWS_ACCESS_KEY_ID={KEY_ID}")
-    lacking = api.get(odd, headers=buyer)
-    assert "has no AWS_SECRET_ACCESS_KEY" in sentence(lacking)
-    assert KEY_ID not in lacking.text
+    assert "The Secret odd with the S3 credentials is missing" in message(absent)
+    callers.team("create", "secret", "generic", "odd", f"--from-literal=AWS_ACCESS_KEY_ID={KEY_ID}")
+    incomplete = api.get(odd, headers=secret_reader)
+    assert "has no AWS_SECRET_ACCESS_KEY" in message(incomplete)
+    assert KEY_ID not in incomplete.text

@@ -1,4 +1,4 @@
-"""schemathesis against the running API, with all of its checks and the description's links."""
+"""schemathesis against the running API, with all of its checks and the document's links."""
 
 import os
 import subprocess
@@ -12,15 +12,15 @@ from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
 
 HERE = Path(__file__).parent
-FAULT_OF_PYTHON = "SystemError: AST constructor recursion depth mismatch"
-"""Of ast.parse in Python 3.11, once in many runs, in the tool's own threads."""
+PYTHON_BUG = "SystemError: AST constructor recursion depth mismatch"
+"""Rare error of ast.parse in Python 3.11, in the threads of schemathesis."""
 
 
 @pytest.mark.timeout(1200)
-def test_the_api_is_as_described(
+def test_api_conforms_to_its_openapi_document(
     api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator, tmp_path: Path
 ) -> None:
-    """SCHEMATHESIS_EXAMPLES and SCHEMATHESIS_SEED ask for more, or for others."""
+    """SCHEMATHESIS_EXAMPLES and SCHEMATHESIS_SEED change the number and choice of the requests."""
     start_operator(namespaces=kubectl.namespace)
     program = Path(sys.executable).with_name("st")
 
@@ -45,7 +45,7 @@ def test_the_api_is_as_described(
             check=False,
         )
 
-    done = run()
-    if FAULT_OF_PYTHON in done.stdout:
-        done = run()
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = run()
+    if PYTHON_BUG in result.stdout:
+        result = run()
+    assert result.returncode == 0, result.stdout + result.stderr

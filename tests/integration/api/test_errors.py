@@ -1,4 +1,4 @@
-"""Every error that the documents name, brought about by a request."""
+"""Every documented error, caused by a request."""
 
 import json
 import re
@@ -15,11 +15,11 @@ import httpx
 import pytest
 import yaml
 
-from download_api.problems import ErrorType
+from download_api.problems.problem import ErrorType
 from download_api.server.middleware import MAX_BODY_BYTES
 from download_api.server.streams import MAX_STREAMS
-from tests.integration.api.conftest import KEY, StartApi, servers
-from tests.support.callers import RUN, People
+from tests.support.api_process import KEY, StartApi, api_servers
+from tests.support.callers import RUN_ID, Callers
 from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
@@ -45,69 +45,69 @@ class Scene:
 
     @property
     def run(self) -> str:
-        return f"{self.report}/history/{RUN}"
+        return f"{self.report}/history/{RUN_ID}"
 
-    def kept(self, spec: dict[str, Any], **run: Any) -> str:
-        """Have a schedule with a run that kept a file; return the path of it."""
+    def add_file(self, spec: dict[str, Any], **run: Any) -> str:
+        """Create a schedule with a run that kept a file; return the path of its content."""
         self.kubectl.apply(schedule("kept", **spec))
-        entry = {"id": RUN, "job": "j", "trigger": "Manual", "state": "Completed", **run}
+        entry = {"id": RUN_ID, "job": "j", "trigger": "Manual", "state": "Completed", **run}
         self.kubectl.patch("dls", "kept", {"status": {"history": [entry]}}, "--subresource=status")
-        return f"/schedules/{self.kubectl.namespace}.kept/history/{RUN}/content"
+        return f"/schedules/{self.kubectl.namespace}.kept/history/{RUN_ID}/content"
 
 
 @pytest.fixture(scope="module")
 def scene(
-    cluster: LocalCluster, team: People, tmp_path_factory: pytest.TempPathFactory
+    cluster: LocalCluster, callers: Callers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("errors")
     (folder / "key").write_text(KEY)
-    with servers(cluster.kubeconfig, folder) as start:
+    with api_servers(cluster.kubeconfig, folder) as start:
         api = start(
             key_file=str(folder / "key"),
-            namespace=team.team.namespace,
-            content_volumes=f"{team.team.namespace}/data={folder}",
+            namespace=callers.team.namespace,
+            content_volumes=f"{callers.team.namespace}/data={folder}",
         )
         api.headers["X-API-Key"] = KEY
-        yield Scene(api, start, team.team, cluster, folder)
+        yield Scene(api, start, callers.team, cluster, folder)
 
 
-def no_http(scene: Scene) -> httpx.Response:
-    return said(scene, b"GET /schedules HTTP/1.1\r\nno header\r\n\r\n")
+def bad_request(scene: Scene) -> httpx.Response:
+    return send(scene, b"GET /schedules HTTP/1.1\r\nno header\r\n\r\n")
 
 
-def said(scene: Scene, *texts: bytes) -> httpx.Response:
-    """Send what no client would; return the answer."""
+def send(scene: Scene, *texts: bytes) -> httpx.Response:
+    """Send what no client would send; return the response."""
     address = (scene.api.base_url.host, scene.api.base_url.port or 80)
     with socket.create_connection(address, timeout=10) as connection:
         for text in texts:
             connection.sendall(text)
             time.sleep(0.5)
-        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
-    first, *lines = head.decode().split("\r\n")
+        start, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    status_line, *lines = start.decode().split("\r\n")
     headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
-    return httpx.Response(int(first.split()[1]), headers=headers, content=body)
+    return httpx.Response(int(status_line.split()[1]), headers=headers, content=body)
 
 
 def forbidden(scene: Scene) -> httpx.Response:
     s3 = {"bucket": "downloads", "credentialsSecretRef": {"name": "s3"}}
-    content = scene.kept({"destination": {"s3": s3}}, location="s3://downloads/a")
+    content = scene.add_file({"destination": {"s3": s3}}, location="s3://downloads/a")
     return scene.api.get(content)
 
 
 def run_active(scene: Scene) -> httpx.Response:
     scene.kubectl.patch("dls", "report", {"status": {"active": 1}}, "--subresource=status")
-    answer = scene.api.post(f"{scene.report}/run")
+    response = scene.api.post(f"{scene.report}/run")
     scene.kubectl.patch("dls", "report", {"status": {"active": 0}}, "--subresource=status")
-    return answer
+    return response
 
 
 def conflict(scene: Scene) -> httpx.Response:
-    """Others write all the time, so that what was read is old when it is written."""
-    over = threading.Event()
+    """Others write the schedule so often that each version is outdated before it is written."""
+    stop = threading.Event()
 
     def write() -> None:
         number = 0
-        while not over.is_set():
+        while not stop.is_set():
             number += 1
             scene.api.post(f"{scene.report}/suspend", headers={"X-Request-ID": f"n{number}"})
 
@@ -116,13 +116,13 @@ def conflict(scene: Scene) -> httpx.Response:
         writer.start()
 
     def refused() -> httpx.Response | None:
-        answer = scene.api.patch(scene.report, json={"backoff_limit": 2})
-        return answer if answer.status_code != 200 else None
+        response = scene.api.patch(scene.report, json={"backoff_limit": 2})
+        return response if response.status_code != 200 else None
 
     try:
         return wait_for("a conflict", refused, timeout=120, every=0)
     finally:
-        over.set()
+        stop.set()
         for writer in writers:
             writer.join()
 
@@ -130,7 +130,7 @@ def conflict(scene: Scene) -> httpx.Response:
 def range_not_satisfiable(scene: Scene) -> httpx.Response:
     (scene.folder / "file").write_text("file")
     try:
-        return scene.api.get(scene.kept({}, **FILE), headers={"Range": "bytes=4-"})
+        return scene.api.get(scene.add_file({}, **FILE), headers={"Range": "bytes=4-"})
     finally:
         (scene.folder / "file").unlink()
 
@@ -162,17 +162,17 @@ def too_many_streams(scene: Scene) -> httpx.Response:
 def cluster_unavailable(scene: Scene) -> httpx.Response:
     kubeconfig = yaml.safe_load(scene.cluster.kubeconfig.read_text())
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    nowhere = scene.folder / "nowhere"
-    nowhere.write_text(json.dumps(kubeconfig))
-    return scene.start(kubeconfig=nowhere).get("/schedules")
+    path = scene.folder / "kubeconfig-without-a-server"
+    path.write_text(json.dumps(kubeconfig))
+    return scene.start(kubeconfig=path).get("/schedules")
 
 
 CASES: dict[ErrorType, Callable[[Scene], httpx.Response]] = {
-    "bad_request": no_http,
+    "bad_request": bad_request,
     "body_too_large": lambda scene: scene.api.post("/schedules", content=b" " * 2 * MAX_BODY_BYTES),
     "cluster_unavailable": cluster_unavailable,
     "conflict": conflict,
-    "content_gone": lambda scene: scene.api.get(scene.kept({}, **FILE)),
+    "content_gone": lambda scene: scene.api.get(scene.add_file({}, **FILE)),
     "content_not_found": lambda scene: scene.api.get(f"{scene.run}/content"),
     "execution_not_found": lambda scene: scene.api.get(f"{scene.report}/history/none"),
     "forbidden": forbidden,
@@ -192,51 +192,54 @@ CASES: dict[ErrorType, Callable[[Scene], httpx.Response]] = {
     "unauthorized": lambda scene: scene.api.get("/schedules", headers={"X-API-Key": "wrong"}),
     "validation_error": lambda scene: scene.api.post("/schedules", json={**NEW, "backoff": 1}),
 }
-"""How each one comes about."""
+"""A request that causes each error."""
 
 
 def documented() -> dict[str, set[int]]:
-    """The statuses of each error in the guide's table."""
+    """Return the statuses of each error in the guide's table."""
     text = (REPOSITORY / "docs" / "api.md").read_text().partition("## Errors")[2]
-    found: dict[str, set[int]] = {}
-    for status, kinds in re.findall(r"^\| (\d{3}) \| ([^|]*) \|", text, re.MULTILINE):
-        for kind in re.findall(r"`(\w+)`", kinds):
-            found.setdefault(kind, set()).add(int(status))
-    return found
+    statuses: dict[str, set[int]] = {}
+    for status, error_types in re.findall(r"^\| (\d{3}) \| ([^|]*) \|", text, re.MULTILINE):
+        for error_type in re.findall(r"`(\w+)`", error_types):
+            statuses.setdefault(error_type, set()).add(int(status))
+    return statuses
 
 
 def test_the_guide_names_every_error() -> None:
-    ours = {"internal_error", "too_many_connections"}  # no one request does: tests/unit/api
-    assert documented().keys() == set(get_args(ErrorType)) == CASES.keys() | ours
+    in_unit_tests = {"internal_error", "too_many_connections"}  # no single request causes them
+    assert documented().keys() == set(get_args(ErrorType)) == CASES.keys() | in_unit_tests
 
 
-@pytest.mark.parametrize("kind", CASES)
-def test_every_error_comes_about(scene: Scene, kind: ErrorType) -> None:
-    answer = CASES[kind](scene)
-    problem = answer.json()
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert problem["detail"]["error_type"] == kind
-    assert problem["detail"] == {"success": False, "error": problem["title"], "error_type": kind}
-    assert {answer.status_code} == {problem["status"]} == documented()[kind]
-    assert ("Retry-After" in answer.headers) == (answer.status_code in (409, 429, 503))
+@pytest.mark.parametrize("error_type", CASES)
+def test_error_has_its_documented_form(scene: Scene, error_type: ErrorType) -> None:
+    response = CASES[error_type](scene)
+    problem = response.json()
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert problem["detail"] == {
+        "success": False,
+        "error": problem["title"],
+        "error_type": error_type,
+    }
+    assert {response.status_code} == {problem["status"]} == documented()[error_type]
+    assert ("Retry-After" in response.headers) == (response.status_code in (409, 429, 503))
 
 
-def test_what_follows_an_answer_is_none_of_the_log_s_business(scene: Scene) -> None:
-    stranger = b"POST /schedules HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert said(scene, stranger, b"no chunk\r\n").status_code == 401
+def test_malformed_body_after_a_response_is_not_logged(scene: Scene) -> None:
+    request = b"POST /schedules HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert send(scene, request, b"no chunk\r\n").status_code == 401
     assert "Traceback" not in (scene.folder / "api-0.log").read_text()
 
 
-def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> None:
+def test_body_that_is_not_json_is_refused(scene: Scene) -> None:
     headers = {"Content-Type": "application/json"}
     for body in (b"\xff\xfe", b'{"name": "\xff"}', b"[" * 100_000, b"{"):
-        answer = scene.api.post("/schedules", content=body, headers=headers)
-        assert (answer.status_code, answer.json()["status"]) == (422, 422)
-        assert "send JSON in UTF-8" in answer.json()["detail"]["error"]
+        response = scene.api.post("/schedules", content=body, headers=headers)
+        assert (response.status_code, response.json()["status"]) == (422, 422)
+        assert "send JSON in UTF-8" in response.json()["detail"]["error"]
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "sentence"),
+    ("method", "path", "body", "message"),
     [
         ("POST", "/schedules", [], "body: write an object"),
         ("POST", "/schedules", {**NEW, "request": 1}, "body.request: write an object"),
@@ -258,29 +261,29 @@ def test_a_body_that_is_no_text_is_a_wrong_member_like_others(scene: Scene) -> N
             "PUT",
             "/schedules",
             None,
-            "The route does not take this method; the header Allow says which.",
+            "The route does not support this method; it supports GET, POST.",
         ),
     ],
 )
-def test_a_refusal_says_what_to_write(
-    scene: Scene, method: str, path: str, body: object, sentence: str
+def test_refusal_says_what_to_write(
+    scene: Scene, method: str, path: str, body: object, message: str
 ) -> None:
-    answer = scene.api.request(method, path, json=body)
-    assert answer.json()["detail"]["error"] == sentence
+    response = scene.api.request(method, path, json=body)
+    assert response.json()["detail"]["error"] == message
 
 
-def test_json_that_is_not_said_to_be_json_is_told_so(scene: Scene) -> None:
+def test_json_with_another_content_type_is_refused(scene: Scene) -> None:
     for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
         for method, path in (("POST", "/schedules"), ("PATCH", scene.report)):
-            answer = scene.api.request(method, path, content=json.dumps(NEW), headers=headers)
-            assert answer.status_code == 422
-            assert "Content-Type: application/json" in answer.json()["detail"]["error"]
+            response = scene.api.request(method, path, content=json.dumps(NEW), headers=headers)
+            assert response.status_code == 422
+            assert "Content-Type: application/json" in response.json()["detail"]["error"]
 
 
-def test_an_answer_about_a_thousand_members_is_short(scene: Scene) -> None:
+def test_response_about_a_thousand_members_is_short(scene: Scene) -> None:
     nonsense = {f"{number}{'x' * 900}": 1 for number in range(1000)}
     for method, path in (("POST", "/schedules"), ("PUT", scene.report), ("PATCH", scene.report)):
-        answer = scene.api.request(method, path, json={**NEW, **nonsense})
-        assert answer.status_code == 422
-        assert "and 990 more" in answer.json()["detail"]["error"]
-        assert len(answer.content) < 10_000
+        response = scene.api.request(method, path, json={**NEW, **nonsense})
+        assert response.status_code == 422
+        assert "and 990 more" in response.json()["detail"]["error"]
+        assert len(response.content) < 10_000

@@ -1,4 +1,4 @@
-"""Changes as they happen, over a connection that stays open."""
+"""Changes of schedules as server-sent events."""
 
 import json
 import os
@@ -10,95 +10,91 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api.conftest import pid_of
+from tests.support.api_process import pid_of
+from tests.support.api_schedules import create
 from tests.support.kubectl import Kubectl, wait_for
-from tests.support.result_reports import create
 from tests.support.schedules import schedule
 
 Event = dict[str, Any]
 
 
 @contextmanager
-def events(
-    api: httpx.Client, namespace: str, last: str = "", **query: str
+def follow_events(
+    api: httpx.Client, namespace: str, last_event_id: str = "", **query: str
 ) -> Iterator[Iterator[Event]]:
-    headers = {"Last-Event-ID": last} if last else {}
+    headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     parameters = {"namespace": namespace, **query}
-    with api.stream("GET", "/events", params=parameters, headers=headers) as answer:
-        assert answer.status_code == 200, answer.read()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield parsed(answer.iter_lines())
+    with api.stream("GET", "/events", params=parameters, headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield parse_events(response.iter_lines())
 
 
-def parsed(lines: Iterator[str]) -> Iterator[Event]:
-    """What a browser makes of them."""
+def parse_events(lines: Iterator[str]) -> Iterator[Event]:
+    """Yield the events, read as a browser reads them."""
     event: Event = {}
-    last = ""
+    event_id = ""
     for line in lines:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id":
-            last = value
+            event_id = value
         elif name in ("event", "data"):
             event[name] = value
         elif not line and event:
-            yield {**event, "id": last, "data": json.loads(event["data"])}
+            yield {**event, "id": event_id, "data": json.loads(event["data"])}
             event = {}
 
 
-def test_what_happens_is_told_at_once(api: httpx.Client, kubectl: Kubectl) -> None:
-    with events(api, kubectl.namespace) as told:
-        made = create(api)
-        first = next(told)
-        assert (first["event"], first["data"]["id"]) == ("created", made["id"])
-        kubectl.patch("dls", made["resource"], {"spec": {"suspend": True}})
-        changed = next(told)
+def test_creation_change_and_deletion_are_events(api: httpx.Client, kubectl: Kubectl) -> None:
+    with follow_events(api, kubectl.namespace) as events:
+        created = create(api)
+        first = next(events)
+        assert (first["event"], first["data"]["id"]) == ("created", created["id"])
+        kubectl.patch("dls", created["resource"], {"spec": {"suspend": True}})
+        changed = next(events)
         assert (changed["event"], changed["data"]["enabled"]) == ("changed", False)
-        api.delete(f"/schedules/{made['id']}")
-        assert next(told)["event"] == "deleted"
+        api.delete(f"/schedules/{created['id']}")
+        assert next(events)["event"] == "deleted"
 
 
-def test_one_goes_on_where_one_stopped(api: httpx.Client, kubectl: Kubectl) -> None:
-    with events(api, kubectl.namespace) as told:
+def test_stream_goes_on_after_the_last_event_id(api: httpx.Client, kubectl: Kubectl) -> None:
+    with follow_events(api, kubectl.namespace) as events:
         create(api)
-        last = next(told)["id"]
+        last_event_id = next(events)["id"]
     kubectl.apply(schedule("meanwhile"))
-    with events(api, kubectl.namespace, last) as told:
-        missed = next(told)
+    with follow_events(api, kubectl.namespace, last_event_id) as events:
+        missed = next(events)
     assert (missed["event"], missed["data"]["resource"]) == ("created", "meanwhile")
 
 
-def test_who_was_away_for_too_long_is_told_to_begin_anew(
-    api: httpx.Client, kubectl: Kubectl
-) -> None:
-    with events(api, kubectl.namespace, "1") as told:
-        assert next(told) == {"event": "reset", "id": "", "data": {}}
-        assert list(told) == []
-    with events(api, kubectl.namespace) as told:
+def test_outdated_event_id_is_reset(api: httpx.Client, kubectl: Kubectl) -> None:
+    with follow_events(api, kubectl.namespace, "1") as events:
+        assert next(events) == {"event": "reset", "id": "", "data": {}}
+        assert list(events) == []
+    with follow_events(api, kubectl.namespace) as events:
         create(api)
-        assert next(told)["event"] == "created"
+        assert next(events)["event"] == "created"
 
 
-def test_who_has_seen_what_a_restored_cluster_lost_is_told_at_once(
-    api: httpx.Client, kubectl: Kubectl
-) -> None:
-    with events(api, kubectl.namespace, "9" * 18) as told:
-        assert next(told) == {"event": "reset", "id": "", "data": {}}
+def test_event_id_from_before_a_restore_is_reset(api: httpx.Client, kubectl: Kubectl) -> None:
+    with follow_events(api, kubectl.namespace, "9" * 18) as events:
+        assert next(events) == {"event": "reset", "id": "", "data": {}}
         create(api)
-        assert next(told)["event"] == "created"
+        assert next(events)["event"] == "created"
 
 
-def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
-    with events(api, kubectl.namespace, label_selector="team=x") as told:
+def test_label_selector_filters_events(api: httpx.Client, kubectl: Kubectl) -> None:
+    with follow_events(api, kubectl.namespace, label_selector="team=x") as events:
         create(api)
-        wanted = schedule("wanted")
-        wanted["metadata"]["labels"] = {"team": "x"}
-        kubectl.apply(wanted)
-        assert next(told)["data"]["resource"] == "wanted"
+        labelled = schedule("labelled")
+        labelled["metadata"]["labels"] = {"team": "x"}
+        kubectl.apply(labelled)
+        assert next(events)["data"]["resource"] == "labelled"
 
 
 @pytest.mark.parametrize(
-    ("query", "headers", "named"),
+    ("query", "headers", "message"),
     [
         ({"label_selector": "a b"}, {}, "label_selector: write for example"),
         ({}, {"Last-Event-ID": "x"}, "last-event-id"),
@@ -107,20 +103,23 @@ def test_labels_choose(api: httpx.Client, kubectl: Kubectl) -> None:
         ({}, {"Last-Event-ID": "0"}, "last-event-id"),
     ],
 )
-def test_rubbish_is_refused(
-    api: httpx.Client, query: dict[str, str], headers: dict[str, str], named: str
+def test_malformed_parameter_is_refused(
+    api: httpx.Client, query: dict[str, str], headers: dict[str, str], message: str
 ) -> None:
-    answer = api.get("/events", params=query, headers=headers)
-    assert (answer.status_code, answer.json()["detail"]["error_type"]) == (422, "validation_error")
-    assert named in answer.json()["detail"]["error"]
+    response = api.get("/events", params=query, headers=headers)
+    assert (response.status_code, response.json()["detail"]["error_type"]) == (
+        422,
+        "validation_error",
+    )
+    assert message in response.json()["detail"]["error"]
 
 
-def test_nobody_has_more_than_twenty(api: httpx.Client, kubectl: Kubectl) -> None:
+def test_caller_has_at_most_twenty_streams(api: httpx.Client, kubectl: Kubectl) -> None:
     client = httpx.Client(base_url=api.base_url, headers=api.headers, timeout=30)
-    many = httpx.Limits(max_connections=100)
-    with httpx.Client(base_url=api.base_url, headers=api.headers, limits=many) as many_at_once:
+    limits = httpx.Limits(max_connections=100)
+    with httpx.Client(base_url=api.base_url, headers=api.headers, limits=limits) as streaming:
         streams = [
-            many_at_once.send(many_at_once.build_request("GET", "/events"), stream=True)
+            streaming.send(streaming.build_request("GET", "/events"), stream=True)
             for _ in range(20)
         ]
         refused = client.get("/events")
@@ -128,29 +127,29 @@ def test_nobody_has_more_than_twenty(api: httpx.Client, kubectl: Kubectl) -> Non
         assert refused.json()["detail"]["error_type"] == "too_many_streams"
         for stream in streams:
             stream.close()
-    with wait_until_allowed(client) as answer:
-        assert answer.status_code == 200
+    with wait_until_allowed(client) as response:
+        assert response.status_code == 200
     client.close()
 
 
 @contextmanager
 def wait_until_allowed(client: httpx.Client) -> Iterator[httpx.Response]:
     def allowed() -> httpx.Response | None:
-        answer = client.send(client.build_request("GET", "/events"), stream=True)
-        if answer.status_code == 200:
-            return answer
-        answer.close()
+        response = client.send(client.build_request("GET", "/events"), stream=True)
+        if response.status_code == 200:
+            return response
+        response.close()
         return None
 
-    answer = wait_for("room for a stream", allowed)
-    yield answer
-    answer.close()
+    response = wait_for("room for a stream", allowed)
+    yield response
+    response.close()
 
 
 def test_streams_end_with_the_process(api: httpx.Client, kubectl: Kubectl) -> None:
     process = pid_of(api)
-    with events(api, kubectl.namespace) as told:
+    with follow_events(api, kubectl.namespace) as events:
         create(api)
-        next(told)
+        next(events)
         os.kill(process, signal.SIGTERM)
-        assert list(told) == []
+        assert list(events) == []

@@ -1,4 +1,4 @@
-"""The examples of the reference run as they stand there, one after the other."""
+"""The examples of the reference, run one after the other."""
 
 import os
 import re
@@ -6,23 +6,22 @@ import subprocess
 
 import httpx
 
-from tests.integration.api.conftest import KEY
+from tests.support.api_process import KEY
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
 from tools.cluster.host import require_program
 from tools.generate.manifests import REFERENCE, REPOSITORY
 
 
-def test_the_examples_run(
+def test_examples_of_the_reference_run(
     api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator
 ) -> None:
     start_operator(namespaces=kubectl.namespace)
     require_program("curl", "curl")
     text = (REPOSITORY / REFERENCE).read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) - 1 == len(
-        re.findall("^### (?:GET|POST|PUT|PATCH|DELETE) ", text, re.MULTILINE)
-    )
+    routes = re.findall("^### (?:GET|POST|PUT|PATCH|DELETE) ", text, re.MULTILINE)
+    assert len(blocks) - 1 == len(routes)  # the first block defines the function of all others
     address = str(api.base_url).rstrip("/")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "".join(blocks)],
@@ -34,6 +33,6 @@ def test_the_examples_run(
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert '"trigger":"manual"' in done.stdout
-    assert "the attempt has not begun" in done.stdout
+    assert "the attempt has not started" in done.stdout
     assert "the run is not over" in done.stdout
     assert kubectl.list("dls") == []

@@ -1,0 +1,83 @@
+"""The HTTP API as a process of its own, in front of a real API server."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from tests.support.kubectl import wait_for
+from tests.support.ports import free_ports
+
+KEY = "a-key-for-tests"
+"""Also in tests/integration/api/schemathesis.toml."""
+
+
+class StartApi(Protocol):
+    """Starts a server; returns a client for it."""
+
+    def __call__(self, *, kubeconfig: Path | None = None, **settings: str) -> httpx.Client: ...
+
+
+@contextmanager
+def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
+    """Yield what starts servers, which are stopped when the block ends.
+
+    Their logs are `api-0.log`, `api-1.log` and so on in `folder`. Settings are keyword arguments in
+    lower case, without the prefix of their variable.
+    """
+    processes: list[subprocess.Popen[bytes]] = []
+    clients: list[httpx.Client] = []
+
+    def start(*, kubeconfig: Path | None = None, **settings: str) -> httpx.Client:
+        (port,) = free_ports(1)
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig or default_kubeconfig),
+            "DOWNLOAD_API_PORT": str(port),
+            "DOWNLOAD_API_RATE_LIMIT": "0",
+            "DOWNLOAD_API_METRICS_PORT": "0",
+            **{f"DOWNLOAD_API_{name.upper()}": value for name, value in settings.items()},
+        }
+        log = folder / f"api-{len(processes)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "download_api"],
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        clients.append(client)
+        wait_for(f"the API, see {log}", lambda: _is_alive(client))
+        return client
+
+    yield start
+    for client in clients:
+        client.close()
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+def pid_of(client: httpx.Client) -> int:
+    """Return the id of the process that serves a client."""
+    variable = f"DOWNLOAD_API_PORT={client.base_url.port}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable in environment.read_bytes().split(b"\0"):
+                return int(environment.parent.name)
+    raise LookupError(variable)
+
+
+def _is_alive(client: httpx.Client) -> bool:
+    try:
+        return client.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
