@@ -8,8 +8,8 @@ from download_schedule.types import JSONObject
 HEAD: Final = """# HTTP API reference
 
 Generated from [openapi.json](openapi.json) by `make generate`; do not edit. [The guide](../api.md)
-explains signing in, paging and errors. The examples run one after the other, with `API` as the
-address of the API (`http://localhost:8080`) and `KEY` as the key:
+explains authentication, paging and errors. Run the examples one after the other. `API` is the
+address of the API (`http://localhost:8080`), and `KEY` is the API key:
 
 ```sh
 show() { curl --silent --show-error --fail-with-body --header "X-API-Key: $KEY" "$@" && echo; }
@@ -76,7 +76,7 @@ def _route(method: str, path: str, operation: JSONObject) -> str:
     lines = [f"### {method.upper()} {path}\n", f"{operation['description']}\n"]
     parameters = [p for p in operation.get("parameters", ()) if p["in"] != "path"]
     if parameters:
-        lines += ["| parameter | in | what |", "|---|---|---|"]
+        lines += ["| parameter | in | meaning |", "|---|---|---|"]
         lines += [f"| `{p['name']}` | {p['in']} | {_parameter(p)} |" for p in parameters]
         lines.append("")
     lines += ["| response | |", "|---|---|"]
@@ -106,7 +106,7 @@ def example(method: str, path: str, operation: JSONObject) -> str:
     if name == "get_execution":
         command = f"until {command}; do sleep 1; done"
     if name == "get_log":
-        command = f"{command} || echo 'the attempt has not begun'"
+        command = f"{command} || echo 'the attempt has not started'"
     if name == "get_content":
         command = f"{command} || echo 'the run is not over'"
     if name == "follow_schedules":
@@ -123,7 +123,7 @@ def _parameter(parameter: JSONObject) -> str:
 def _response(response: JSONObject) -> str:
     for media, content in response.get("content", {}).items():
         if media == "application/problem+json":
-            return f"`{content['example']['detail']['error_type']}` and the like"
+            return f"a problem such as `{content['example']['detail']['error_type']}`"
         if "$ref" in content["schema"]:
             return _type(content["schema"])
     return str(response.get("description", ""))
@@ -136,7 +136,7 @@ def _schema(name: str, schema: JSONObject) -> str:
     if "enum" in schema:
         lines.append(f"{_type(schema)}\n")
     if members:
-        lines += ["| member | type | what |", "|---|---|---|"]
+        lines += ["| member | type | meaning |", "|---|---|---|"]
     for member, inner in members.items():
         star = "" if member in required or "default" not in inner else _default(inner["default"])
         what = _line(inner.get("description", ""))
