@@ -15,8 +15,8 @@ from download_api.content.volumes import MountedVolumes
 from download_api.openapi import document
 from download_api.problems import handlers
 from download_api.problems.problem import cluster_unavailable
-from download_api.routes import content, cron, events, runs, schedules
-from download_api.routes.dependencies import AppState, Schedules
+from download_api.routes import content, cron, dependencies, events, runs, schedules
+from download_api.routes.dependencies import AppState
 from download_api.server.metrics import StateCollector, serve_metrics
 from download_api.server.middleware import RequestMiddleware
 from download_api.server.request_metrics import RequestMetrics
@@ -97,7 +97,7 @@ async def livez() -> dict[str, str]:
 
 
 @probes.get("/readyz", include_in_schema=False)
-async def readyz(schedules: Schedules) -> dict[str, str]:
+async def readyz(schedules: dependencies.ScheduleStore) -> dict[str, str]:
     """Report whether the cluster responds, and knows the resource."""
     try:
         await schedules.ping()

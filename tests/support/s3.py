@@ -19,7 +19,7 @@ KEY_ID = "the-key"
 SECRET = "the-secret"
 WEED = Path(sys.executable).parent / "weed"
 WRITER = "the-writer"
-"""Key of somebody who may put objects, and neither read nor list them."""
+"""Access key that may put objects, but neither read nor list them."""
 BUCKET = "downloads"
 
 
@@ -31,18 +31,19 @@ def _identity(key: str, action: str) -> dict[str, object]:
 CONFIG = json.dumps(
     {"identities": [_identity(KEY_ID, "Admin"), _identity(WRITER, f"Write:{BUCKET}")]}
 )
-"""Who may do what, as SeaweedFS reads it."""
+"""Identities and their permissions, in the form of SeaweedFS."""
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """One that is running, with a bucket."""
+    """A running server with one bucket."""
 
     endpoint: str
     bucket: str = BUCKET
 
     @property
     def store(self) -> S3Store:
+        """A client with all permissions."""
         return S3Store(
             self.bucket,
             endpoint=self.endpoint,
@@ -54,25 +55,27 @@ class S3Server:
         )
 
     def names(self) -> list[str]:
+        """Return the keys of all objects, sorted."""
         return sorted(item["path"] for page in self.store.list() for item in page)
 
     def read(self, key: str) -> bytes:
+        """Return the content of an object."""
         return bytes(obstore.get(self.store, key).bytes())
 
     def attributes(self, key: str) -> dict[str, str]:
-        """Content type and metadata of an object."""
+        """Return the content type and metadata of an object."""
         return {str(name): value for name, value in obstore.get(self.store, key).attributes.items()}
 
 
 @contextmanager
 def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
-    """Serve from *folder* until the block ends."""
+    """Run a server that keeps its files in *folder*, until the block ends."""
     config = folder / "s3.json"
     config.write_text(CONFIG)
     roles = ("s3", "master", "volume", "filer")
     names = [f"{role}.port{kind}" for role in roles for kind in ("", ".grpc")]
     ports = dict(zip(names, free_ports(len(names), address), strict=True))
-    # A port of 0 is none at all; its own default would be taken by the next one that starts.
+    # Port 0 turns a service off. With their default ports, two servers would collide.
     ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
     options = [f"-{name}={port}" for name, port in ports.items()]
     data = folder / "weed"
@@ -101,7 +104,10 @@ def running(folder: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
 
 
 def make_bucket(server: S3Server) -> bool:
-    """Make its bucket, which obstore has no call for; False if the server does not answer yet."""
+    """Create the bucket; return False if the server does not respond yet.
+
+    obstore has no function for it.
+    """
     curl = pycurl.Curl()
     curl.setopt(pycurl.URL, f"{server.endpoint}/{server.bucket}")
     curl.setopt(pycurl.CUSTOMREQUEST, "PUT")

@@ -17,12 +17,12 @@ from download_api.content.ranges import select_bytes
 from download_api.content.volumes import read_chunks
 from download_api.openapi import responses
 from download_api.routes.dependencies import (
-    CurrentAccess,
-    Links,
-    OpenStreams,
+    Access,
+    MountedVolumes,
+    S3Links,
     ScheduleId,
-    Schedules,
-    Volumes,
+    ScheduleStore,
+    Streams,
     guarded_router,
 )
 from download_api.schema.runs import find_run
@@ -47,11 +47,11 @@ async def get_content(
     schedule_id: ScheduleId,
     execution_id: str,
     request: Request,
-    schedules: Schedules,
-    volumes: Volumes,
-    links: Links,
-    streams: OpenStreams,
-    access: CurrentAccess,
+    schedules: ScheduleStore,
+    volumes: MountedVolumes,
+    s3_links: S3Links,
+    streams: Streams,
+    access: Access,
 ) -> Response:
     """Get the file that a run kept. A file in S3 is a redirect.
 
@@ -63,7 +63,7 @@ async def get_content(
     if location.kind == "s3":
         authorization = request.headers.get("authorization")
         token = parse_bearer(authorization) if access.caller.has_token else None
-        link = await links.create(access.caller, token, schedule, location, request.method)
+        link = await s3_links.create(access.caller, token, schedule, location, request.method)
         return RedirectResponse(link, 307)
 
     size, etag = run.get("bytes", 0), _etag(run)

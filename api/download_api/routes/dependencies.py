@@ -1,6 +1,7 @@
 """What every module of routes starts from: the guarded router, dependencies, and parameters.
 
-The dependencies are coroutines, because FastAPI runs plain functions in a thread.
+A dependency has the name of its class. The functions are coroutines, because FastAPI runs plain
+functions in a thread.
 """
 
 from datetime import UTC, datetime
@@ -9,97 +10,92 @@ from typing import Annotated, TypedDict, cast
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from download_api.auth.access import Access
+from download_api import settings, tracing
+from download_api.auth import access
 from download_api.auth.guard import GuardedRoute, RequestGuard
-from download_api.content.s3_links import S3Links
-from download_api.content.volumes import MountedVolumes
+from download_api.content import s3_links, volumes
 from download_api.openapi import responses
 from download_api.schema.models import NamespaceName
-from download_api.server.streams import Streams
-from download_api.settings import Settings
-from download_api.store.logs import LogReader
-from download_api.store.run_requests import RunRequests
-from download_api.store.schedules import ScheduleStore
-from download_api.store.watch import ScheduleWatcher
-from download_api.tracing import Trace
+from download_api.server import streams
+from download_api.store import logs, run_requests, schedules, watch
 
 
 class AppState(TypedDict):
     """What exists once for the application. The lifespan adds it to the state of every request."""
 
-    settings: Settings
+    settings: settings.Settings
     guard: RequestGuard
-    schedules: ScheduleStore
-    run_requests: RunRequests
-    logs: LogReader
-    watcher: ScheduleWatcher
-    volumes: MountedVolumes
-    s3_links: S3Links
-    streams: Streams
+    schedules: schedules.ScheduleStore
+    run_requests: run_requests.RunRequests
+    logs: logs.LogReader
+    watcher: watch.ScheduleWatcher
+    volumes: volumes.MountedVolumes
+    s3_links: s3_links.S3Links
+    streams: streams.Streams
 
 
 class RequestState(AppState):
-    """The state of one request that reaches a route."""
+    """The state of a request: the middleware adds the trace, and the guard adds the access."""
 
-    access: Access
-    trace: Trace
+    trace: tracing.Trace
+    access: access.Access
 
 
-def request_state(request: Request) -> RequestState:
+def _state(request: Request) -> RequestState:
     """Return the state of a request. FastAPI does not support ``Request[RequestState]`` yet."""
     return cast("RequestState", request.state)
 
 
-async def _settings(request: Request) -> Settings:
-    return request_state(request)["settings"]
+async def _settings(request: Request) -> settings.Settings:
+    return _state(request)["settings"]
 
 
-async def _schedules(request: Request) -> ScheduleStore:
-    return request_state(request)["schedules"]
+async def _schedules(request: Request) -> schedules.ScheduleStore:
+    return _state(request)["schedules"]
 
 
-async def _run_requests(request: Request) -> RunRequests:
-    return request_state(request)["run_requests"]
+async def _run_requests(request: Request) -> run_requests.RunRequests:
+    return _state(request)["run_requests"]
 
 
-async def _logs(request: Request) -> LogReader:
-    return request_state(request)["logs"]
+async def _logs(request: Request) -> logs.LogReader:
+    return _state(request)["logs"]
 
 
-async def _watcher(request: Request) -> ScheduleWatcher:
-    return request_state(request)["watcher"]
+async def _watcher(request: Request) -> watch.ScheduleWatcher:
+    return _state(request)["watcher"]
 
 
-async def _volumes(request: Request) -> MountedVolumes:
-    return request_state(request)["volumes"]
+async def _volumes(request: Request) -> volumes.MountedVolumes:
+    return _state(request)["volumes"]
 
 
-async def _s3_links(request: Request) -> S3Links:
-    return request_state(request)["s3_links"]
+async def _s3_links(request: Request) -> s3_links.S3Links:
+    return _state(request)["s3_links"]
 
 
-async def _streams(request: Request) -> Streams:
-    return request_state(request)["streams"]
+async def _streams(request: Request) -> streams.Streams:
+    return _state(request)["streams"]
 
 
-async def _access(request: Request) -> Access:
-    return request_state(request)["access"]
+async def _trace(request: Request) -> tracing.Trace:
+    return _state(request)["trace"]
 
 
-async def _trace(request: Request) -> Trace:
-    return request_state(request)["trace"]
+async def _access(request: Request) -> access.Access:
+    return _state(request)["access"]
 
 
-CurrentSettings = Annotated[Settings, Depends(_settings)]
-Schedules = Annotated[ScheduleStore, Depends(_schedules)]
-Runs = Annotated[RunRequests, Depends(_run_requests)]
-Logs = Annotated[LogReader, Depends(_logs)]
-Watcher = Annotated[ScheduleWatcher, Depends(_watcher)]
-Volumes = Annotated[MountedVolumes, Depends(_volumes)]
-Links = Annotated[S3Links, Depends(_s3_links)]
-OpenStreams = Annotated[Streams, Depends(_streams)]
-CurrentAccess = Annotated[Access, Depends(_access)]
-CurrentTrace = Annotated[Trace, Depends(_trace)]
+Settings = Annotated[settings.Settings, Depends(_settings)]
+ScheduleStore = Annotated[schedules.ScheduleStore, Depends(_schedules)]
+RunRequests = Annotated[run_requests.RunRequests, Depends(_run_requests)]
+LogReader = Annotated[logs.LogReader, Depends(_logs)]
+ScheduleWatcher = Annotated[watch.ScheduleWatcher, Depends(_watcher)]
+MountedVolumes = Annotated[volumes.MountedVolumes, Depends(_volumes)]
+S3Links = Annotated[s3_links.S3Links, Depends(_s3_links)]
+Streams = Annotated[streams.Streams, Depends(_streams)]
+Trace = Annotated[tracing.Trace, Depends(_trace)]
+Access = Annotated[access.Access, Depends(_access)]
 
 ScheduleId = Annotated[
     str,

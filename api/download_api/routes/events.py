@@ -10,11 +10,11 @@ from fastapi.responses import StreamingResponse
 from download_api.auth.guard import requires
 from download_api.openapi import responses
 from download_api.routes.dependencies import (
-    CurrentAccess,
+    Access,
     LabelSelector,
     Namespace,
-    OpenStreams,
-    Watcher,
+    ScheduleWatcher,
+    Streams,
     guarded_router,
     now,
 )
@@ -35,9 +35,9 @@ routes = guarded_router()
 )
 @requires("watch")
 async def follow_schedules(
-    watcher: Watcher,
-    streams: OpenStreams,
-    access: CurrentAccess,
+    watcher: ScheduleWatcher,
+    streams: Streams,
+    access: Access,
     namespace: Namespace = None,
     label_selector: LabelSelector = "",
     last_event_id: Annotated[

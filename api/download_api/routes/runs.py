@@ -13,17 +13,17 @@ from pydantic import AwareDatetime, BeforeValidator
 from download_api.auth.guard import requires
 from download_api.openapi import responses
 from download_api.routes.dependencies import (
-    CurrentAccess,
-    CurrentTrace,
+    Access,
     CursorText,
     DryRun,
     IfMatch,
-    Logs,
+    LogReader,
     Offset,
-    OpenStreams,
-    Runs,
+    RunRequests,
     ScheduleId,
-    Schedules,
+    ScheduleStore,
+    Streams,
+    Trace,
     guarded_router,
 )
 from download_api.schema import models
@@ -54,8 +54,8 @@ routes = guarded_router()
 async def run_schedule(
     schedule_id: ScheduleId,
     response: Response,
-    run_requests: Runs,
-    trace: CurrentTrace,
+    run_requests: RunRequests,
+    trace: Trace,
     idempotency_key: IdempotencyKey = None,
     if_match: IfMatch = None,
     dry_run: DryRun = False,
@@ -81,7 +81,7 @@ async def get_history(
     schedule_id: ScheduleId,
     request: Request,
     response: Response,
-    schedules: Schedules,
+    schedules: ScheduleStore,
     limit: Annotated[
         int, Query(ge=1, le=100, description="Largest number of runs on a page.")
     ] = 20,
@@ -127,7 +127,7 @@ async def get_history(
 @routes.get("/schedules/{schedule_id}/history/{execution_id}", responses=responses.run(404))
 @requires("get")
 async def get_execution(
-    schedule_id: ScheduleId, execution_id: str, schedules: Schedules
+    schedule_id: ScheduleId, execution_id: str, schedules: ScheduleStore
 ) -> models.Execution:
     """Get a run, by its id or by the name of its Job."""
     run = find_run(await schedules.get(schedule_id), execution_id)
@@ -143,10 +143,10 @@ async def get_execution(
 async def get_log(
     schedule_id: ScheduleId,
     execution_id: str,
-    schedules: Schedules,
-    logs: Logs,
-    streams: OpenStreams,
-    access: CurrentAccess,
+    schedules: ScheduleStore,
+    logs: LogReader,
+    streams: Streams,
+    access: Access,
     attempt: Annotated[
         int | None, Query(ge=1, le=100, description="Number of the attempt. Default: the last.")
     ] = None,

@@ -10,9 +10,7 @@ from fastapi import Body, Depends, Query, Request, Response
 from download_api.auth.guard import requires
 from download_api.openapi import responses
 from download_api.routes.dependencies import (
-    CurrentAccess,
-    CurrentSettings,
-    CurrentTrace,
+    Access,
     CursorText,
     DryRun,
     IfMatch,
@@ -20,7 +18,9 @@ from download_api.routes.dependencies import (
     Namespace,
     Offset,
     ScheduleId,
-    Schedules,
+    ScheduleStore,
+    Settings,
+    Trace,
     guarded_router,
     now,
 )
@@ -48,8 +48,8 @@ routes = guarded_router()
 async def list_schedules(
     request: Request,
     response: Response,
-    schedules: Schedules,
-    access: CurrentAccess,
+    schedules: ScheduleStore,
+    access: Access,
     limit: Annotated[
         int | None,
         Query(
@@ -100,10 +100,10 @@ async def list_schedules(
 async def create_schedule(
     new: models.NewSchedule,
     response: Response,
-    schedules: Schedules,
-    access: CurrentAccess,
-    trace: CurrentTrace,
-    settings: CurrentSettings,
+    schedules: ScheduleStore,
+    access: Access,
+    trace: Trace,
+    settings: Settings,
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> models.Schedule:
@@ -125,7 +125,7 @@ async def create_schedule(
 @routes.get("/schedules/{schedule_id}", responses=responses.schedule(404))
 @requires("get")
 async def get_schedule(
-    schedule_id: ScheduleId, response: Response, schedules: Schedules
+    schedule_id: ScheduleId, response: Response, schedules: ScheduleStore
 ) -> models.Schedule:
     """Get a schedule. Its ETag can be sent as If-Match of a change."""
     return _with_etag(await schedules.get(schedule_id), response)
@@ -137,9 +137,9 @@ class Update:
 
     schedule_id: ScheduleId
     response: Response
-    schedules: Schedules
-    access: CurrentAccess
-    trace: CurrentTrace
+    schedules: ScheduleStore
+    access: Access
+    trace: Trace
     if_match: IfMatch = None
     dry_run: DryRun = False
 
@@ -178,7 +178,7 @@ async def replace_schedule(
 @requires("delete")
 async def delete_schedule(
     schedule_id: ScheduleId,
-    schedules: Schedules,
+    schedules: ScheduleStore,
     if_match: IfMatch = None,
     dry_run: DryRun = False,
 ) -> models.Deleted:

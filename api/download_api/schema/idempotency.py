@@ -19,8 +19,8 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=MAX_TOKEN,
-        description="A text of your choice, a new one for each request. If the key was sent before, "
-        "the request is a repetition and does nothing.",
+        description="A text of your choice, a new one for each request. A request with a key that "
+        "was sent before is a repetition, and changes nothing.",
     ),
 ]
 
