@@ -41,9 +41,10 @@ def locate_file(schedule: Mapping[str, Any], run: Mapping[str, Any]) -> FileLoca
     if run["state"] == State.FAILED:
         raise no_content("The run failed and kept no file; choose one that completed.")
     if run.get("unchanged"):
-        raise no_content(
+        message = (
             "The file had not changed, so the run did not keep it again; choose an earlier run."
         )
+        raise no_content(message)
     location = run.get("location")
     if not location:
         raise no_content("The run kept no file; set a destination for the next one.")

@@ -7,7 +7,8 @@ from typing import Any
 from download_api.auth.access import Access
 from download_api.schema.from_resource import last_status
 from download_api.schema.paging import Cursor
-from download_api.store.schedules import PAGE_SIZE, ScheduleStore, sort_key
+from download_api.store.requests import sort_key
+from download_api.store.schedules import PAGE_SIZE, ScheduleStore
 from download_kube.client import ApiError
 from download_schedule.types import JSONObject
 
@@ -28,11 +29,9 @@ class ScheduleFilter:
 
     def matches(self, resource: Mapping[str, Any]) -> bool:
         """Return whether to list a schedule, which has the namespace and labels already."""
-        is_enabled = not resource["spec"].get("suspend", False)
-        return self.last_status in (None, last_status(resource)) and self.enabled in (
-            None,
-            is_enabled,
-        )
+        enabled = not resource["spec"].get("suspend", False)
+        has_status = self.last_status in (None, last_status(resource))
+        return has_status and self.enabled in (None, enabled)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from download_api.problems.problem import ProblemError
 from download_api.schema.runs import has_pending_request, is_run_requested
 from download_api.schema.to_resource import MERGE_PATCH
 from download_api.store.conflicts import ConflictRetries
-from download_api.store.schedules import ScheduleStore, dry_run_query, path_of
+from download_api.store.requests import dry_run_query, path_of
+from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
 from download_kube.client import ApiError, KubeClient
 from download_schedule.model import ConcurrencyPolicy

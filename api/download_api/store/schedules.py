@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from download_api.auth.access import Access
 from download_api.auth.referenced_objects import references_to_authorize
@@ -15,6 +15,7 @@ from download_api.schema.models import NewSchedule
 from download_api.schema.paging import invalid_cursor
 from download_api.schema.to_resource import build_resource, merge
 from download_api.store.conflicts import ConflictRetries
+from download_api.store.requests import dry_run_query, invalid_selector, path_of, sort_key
 from download_api.tracing import Trace
 from download_kube.client import ApiError, KubeClient
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
@@ -285,27 +286,6 @@ class ScheduleStore:
             raise
 
 
-def path_of(resource: Mapping[str, Any]) -> str:
-    """Return a schedule's path on the API server."""
-    return schedule_path(resource["metadata"]["namespace"], resource["metadata"]["name"])
-
-
-def dry_run_query(dry_run: bool) -> dict[str, str]:
-    """Return the query that makes the API server check a write without storing it."""
-    return {"dryRun": "All"} if dry_run else {}
-
-
-def sort_key(resource: Mapping[str, Any]) -> str:
-    """Return the key by which the API server sorts schedules."""
-    return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"
-
-
 def owner_label(user: str) -> str:
     """Return the value of the label of schedules that *user* created."""
     return hashlib.sha256(user.encode()).hexdigest()[:32]
-
-
-def invalid_selector(error: ApiError) -> ProblemError:
-    """Return the problem of a label selector that the API server cannot parse."""
-    message = f"label_selector: write for example team=reports ({error})"
-    return ProblemError(422, "validation_error", message)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from download_api.schema.from_resource import to_schedule
-from download_api.store.schedules import invalid_selector
+from download_api.store.requests import invalid_selector
 from download_kube.client import ApiError, KubeClient
 from download_kube.lines import OverlongLine, split_lines
 from download_kube.paths import SCHEDULES, collection
