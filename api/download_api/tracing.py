@@ -9,7 +9,9 @@ from typing import Final
 REQUEST_ID: Final = "x-request-id"
 TRACEPARENT: Final = "traceparent"
 REQUEST_ID_ANNOTATION: Final = "downloads.dev/request-id"
+"""On the schedule: `X-Request-ID` of the API request that created or changed it last."""
 TRACEPARENT_ANNOTATION: Final = "downloads.dev/traceparent"
+"""On the schedule: `traceparent` (W3C) of that request."""
 
 _VALID_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _VALID_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

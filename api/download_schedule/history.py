@@ -16,8 +16,11 @@ from download_schedule.model import MAX_HISTORY, State
 from download_schedule.types import JSONObject
 
 JOB_DELETED: Final = "JobDeleted"
+"""Reason: the Job was deleted before it was over, or before its result was recorded."""
 NO_POD: Final = "NoPod"
-"""Reason of a run that has had no Pod for long. A reason that comes from a Pod replaces it."""
+"""Reason: Kubernetes has created no Pod for 20 to 40 seconds, perhaps because of a quota, a limit
+range, Pod Security or a webhook. `kubectl describe job` says more. The run is still pending, and a
+reason that comes from a Pod replaces this one."""
 
 _AFTER_EVERY_TIME: Final = "~"
 """Sorts after every RFC 3339 time."""

@@ -6,6 +6,7 @@ from typing import Final
 SCHEDULE_UID_LABEL: Final = "downloads.dev/schedule-uid"
 """UID of the schedule, on its CronJob and on the CronJob's Jobs and Pods."""
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+"""On the CronJob and on every Job and Pod it makes: `download-operator`."""
 MANAGER: Final = "download-operator"
 SPEC_HASH_ANNOTATION: Final = "downloads.dev/spec-hash"
 """Digest of the operator's version of the CronJob, on the CronJob."""

@@ -6,40 +6,95 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Every word that a run's ``reason`` may be."""
+    """Every reason that the worker may report: what it means, then what to do about it."""
 
     ADDRESS_REFUSED = "AddressRefused"
+    """The address is not public. Ask the administrator to allow its range
+    (`operator.allowCidrs`)."""
     BAD_REDIRECT = "BadRedirect"
+    """The server redirects to something other than http or https, to an address with a user
+    name, from https to http, or to another origin with a body. Write the address that you
+    want as `spec.url`."""
     BAD_RESPONSE = "BadResponse"
+    """The response is not HTTP, or its body is not compressed in the way that its headers
+    say. Often a proxy that is still starting; if it persists, look at the server."""
     BUCKET_DENIED = "BucketDenied"
+    """The S3 service refuses the credentials, or their right to write. Correct the Secret, or
+    grant the right."""
     BUCKET_NOT_FOUND = "BucketNotFound"
+    """The bucket does not exist. Create it, or correct `bucket`, `endpoint` or `region`."""
     CHECKSUM_MISMATCH = "ChecksumMismatch"
+    """The complete body does not have the digest in `verify.sha256`. Either the file or the
+    expectation changed; correct the one that is wrong."""
     CONNECTION_FAILED = "ConnectionFailed"
+    """No server accepts connections at the address and port. Check that it is up and that a
+    NetworkPolicy lets downloads reach it."""
     CONNECTION_LOST = "ConnectionLost"
+    """The connection broke during the transfer. The next attempt resumes it if it can."""
     CONNECT_TIMEOUT = "ConnectTimeout"
+    """No connection was made within `request.connectTimeoutSeconds`. Raise it if the server
+    is slow."""
     HOST_NOT_FOUND = "HostNotFound"
+    """The host name does not resolve. Correct the URL, or check the cluster's name
+    servers."""
     HTTP_STATUS = "HTTPStatus"
+    """The server answered with a status other than 2xx. The message names the status; correct
+    the URL or the credentials."""
     INCOMPLETE_BODY = "IncompleteBody"
+    """Fewer bytes came than the server announced. The next attempt resumes the transfer if it
+    can."""
     INTERNAL_ERROR = "InternalError"
+    """A bug in the worker. Please report it with the message."""
     INVALID_PATH = "InvalidPath"
+    """The destination's path, with its placeholders filled in, does not name a file below the
+    root, or is too long. Correct `path` or `key`."""
     INVALID_SPEC = "InvalidSpec"
+    """The worker cannot use its configuration: worker and operator have different versions, a
+    Secret's value is not a valid header or credential, or the image has no browser for
+    `format: pdf`. The message says which."""
     INVALID_URL = "InvalidURL"
+    """The URL is not an http or https address. Correct `spec.url`."""
     NOT_A_PAGE = "NotAPage"
+    """The body is not an HTML page, which `format` needs. Use `format: raw` or `json`."""
     NO_ARTICLE = "NoArticle"
+    """The page contains nothing that could be kept as text. Use `format: html`."""
     NO_SPACE = "NoSpace"
+    """The volume is full. Free some space, enlarge it, or set `keepLast`."""
     OBJECT_EXISTS = "ObjectExists"
+    """Another run, or somebody else, put an object under this key. Choose another key, or
+    remove the object."""
     RENDER_FAILED = "RenderFailed"
+    """The browser could not start, or died. Give its Pod more memory if it was killed."""
     RENDER_TIMEOUT = "RenderTimeout"
+    """The browser produced no PDF within 120 seconds. Choose a lighter page."""
     STALLED = "Stalled"
+    """The server sent nothing for `request.stallTimeoutSeconds`. Raise it if the server is
+    slow."""
     STOPPED = "Stopped"
+    """Kubernetes stopped the attempt before its end. Another attempt follows unless the Job
+    was deleted."""
     TLS_FAILED = "TLSFailed"
+    """The TLS handshake failed, for example because of a certificate. Check the server's
+    certificate, or trust its authority with `operator.caConfigMap`."""
     TOO_LARGE = "TooLarge"
+    """The body exceeds `verify.maxBytes`, or is too large to convert. Raise the limit, or use
+    `format: raw`."""
     TOO_MANY_REDIRECTS = "TooManyRedirects"
+    """The server redirects more than `request.maxRedirects` times. Raise it, or write the
+    final address."""
     TOO_SMALL = "TooSmall"
+    """The body has fewer bytes than `verify.minBytes`. Often a file that is still being
+    written."""
     UNSAFE_PATH = "UnsafePath"
+    """A symbolic link, a folder or a file that this schedule did not write is in the way.
+    Choose another path, or move it away."""
     UPLOAD_FAILED = "UploadFailed"
+    """The S3 service is unavailable or busy. If it persists, check the endpoint."""
     WRITE_FAILED = "WriteFailed"
+    """The volume cannot be written. Check that it is healthy and that user 65532 may write to
+    it."""
     WRONG_TYPE = "WrongType"
+    """The media type is not one of `verify.contentTypes`. Correct the list or the URL."""
 
 
 PERMANENT: Final = frozenset(

@@ -7,9 +7,10 @@ from download_schedule.types import JSONObject
 
 HEAD: Final = """# HTTP API reference
 
-Generated from [openapi.json](openapi.json) by `make generate`; do not edit. [The guide](../api.md)
-explains authentication, paging and errors. Run the examples one after the other. `API` is the
-address of the API (`http://localhost:8080`), and `KEY` is the API key:
+Generated from [openapi.json](openapi.json) by `make generate`; do not edit.
+[The guide](../guides/http-api.md) explains authentication, paging and errors. Run the examples one
+after the other. `API` is the address of the API (`http://localhost:8080`), and `KEY` is the API
+key:
 
 ```sh
 show() { curl --silent --show-error --fail-with-body --header "X-API-Key: $KEY" "$@" && echo; }

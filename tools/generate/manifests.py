@@ -2,7 +2,8 @@
 
 manifests/crd.yaml comes from the models, and the chart has a copy of it. manifests/install.yaml is
 the chart rendered with its defaults. docs/api/openapi.json is the description that the HTTP API
-serves, and docs/api/api-reference.md is the same for people.
+serves, and docs/api/api-reference.md is the same for people. docs/reference comes from
+the code.
 """
 
 import json
@@ -16,6 +17,7 @@ from download_api.settings import Settings
 from download_kube.login import login
 from tools.cluster import binaries
 from tools.generate import api_reference
+from tools.generate.reference import pages
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "charts" / "download-operator"
@@ -26,7 +28,7 @@ CHART_CRD = Path("charts/download-operator/files/crd.yaml")
 INSTALL = Path("manifests/install.yaml")
 OPENAPI = Path("docs/api/openapi.json")
 REFERENCE = Path("docs/api/api-reference.md")
-ALL = (CRD, CHART_CRD, INSTALL, OPENAPI, REFERENCE)
+ALL = (CRD, CHART_CRD, INSTALL, OPENAPI, REFERENCE, *pages.PATHS)
 
 _HEAD = f"""# Generated from charts/download-operator by `make generate`; do not edit.
 apiVersion: v1
@@ -48,6 +50,8 @@ def generate(root: Path) -> None:
     description = build_app(Settings(), login).openapi()
     (root / OPENAPI).write_text(json.dumps(description, indent=1, ensure_ascii=False) + "\n")
     (root / REFERENCE).write_text(api_reference.render(description))
+    for path, text in pages.pages().items():
+        (root / path).write_text(text)
 
 
 def rendered() -> str:

@@ -11,7 +11,24 @@ from download_schedule.history import is_terminal
 from download_schedule.model import State
 from download_schedule.types import JSONObject
 
+_SCHEDULED: Final = "Scheduled"
+"""Ready is True: Kubernetes has the CronJob."""
+_SUSPENDED: Final = "Suspended"
+"""Ready is True: `spec.suspend` is true, so no new runs start."""
+_INVALID_SPEC: Final = "InvalidSpec"
+"""Ready is False: the spec cannot be carried out; the message says what to write. A CronJob of an
+earlier spec goes on, or stops if `spec.suspend` is true."""
+_NAME_TAKEN: Final = "NameTaken"
+"""Ready is False: a CronJob of the same name belongs to somebody else."""
 CRON_JOB_REFUSED: Final = "CronJobRefused"
+"""Ready is False: a quota, a policy or an admission webhook refuses the CronJob, or the webhook is
+unavailable. The operator tries again every minute."""
+_CRON_JOB_DELETING: Final = "CronJobDeleting"
+"""Ready is False: somebody deleted the CronJob, and a finalizer keeps it."""
+_LAST_RUN_COMPLETED: Final = "LastRunCompleted"
+"""Healthy is True: the newest run that is over completed."""
+_LAST_RUN_FAILED: Final = "LastRunFailed"
+"""Healthy is False: the newest run that is over failed; the message has its reason."""
 
 MAX_MESSAGE: Final = 4096
 
@@ -25,13 +42,13 @@ class ConditionState(NamedTuple):
 
 
 SUSPENDED: Final = ConditionState(
-    "True", "Suspended", "No new runs start while spec.suspend is true."
+    "True", _SUSPENDED, "No new runs start while spec.suspend is true."
 )
 
 
 def scheduled(cron_job: str) -> ConditionState:
     """Return the Ready condition of a schedule that fires."""
-    return ConditionState("True", "Scheduled", f"CronJob {cron_job} starts the runs.")
+    return ConditionState("True", _SCHEDULED, f"CronJob {cron_job} starts the runs.")
 
 
 def not_ready(reason: str, message: str) -> ConditionState:
@@ -42,7 +59,7 @@ def not_ready(reason: str, message: str) -> ConditionState:
 def name_taken(cron_job: str, owner: str) -> ConditionState:
     """Return the Ready condition of a schedule whose CronJob's name somebody else uses."""
     return not_ready(
-        "NameTaken",
+        _NAME_TAKEN,
         f"CronJob {cron_job} exists and belongs to {owner}: "
         "give the schedule another name or delete that CronJob.",
     )
@@ -51,7 +68,7 @@ def name_taken(cron_job: str, owner: str) -> ConditionState:
 def cron_job_deleting(cron_job: str) -> ConditionState:
     """Return the Ready condition of a schedule whose CronJob a finalizer keeps from going."""
     return not_ready(
-        "CronJobDeleting",
+        _CRON_JOB_DELETING,
         f"CronJob {cron_job} is being deleted. It starts no runs until it is gone and has been "
         "created again: if it stays, find out which controller has to remove its finalizer.",
     )
@@ -59,7 +76,7 @@ def cron_job_deleting(cron_job: str) -> ConditionState:
 
 def invalid_spec(message: str) -> ConditionState:
     """Return the Ready condition of a schedule whose spec cannot be carried out."""
-    return not_ready("InvalidSpec", message)
+    return not_ready(_INVALID_SPEC, message)
 
 
 def healthy(history: Iterable[Mapping[str, Any]]) -> ConditionState | None:
@@ -68,10 +85,10 @@ def healthy(history: Iterable[Mapping[str, Any]]) -> ConditionState | None:
     if last is None:
         return None
     if last["state"] == State.COMPLETED:
-        return ConditionState("True", "LastRunCompleted", f"{last['job']} completed.")
+        return ConditionState("True", _LAST_RUN_COMPLETED, f"{last['job']} completed.")
     failure = ": ".join(last[field] for field in ("reason", "message") if last.get(field))
     message = f"{last['job']} failed. {failure}".strip()
-    return ConditionState("False", "LastRunFailed", message)
+    return ConditionState("False", _LAST_RUN_FAILED, message)
 
 
 def merge(

@@ -14,7 +14,8 @@ from download_schedule.attempt.result import (
 from download_schedule.history import JOB_DELETED
 
 DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
-
+"""Reason: the run took longer than `spec.activeDeadlineSeconds`. The message says how its last
+attempt ended."""
 STOPPED_FROM_OUTSIDE: Final = frozenset({DEADLINE_EXCEEDED, JOB_DELETED})
 """Reasons of Jobs whose attempts did not end by themselves."""
 
