@@ -2,7 +2,7 @@
 
 Bodies and responses are plain dictionaries. The official client's typed models cost more than the
 request itself, its session asks a thread for proxy and netrc settings before each one, and its
-import takes a fifth of the operator's start (see docs/design/2026-11-where-the-time-goes.md).
+import takes a fifth of the operator's start (see docs/design/2026-11-operator-speed.md).
 """
 
 import time

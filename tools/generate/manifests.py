@@ -2,8 +2,8 @@
 
 manifests/crd.yaml comes from the models, and the chart has a copy of it. manifests/install.yaml is
 the chart rendered with its defaults. docs/api/openapi.json is the description that the HTTP API
-serves, and docs/api/api-reference.md is the same for people. docs/reference comes from
-the code.
+serves, and docs/api/api-reference.md is the same for people. docs/reference comes from the
+code.
 """
 
 import json
