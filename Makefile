@@ -8,7 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(shell { $(PYTHON) -V || true; cat requirements/uv.txt requirements/dev.txt pyproject.toml; } 2>&1 | cksum | cut -d' ' -f1)
 CLUSTER_NAME ?= download-operator
 
-.PHONY: help demo test prepare chaos bench bench-worker bench-api lint format generate verify requirements cluster cluster-down images deploy
+.PHONY: help demo test prepare unit chaos bench bench-worker bench-api lint format generate verify requirements cluster cluster-down images deploy \
+	check-tag chart install-manifest checksums publish sign release-notes
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,8 +21,10 @@ $(STAMP):
 	@echo "==> installing the Python packages into .venv"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/python -m uv pip install --quiet --python=$(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m uv pip install --quiet --python=$(BIN)/python --no-deps --no-build-isolation -e .
+	@# uv does not read pip's settings: where only pip knows a way to the packages, pip installs them.
+	@$(BIN)/python -m uv pip install --quiet --python=$(BIN)/python --require-hashes -r requirements/dev.txt \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## create a cluster, install the product, and let real CronJobs download files
@@ -32,6 +35,9 @@ test: $(STAMP) ## run all tests and check their coverage (ARGS: only these, such
 
 prepare: $(STAMP) ## compile and build what the tests need
 	@$(BIN)/python -m tools.prepare
+
+unit: $(STAMP) ## run the unit tests alone, without coverage
+	$(BIN)/python -m pytest tests/unit $(ARGS)
 
 chaos: $(STAMP) ## 2,000 runs while operator and API server are killed and connections cut
 	@$(BIN)/python -m tests.chaos $(ARGS)
@@ -45,11 +51,15 @@ bench-worker: $(STAMP) ## compare the worker with curl, and its uploads with rcl
 bench-api: $(STAMP) ## compare the HTTP API with the API server, with 100 and 10,000 schedules
 	@$(BIN)/python -m tools.bench.api $(ARGS)
 
-lint: $(STAMP) ## check style, types and import contracts
+lint: $(STAMP) ## check style, types, import contracts and the files for the forge
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yaml
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .
@@ -76,3 +86,25 @@ images: $(STAMP) ## build the three images (TARGETS=worker-pdf: the one with a b
 
 deploy: $(STAMP) ## install the chart and the images of these sources on that cluster
 	@$(BIN)/python -m tools.demo.deploy '$(CLUSTER_NAME)'
+
+# The steps of a release, in this order; docs/releasing.md. They need REGISTRY, and check-tag needs TAG.
+check-tag: $(STAMP) ## fail unless TAG is the version's, and the changelog has it
+	@$(BIN)/python -m tools.release check-tag '$(TAG)'
+
+chart: $(STAMP) ## dist/download-operator-VERSION.tgz, with images from REGISTRY
+	@$(BIN)/python -m tools.release chart '$(REGISTRY)'
+
+install-manifest: $(STAMP) ## dist/install.yaml, with images from REGISTRY
+	@$(BIN)/python -m tools.release install-manifest '$(REGISTRY)'
+
+checksums: $(STAMP) ## dist/SHA256SUMS of what is in dist
+	@$(BIN)/python -m tools.release checksums
+
+publish: $(STAMP) ## push the images and the chart to REGISTRY (skopeo, helm)
+	@$(BIN)/python -m tools.release publish '$(REGISTRY)'
+
+sign: $(STAMP) ## sign what was published, and the checksums (cosign)
+	@$(BIN)/python -m tools.release sign '$(REGISTRY)'
+
+release-notes: $(STAMP) ## build/release-notes.md, from the changelog
+	@$(BIN)/python -m tools.release release-notes
