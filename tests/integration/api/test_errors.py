@@ -197,7 +197,7 @@ CASES: dict[ErrorType, Callable[[Scene], httpx.Response]] = {
 
 def documented() -> dict[str, set[int]]:
     """Return the statuses of each error in the guide's table."""
-    text = (REPOSITORY / "docs" / "api.md").read_text().partition("## Errors")[2]
+    text = (REPOSITORY / "docs" / "guides" / "http-api.md").read_text().partition("## Errors")[2]
     statuses: dict[str, set[int]] = {}
     for status, error_types in re.findall(r"^\| (\d{3}) \| ([^|]*) \|", text, re.MULTILINE):
         for error_type in re.findall(r"`(\w+)`", error_types):

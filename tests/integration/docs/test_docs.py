@@ -1,80 +1,116 @@
-"""What the documents show is what works: manifests are applied, kubectl's commands run."""
+"""What the documents show works: manifests are accepted, shell blocks run."""
 
+import http.server
+import json
 import os
-import re
-import subprocess
-import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.support.documents import DOCS, REPOSITORY, blocks, documents, name_of, run_shell
 from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import StartOperator
-from tools.cluster import LocalCluster, binaries
-from tools.generate.manifests import CHART, REPOSITORY
+from tools.cluster import LocalCluster
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SAMPLE = REPOSITORY / "manifests" / "samples" / "daily-report.yaml"
+MANIFESTS = [(document, text) for document in documents() for text in blocks(document, "yaml")]
+BODY = b"date;price\n"
 
 
-def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+@pytest.fixture
+def shell(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> dict[str, str]:
+    """The environment of a shell with kubectl, in the test's own namespace."""
+    kubeconfig = tmp_path / "kubeconfig"
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    for context in config["contexts"]:
+        context["context"]["namespace"] = kubectl.namespace
+    kubeconfig.write_text(yaml.safe_dump(config))
+    path = f"{kubectl.program.parent}{os.pathsep}{os.environ['PATH']}"
+    return {"KUBECONFIG": str(kubeconfig), "PATH": path}
 
 
-def test_every_manifest_in_the_documents_is_accepted(kubectl: Kubectl) -> None:
-    shown = [text for document in DOCUMENTS for text in blocks(document, "yaml")]
-    assert shown
-    for text in shown:
-        kubectl("apply", "--filename=-", "--dry-run=server", stdin=text)
+def run_blocks(page: str, shell: Mapping[str, str]) -> str:
+    """Run the shell blocks of a page one after the other; return what they print."""
+    script = "".join(blocks(REPOSITORY / page, "sh"))
+    done = run_shell(script, shell)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def test_the_commands_of_the_guide_to_runs(
-    kubectl: Kubectl, start_operator: StartOperator, cluster: LocalCluster, tmp_path: Path
+def page_name(value: object) -> str:
+    return name_of(value) if isinstance(value, Path) else ""
+
+
+def test_there_are_manifests() -> None:
+    assert len(MANIFESTS) >= 7
+
+
+@pytest.mark.parametrize(("document", "text"), MANIFESTS, ids=page_name)
+def test_manifest_is_accepted(document: Path, text: str, kubectl: Kubectl) -> None:
+    kubectl("apply", "--filename=-", "--dry-run=server", stdin=text)
+
+
+def test_commands_of_the_readme(
+    kubectl: Kubectl, start_operator: StartOperator, shell: Mapping[str, str]
+) -> None:
+    start_operator(namespaces=kubectl.namespace)
+
+    run_blocks("README.md", shell)
+
+    wait_for("the run asked for", lambda: kubectl.list("jobs"))
+
+
+def test_commands_of_the_guide_to_runs(
+    kubectl: Kubectl, start_operator: StartOperator, shell: Mapping[str, str]
 ) -> None:
     start_operator(namespaces=kubectl.namespace)
     kubectl("apply", f"--filename={SAMPLE}")
-    (text,) = blocks(REPOSITORY / "docs" / "runs.md", "sh")
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_bytes(cluster.kubeconfig.read_bytes())
-    program = binaries.ensure("kubectl")["kubectl"]
-    environment = {
-        **os.environ,
-        "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "KUBECONFIG": str(kubeconfig),
-    }
-    context = ["config", "set-context", "--current", f"--namespace={kubectl.namespace}"]
-    subprocess.run([program, *context], env=environment, check=True, capture_output=True)
-    done = subprocess.run(
-        ["bash", "-euc", text], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+
+    run_blocks("docs/guides/runs.md", shell)
+
     wait_for("the run asked for", lambda: kubectl.list("jobs"))
     assert kubectl.get("dls", "daily-report")["spec"]["suspend"]
 
 
-def anchors(document: Path) -> set[str]:
-    """What a `#` may lead to, as the headings are named on the web."""
-    headings = re.findall(r"^#+ (.*)", document.read_text(), re.MULTILINE)
-    return {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in headings}
+def test_commands_of_the_guide_to_migrating(kubectl: Kubectl, shell: Mapping[str, str]) -> None:
+    run_blocks("docs/guides/migrating-from-curl.md", shell)
+
+    secret = kubectl("get", "secret", "partner", "--output=jsonpath={.data.authorization}")
+    assert secret == "QmFzaWMgVGtGTlJUcFFRVk5UVjA5U1JBPT0="
+    assert kubectl.get("dls", "partner")
 
 
-def test_links_between_the_documents_lead_somewhere() -> None:
-    for document in (*DOCUMENTS, CHART / "README.md"):
-        for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
-            if "://" not in target:
-                found = document.parent / target if target else document
-                assert found.exists(), f"{document.name}: {target}"
-                assert not anchor or anchor in anchors(found), f"{document.name}: #{anchor}"
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve one file on loopback until the block ends; yields the address of the server."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(BODY)))
+            self.end_headers()
+            self.wfile.write(BODY)
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
-@pytest.mark.parametrize("process", ["operator", "api"])
-def test_every_setting_is_in_the_guide(process: str) -> None:
-    guide = (REPOSITORY / "docs" / "operating.md").read_text()
-    done = subprocess.run(
-        [sys.executable, "-m", f"download_{process}", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for variable in re.findall(r"DOWNLOAD_[A-Z_]+", done.stdout):
-        assert f"`{variable}`" in guide
+def test_command_of_the_guide_to_fetching(tmp_path: Path) -> None:
+    (command,) = blocks(DOCS / "guides" / "fetching.md", "sh")
+
+    with served() as address:
+        local = command.replace("https://example.com", address)
+        done = run_shell(local.replace(" -o ", " --allow 127.0.0.0/8 -o "), folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bytes"] == len(BODY)
+    assert (tmp_path / "report.csv").read_bytes() == BODY

@@ -38,7 +38,7 @@ def promtool(*arguments: str) -> None:
 
 
 def test_guide_lists_the_alerts() -> None:
-    guide = (REPOSITORY / "docs" / "operating.md").read_text()
+    guide = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
     listed = re.findall(r"^\| `(Download\w+)` \| `(.*)` \| (\w+) \|$", guide, re.MULTILINE)
     assert listed == [(rule["alert"], rule["expr"], rule["for"]) for rule in rules()]
 

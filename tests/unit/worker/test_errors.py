@@ -39,9 +39,9 @@ def test_table_decides_for_every_other_reason(reason: Reason) -> None:
     assert len(reason) <= MAX_CHARACTERS["reason"]
 
 
-def test_guide_agrees_with_code_on_every_reason() -> None:
-    guide = (Path(__file__).parents[3] / "docs" / "runs.md").read_text()
-    section = guide.partition("## Which failures are retried")[2].partition("\n## ")[0]
+def test_reference_agrees_with_code_on_every_reason() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "failure-reasons.md"
+    section = page.read_text().partition("## Reasons of the worker")[2].partition("\n## ")[0]
     documented = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
 
     assert documented.pop(Reason.HTTP_STATUS) == "408, 425, 429, 5xx"
