@@ -12,7 +12,7 @@ CLUSTER_NAME ?= download-operator
 	check-tag chart install-manifest checksums publish sign release-notes
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 $(STAMP):
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is missing: install python3, or set PYTHON."; exit 1; }

@@ -76,6 +76,19 @@ def test_commands_of_the_guide_to_runs(
     assert kubectl.get("dls", "daily-report")["spec"]["suspend"]
 
 
+def test_command_of_the_guide_to_operating(
+    kubectl: Kubectl, start_operator: StartOperator, shell: Mapping[str, str]
+) -> None:
+    start_operator(namespaces=kubectl.namespace)
+    kubectl("apply", f"--filename={SAMPLE}")
+    kubectl("wait", "--for=condition=Ready", "dls/daily-report", "--timeout=30s")
+
+    output = run_blocks("docs/guides/operating.md", shell)
+
+    (line,) = [line for line in output.splitlines() if line.split()[0] == kubectl.namespace]
+    assert line.split(maxsplit=3)[1:3] == ["daily-report", "True"]
+
+
 def test_commands_of_the_guide_to_migrating(kubectl: Kubectl, shell: Mapping[str, str]) -> None:
     run_blocks("docs/guides/migrating-from-curl.md", shell)
 

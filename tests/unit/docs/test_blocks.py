@@ -14,6 +14,7 @@ RUN_BY = {
     "docs/guides/fetching.md": "tests/integration/docs/test_docs.py",
     "docs/guides/http-api.md": "tests/integration/api/test_guide.py",
     "docs/guides/migrating-from-curl.md": "tests/integration/docs/test_docs.py",
+    "docs/guides/operating.md": "tests/integration/docs/test_docs.py",
     "docs/guides/runs.md": "tests/integration/docs/test_docs.py",
     "docs/guides/scheduling.md": "tests/unit/schedule/cron/test_docs.py",
 }
