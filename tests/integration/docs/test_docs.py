@@ -3,11 +3,13 @@
 import http.server
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -95,6 +97,20 @@ def test_commands_of_the_guide_to_migrating(kubectl: Kubectl, shell: Mapping[str
     secret = kubectl("get", "secret", "partner", "--output=jsonpath={.data.authorization}")
     assert secret == "QmFzaWMgVGtGTlJUcFFRVk5UVjA5U1JBPT0="
     assert kubectl.get("dls", "partner")
+
+
+def test_reference_has_every_metric_that_the_operator_serves(
+    start_operator: StartOperator,
+) -> None:
+    operator = start_operator()
+
+    served = httpx.get(f"http://127.0.0.1:{operator.health_port}/metrics").text
+
+    reference = (DOCS / "reference" / "metrics.md").read_text()
+    names = re.findall(r"^# HELP (\S+) ", served, re.MULTILINE)
+    assert len(names) >= 9
+    for name in names:
+        assert f"| `{name}` |" in reference
 
 
 @contextmanager
