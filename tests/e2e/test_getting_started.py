@@ -11,7 +11,7 @@ from tests.support.kubectl import Kubectl
 from tools import images
 from tools.cluster import Cluster
 from tools.demo import install
-from tools.demo.webserver import content
+from tools.demo.webserver import PAGE
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -20,7 +20,7 @@ pytestmark = [
 
 REPLACED = {
     "https://example.com/missing": f"{install.WEB_URL}/missing",
-    "https://example.com/": f"{install.WEB_URL}/files/first",
+    "https://example.com/": f"{install.WEB_URL}/page",
     "image: busybox": f"image: {images.reference('operator')}",
 }
 """The cluster has no way to the internet."""
@@ -43,5 +43,5 @@ def test_tutorial_leads_from_apply_to_the_file(
     done = run_shell(script, {"KUBECONFIG": str(kubeconfig), "PATH": path})
 
     assert done.returncode == 0, done.stderr
-    assert content("first").decode() in done.stdout
+    assert PAGE.decode() in done.stdout
     assert "HTTPStatus: " in done.stdout
