@@ -1,6 +1,7 @@
 """Design notes are in the table, and have one form."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +28,9 @@ def test_rows_are_in_the_order_of_their_dates() -> None:
 
 
 @pytest.mark.parametrize("note", NOTES, ids=lambda note: note.stem)
-def test_note_has_title_status_and_decision(note: object) -> None:
-    path = FOLDER / str(note).rpartition("/")[2]
-    text = path.read_text(encoding="utf-8")
-    _, decision, status = rows()[path.name]
+def test_note_has_title_status_and_decision(note: Path) -> None:
+    text = note.read_text(encoding="utf-8")
+    _, decision, status = rows()[note.name]
     assert text.startswith(f"# {decision}\n\n20")
     assert f"· Status: {status}\n" in text
     assert re.fullmatch(r"proposed|accepted|superseded by \[.+\]\(.+\)", status)

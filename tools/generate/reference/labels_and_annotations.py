@@ -8,7 +8,6 @@ from tools.generate.reference.constants import Constant
 from tools.generate.reference.markdown import code, page, sentence, table
 
 _KEY: Final = re.compile(r"(downloads\.dev|app\.kubernetes\.io|batch\.kubernetes\.io)/[a-z-]+")
-_LABEL: Final = re.compile(r"_LABEL\Z")
 REPORTER: Final = "downloads.dev/download-operator"
 """Names us in Events; it is the key of nothing."""
 
@@ -28,8 +27,8 @@ def render(constants: Iterable[Constant]) -> str:
     for key in keys:
         if not key.docstring:
             raise ValueError(f"{key.name} ({key.value}) needs a docstring: where it is, and why")
-    labels = [key for key in keys if _LABEL.search(key.name)]
-    annotations = [key for key in keys if not _LABEL.search(key.name)]
+    labels = [key for key in keys if key.name.endswith("_LABEL")]
+    annotations = [key for key in keys if key not in labels]
     return page(
         "Labels and annotations",
         _INTRODUCTION,
