@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.integration.api.conftest import KEY
+from tests.support.api_process import KEY
 from tests.support.documents import DOCS, blocks, run_shell
 from tests.support.kubectl import Kubectl
 from tools.cluster.host import require_program

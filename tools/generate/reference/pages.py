@@ -7,9 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from download_api.server.metrics import metrics as api_metrics
-from download_api.server.request_metrics import Traffic
-from download_operator.health import Monitor
+from prometheus_client import CollectorRegistry, generate_latest
+
+from download_api.server.metrics import StateCollector
+from download_api.server.request_metrics import RequestMetrics
+from download_operator import metrics as operator_metrics
 from download_schedule.crd import build_crd
 from download_worker.errors import PERMANENT, RETRIED_STATUSES, Reason
 from tools.cluster import binaries
@@ -121,7 +123,7 @@ class _Queue:
     def __len__(self) -> int:
         return 1
 
-    def stuck_seconds(self) -> float:
+    def oldest_turn_seconds(self) -> float:
         return 0.0
 
 
@@ -129,23 +131,26 @@ def served_by_operator() -> str:
     """Return what the operator's `/metrics` serves, with a sample of each metric."""
     condition = {"type": "Ready", "status": "True", "reason": "Scheduled"}
     schedule = SimpleNamespace(status={"conditions": [condition]})
-    parts: list[Any] = [
-        _CLIENT,
-        SimpleNamespace(check=lambda: None),
-        SimpleNamespace(schedules=lambda: [schedule]),
-        _Queue(),
-        [SimpleNamespace(path="/api/v1/pods", failures=1, skipped=1, last_activity=0.0)],
-    ]
-    return Monitor(*parts).metrics()
+    monitor: Any = SimpleNamespace(
+        client=_CLIENT,
+        lease=SimpleNamespace(check=lambda: None),
+        cache=SimpleNamespace(schedules=lambda: [schedule]),
+        queue=_Queue(),
+        reflectors=[SimpleNamespace(path="/api/v1/pods", failures=1, skipped=1, last_activity=0.0)],
+    )
+    return operator_metrics.render(monitor).decode()
 
 
 def served_by_api() -> str:
     """Return what the API's `/metrics` serves, with a sample of each metric."""
-    traffic = Traffic()
-    traffic.count("GET", "/schedules", 200, 0.1)
-    traffic.problems["unauthorized"] = 1
-    parts: list[Any] = [traffic, _CLIENT, []]
-    return api_metrics(*parts)
+    client: Any = _CLIENT
+    streams: Any = []
+    registry = CollectorRegistry()
+    registry.register(StateCollector(client, streams))
+    requests = RequestMetrics(registry)
+    requests.count_request("GET", "/schedules", 200, 0.1)
+    requests.count_problem("unauthorized")
+    return generate_latest(registry).decode()
 
 
 _PAGES: Final[dict[Path, Callable[[], str]]] = {
