@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster, binaries, host, local
+from tools.cluster.kubectl import Kubectl
 
 # A slow example means that the machine is busy, so there is no deadline.
 settings.register_profile("tests", deadline=None)

@@ -19,7 +19,7 @@ SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timest
 RUN_REQUESTED_ANNOTATION: Final = "downloads.dev/run-requested"
 """A token on the schedule. Setting it to a new value starts a run."""
 RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, not a secret
-"""The same token on the Job that was created for it, cut to :data:`MAX_TOKEN` characters."""
+"""The same token on the Job that was created for it, cut to 128 characters."""
 MAX_TOKEN: Final = 128
 
 CONTAINER: Final = "download"

@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+import warnings
 from typing import Final
 
 import kopf
@@ -47,6 +48,10 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # If the start fails, kopf.run raises the error, which is reported below in one line. kopf also
+    # logs it, and never awaits the login that was to follow.
+    logging.getLogger("kopf.activities").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", "coroutine 'authenticator' was never awaited", RuntimeWarning)
     gc.freeze()  # imported modules stay, so Python need not look for cycles in them
     gc.set_threshold(GC_THRESHOLD)
     return _run(settings)

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.scenario import Outcome, Scenario, run_scenario
-from tests.support.kubectl import Kubectl
 from tools.cluster import binaries, local
+from tools.cluster.kubectl import Kubectl
 
 CRD = Path(__file__).parents[2] / "manifests" / "crd.yaml"
 

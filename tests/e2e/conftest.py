@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.kubectl import Kubectl
 from tools import cluster as clusters
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl
 from tools.demo import install
 
 INSTALLERS: dict[str, Callable[[Cluster], None]] = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.kubectl import Kubectl, wait_for
+from tools.cluster.kubectl import Kubectl, wait_for
 
 START_SECONDS = 60.0
 END_SECONDS = 150.0

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import ended, run_of, secret
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.s3 import KEY_ID, SECRET
 from tests.support.schedules import schedule
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.demo import install, s3_server
 from tools.demo.webserver import content
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import ask
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.demo import install
 from tools.demo.webserver import content
 

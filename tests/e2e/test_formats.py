@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import END_SECONDS, ended, run_of, secret
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools import images
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.demo import install
 from tools.demo.webserver import PAGE, content
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tests.support.documents import DOCS, blocks, run_shell
-from tests.support.kubectl import Kubectl
 from tools import images
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl
 from tools.demo import install
 from tools.demo.webserver import PAGE
 

@@ -9,9 +9,9 @@ import pytest
 from tests.e2e.runs import ask, wait_for_run
 from tests.support.api_process import api_servers
 from tests.support.callers import AUDIENCE, account, bearer, binding, role
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import Cluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.demo import install
 
 pytestmark = [

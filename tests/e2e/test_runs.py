@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import ask, runs, wait_for_run
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import Cluster, LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.demo import install
 
 pytestmark = [

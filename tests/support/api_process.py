@@ -11,8 +11,8 @@ from typing import Protocol
 
 import httpx
 
-from tests.support.kubectl import wait_for
-from tests.support.ports import free_ports
+from tools.cluster.kubectl import wait_for
+from tools.cluster.ports import free_ports
 
 KEY = "a-key-for-tests"
 """Also in tests/integration/api/schemathesis.toml."""

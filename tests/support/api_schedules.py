@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.kubectl import Kubectl
+from tools.cluster.kubectl import Kubectl
 
 REPORT = {"name": "Daily report", "url": "https://example.com/x", "cron_expression": "0 2 * * *"}
 START = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)

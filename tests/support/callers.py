@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from tests.support.kubectl import Kubectl
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster, binaries
+from tools.cluster.kubectl import Kubectl
 from tools.generate.manifests import CHART
 
 AUDIENCE = "download-operator"

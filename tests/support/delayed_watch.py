@@ -11,8 +11,8 @@ from download_operator.reconciling.reconciler import Reconciler
 from download_operator.reconciling.requests import Requests
 from download_operator.settings import Settings
 from tests.support.kubeconfig import login_by
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 
 def empty_cache() -> ClusterCache:

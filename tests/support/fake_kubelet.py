@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.pod_status import pod_status
+from tools.cluster.kubectl import Kubectl, wait_for
 
 RESULT = {"bytes": 11, "sha256": "ab" * 32, "httpStatus": 200, "location": "volume://data/x"}
 

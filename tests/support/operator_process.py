@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.kubectl import wait_for
-from tests.support.ports import free_ports
+from tools.cluster.kubectl import wait_for
+from tools.cluster.ports import free_ports
 
 WORKING = "Lease acquired: working"
 STANDING_BY = "standing by for the Lease"

@@ -12,8 +12,8 @@ import obstore
 import pycurl
 from obstore.store import S3Store
 
-from tests.support.kubectl import wait_for
-from tests.support.ports import free_ports
+from tools.cluster.kubectl import wait_for
+from tools.cluster.ports import free_ports
 
 KEY_ID = "the-key"
 SECRET = "the-secret"

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from tests.support.kubectl import Kubectl
+from tools.cluster.kubectl import Kubectl
 
 Writes = Counter[tuple[str, str]]
 """Requests by verb and resource."""

@@ -72,7 +72,7 @@ def test_missing_or_invalid_kubeconfig_is_an_error(
 @pytest.mark.parametrize(
     ("module", "variable", "message"),
     [
-        ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT", "cannot be had"),
+        ("download_operator", "DOWNLOAD_OPERATOR_HEALTH_PORT", "cannot be opened"),
         ("download_api", "DOWNLOAD_API_METRICS_PORT", "cannot be used"),
         ("download_api", "DOWNLOAD_API_PORT", "cannot be used"),
     ],

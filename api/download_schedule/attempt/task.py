@@ -17,25 +17,26 @@ from typing import Final, NamedTuple
 from download_schedule.attempt.members import Members
 
 SPEC_VARIABLE: Final = "DOWNLOAD_SPEC"
-"""Variable with the encoded :class:`Task`."""
+"""The task of the attempt, as JSON."""
 JOB_VARIABLE: Final = "DOWNLOAD_JOB"
-"""Variable with the name of the run's Job."""
+"""Name of the run's Job."""
 RUN_VARIABLE: Final = "DOWNLOAD_RUN"
-"""Variable with the UID of the run's Job; only an attempt that writes to a bucket has it."""
+"""UID of the run's Job; only an attempt that writes to a bucket has it."""
 ALLOW_CIDRS_VARIABLE: Final = "DOWNLOAD_WORKER_ALLOW_CIDRS"
-"""Variable with the address ranges that are open beyond public addresses, separated by commas."""
+"""Address ranges that are open beyond public addresses, separated by commas."""
 PROXY_VARIABLE: Final = "DOWNLOAD_WORKER_PROXY"
-"""Variable with the proxy, ``http://host:port``, through which every connection goes."""
+"""The proxy, ``http://host:port``, through which every connection goes."""
 LOG_FORMAT_VARIABLE: Final = "DOWNLOAD_WORKER_LOG_FORMAT"
+"""``json`` for one JSON object a line; without the variable, lines are plain text."""
 JSON_LOG_FORMAT: Final = "json"
-"""Value of that variable for one JSON object a line; without the variable, lines are plain text."""
 CA_FILE_VARIABLE: Final = "SSL_CERT_FILE"
-"""Variable with the path of a bundle of CA certificates, as OpenSSL calls it."""
+"""Path of a bundle of CA certificates, as OpenSSL calls it."""
 ACCESS_KEY_ID_VARIABLE: Final = "AWS_ACCESS_KEY_ID"
+"""User of the bucket, named as Amazon's own tools do. The Secret's key has this name too."""
 SECRET_ACCESS_KEY_VARIABLE: Final = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a name, not a secret
+"""Password of that user. The Secret's key has this name too."""
 SESSION_TOKEN_VARIABLE: Final = "AWS_SESSION_TOKEN"  # noqa: S105 - as above
-"""Credentials for a bucket, named as Amazon's own tools do. The Secret's keys have these names too;
-only the session token is optional."""
+"""Token of temporary credentials; optional. The Secret's key has this name too."""
 
 DATA_PATH: Final = "/data"
 """Folder at which the schedule's claim is mounted."""

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.api_process import KEY, StartApi, api_servers
 from tests.support.callers import Callers, create_callers
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 _numbers = itertools.count(1)
 

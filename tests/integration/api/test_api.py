@@ -13,9 +13,9 @@ import pytest
 
 from tests.support.api_process import StartApi
 from tests.support.api_schedules import REPORT, create
-from tests.support.kubectl import Kubectl
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 
 def test_schedule_is_created_listed_and_deleted(api: httpx.Client, kubectl: Kubectl) -> None:

@@ -32,9 +32,9 @@ from tests.support.callers import (
     kubeconfig_of,
     role,
 )
-from tests.support.kubectl import Kubectl, RefusedError, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster, binaries
+from tools.cluster.kubectl import Kubectl, RefusedError, wait_for
 
 MERGE = {"backoff_limit": 2}
 READ_ONE = {"reader": 200, "editor": 200, "program": 200, "admin": 200, "*": 404}

@@ -9,8 +9,8 @@ import pytest
 from download_api.schema.models import NewSchedule
 from download_schedule.model import Spec
 from tests.support.api_schedules import REPORT, create
-from tests.support.kubectl import Kubectl
 from tests.support.schedules import schedule
+from tools.cluster.kubectl import Kubectl
 
 
 def test_patch_changes_what_is_sent_and_nothing_else(api: httpx.Client, kubectl: Kubectl) -> None:

@@ -25,11 +25,11 @@ from tests.support.callers import (
     kubeconfig_of,
     role,
 )
-from tests.support.kubectl import wait_for
 from tests.support.s3 import KEY_ID, SECRET, S3Server
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 from tools.cluster.host import require_program
+from tools.cluster.kubectl import wait_for
 
 BODY = os.urandom(600_000)
 DIGEST = hashlib.sha256(BODY).hexdigest()

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
+from tools.cluster.kubectl import Kubectl
 
 HERE = Path(__file__).parent
 PYTHON_BUG = "SystemError: AST constructor recursion depth mismatch"

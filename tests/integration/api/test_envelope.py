@@ -19,7 +19,7 @@ from download_api.server.middleware import MAX_BODY_BYTES
 from download_api.server.protocol import REQUEST_SECONDS
 from tests.support.api_process import KEY, StartApi, pid_of
 from tests.support.callers import Callers
-from tests.support.kubectl import Kubectl, wait_for
+from tools.cluster.kubectl import Kubectl, wait_for
 
 NEW = {"name": "report", "url": "https://example.com/r.csv", "cron_expression": "0 2 * * *"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

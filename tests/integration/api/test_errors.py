@@ -20,9 +20,9 @@ from download_api.server.middleware import MAX_BODY_BYTES
 from download_api.server.streams import MAX_STREAMS
 from tests.support.api_process import KEY, StartApi, api_servers
 from tests.support.callers import RUN_ID, Callers
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.generate.manifests import REPOSITORY
 
 NEW = {"name": "n", "url": "https://example.com/", "cron_expression": "0 2 * * *"}

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.api_process import pid_of
 from tests.support.api_schedules import create
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.schedules import schedule
+from tools.cluster.kubectl import Kubectl, wait_for
 
 Event = dict[str, Any]
 

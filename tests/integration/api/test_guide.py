@@ -4,8 +4,8 @@ import httpx
 
 from tests.support.api_process import KEY
 from tests.support.documents import DOCS, blocks, run_shell
-from tests.support.kubectl import Kubectl
 from tools.cluster.host import require_program
+from tools.cluster.kubectl import Kubectl
 
 
 def test_shell_blocks_run(api: httpx.Client, kubectl: Kubectl) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.api_process import KEY, pid_of
 from tests.support.api_schedules import create
-from tests.support.kubectl import wait_for
+from tools.cluster.kubectl import wait_for
 
 SEED: Final = 20261125
 REQUESTS: Final = 1000

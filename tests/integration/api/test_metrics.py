@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.support.api_process import KEY, StartApi
-from tests.support.kubectl import Kubectl, wait_for
-from tests.support.ports import free_ports
+from tools.cluster.kubectl import Kubectl, wait_for
+from tools.cluster.ports import free_ports
 
 LABEL = re.compile(r'\w+="[^"]*"')
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)

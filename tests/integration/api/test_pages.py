@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from tests.support.api_schedules import create, record, run
-from tests.support.kubectl import Kubectl
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 
 def pages(api: httpx.Client, path: str, **query: Any) -> Iterator[dict[str, Any]]:

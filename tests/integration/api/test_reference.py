@@ -7,9 +7,9 @@ import subprocess
 import httpx
 
 from tests.support.api_process import KEY
-from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
 from tools.cluster.host import require_program
+from tools.cluster.kubectl import Kubectl
 from tools.generate.manifests import REFERENCE, REPOSITORY
 
 

@@ -9,8 +9,8 @@ import httpx
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
 from tests.support.api_schedules import create
 from tests.support.fake_kubelet import end_pod
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import StartOperator
+from tools.cluster.kubectl import Kubectl, wait_for
 
 
 def error_type(response: httpx.Response) -> Any:

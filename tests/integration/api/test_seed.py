@@ -18,8 +18,8 @@ import pytest
 
 from tests.support.api_process import KEY, StartApi
 from tests.support.api_schedules import START, record, run
-from tests.support.kubectl import Kubectl, wait_for
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 NEW = {"name": "nightly", "url": "https://example.com/a", "cron_expression": "30 2 * * 1-5"}
 FIELDS = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kubectl import wait_for
 from tests.support.traces import traces_of
 from tools.cluster import local
+from tools.cluster.kubectl import wait_for
 
 SESSION = """
 import time

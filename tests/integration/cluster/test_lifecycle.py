@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.traces import traces_of
 from tools import cluster as clusters
 from tools.cluster import LocalCluster, binaries, local
 from tools.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
 from tools.cluster.host import is_root
+from tools.cluster.kubectl import Kubectl, wait_for
 from tools.cluster.processes import ComponentError
 
 with_a_node = pytest.mark.skipif(not is_root(), reason="makes a node, which needs root")

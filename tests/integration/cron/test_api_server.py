@@ -9,8 +9,8 @@ import pytest
 
 from download_schedule.cron import CronError, parse, render
 from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression, is_admitted
-from tests.support.kubectl import Kubectl, RefusedError
 from tests.support.schedules import schedule
+from tools.cluster.kubectl import Kubectl, RefusedError
 
 UID: Final = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
 _RANDOM: Final = random.Random(37)

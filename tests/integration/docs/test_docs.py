@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from tests.support.documents import DOCS, REPOSITORY, blocks, documents, name_of, run_shell
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import StartOperator
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "daily-report.yaml"
 MANIFESTS = [(document, text) for document in documents() for text in blocks(document, "yaml")]

@@ -16,8 +16,8 @@ from download_kube.lease import (
     LeaseLostError,
 )
 from tests.support.kubeconfig import login_by
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 
 class Clock:

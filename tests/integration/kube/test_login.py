@@ -6,10 +6,10 @@ from pathlib import Path
 import yaml
 
 from tests.support.kubeconfig import login_by
-from tests.support.kubectl import Kubectl
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 EXEC_API = "client.authentication.k8s.io/v1"
 

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from tests.chaos.scenario import Scenario, run_scenario
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
 
 SCENARIO = Scenario(runs=200, schedules=20, kills=6, restarts=1, seed=20261123)
 

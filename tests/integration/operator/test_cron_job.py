@@ -9,11 +9,11 @@ import pytest
 
 from download_operator.cache.objects import parse_schedule
 from tests.support.delayed_watch import empty_cache, reconcile_once
-from tests.support.kubectl import Kubectl, RefusedError, wait_for
 from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import condition, schedule
 from tests.support.write_audit import count_writes
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, RefusedError, wait_for
 
 pytestmark = pytest.mark.usefixtures("operator")
 

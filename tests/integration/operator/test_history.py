@@ -14,10 +14,10 @@ from tests.support.fake_kubelet import (
     start_run,
     wait_until_recorded,
 )
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import condition, schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 
 @pytest.fixture

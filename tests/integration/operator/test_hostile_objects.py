@@ -8,9 +8,9 @@ import pytest
 from download_kube.client import KubeClient
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.kubeconfig import login_by
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
+from tools.cluster.kubectl import Kubectl, wait_for
 
 LONGEST_VALUE: Final = 1_400_000
 """Characters of one value in an object that etcd accepts. Go writes ``<`` as six bytes of JSON."""

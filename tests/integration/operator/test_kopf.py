@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.kubectl import Kubectl, wait_for
-from tests.support.ports import free_ports
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
+from tools.cluster.ports import free_ports
 
 COMMAND = ("run", "--standalone", "--all-namespaces", "-m", "download_operator.handlers")
 

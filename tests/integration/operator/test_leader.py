@@ -18,11 +18,11 @@ from tests.support.fake_kubelet import (
     wait_until_recorded,
 )
 from tests.support.kubeconfig import detour_of, login_by
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import WORKING, Operator, StartOperator
 from tests.support.schedules import schedule
 from tests.support.write_audit import Writes, count_writes
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 TAKEOVER_SECONDS = 20
 RUNS = 6

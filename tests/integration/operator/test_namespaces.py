@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 INSTALL = Path(__file__).parents[3] / "manifests/install.yaml"
 ACCOUNT = "download-operator"

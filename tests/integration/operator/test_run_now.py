@@ -10,10 +10,10 @@ from download_operator.manifests.events import RUN_REFUSED, build_warning
 from download_schedule.names import manual_job_name, run_request
 from tests.support.delayed_watch import empty_cache, reconcile_once
 from tests.support.fake_kubelet import end_pod, history, start_run, wait_until_recorded
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 
 def request_run(kubectl: Kubectl, token: str, name: str = "report") -> None:

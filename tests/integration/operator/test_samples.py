@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
+from tools.cluster.kubectl import Kubectl
 
 SAMPLES = sorted((Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml"))
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from download_schedule import cron
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 pytestmark = pytest.mark.usefixtures("operator")
 

@@ -22,10 +22,10 @@ from download_schedule.model import API_VERSION, PLURAL
 from tests.chaos.faulty_proxy import FaultyProxy
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.kubeconfig import login_by
-from tests.support.kubectl import Kubectl, wait_for
 from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl, wait_for
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 

@@ -2,8 +2,8 @@
 
 import subprocess
 
-from tests.support.kubectl import Kubectl
 from tools.cluster import LocalCluster, binaries
+from tools.cluster.kubectl import Kubectl
 from tools.generate.manifests import CHART
 
 CRD = "crd/downloadschedules.downloads.dev"

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from download_api.server.metrics import StateCollector
 from download_api.server.request_metrics import RequestMetrics
-from tests.support.kubectl import Kubectl
 from tests.support.operator_process import StartOperator
 from tools.cluster import LocalCluster, binaries, go, host
+from tools.cluster.kubectl import Kubectl
 from tools.generate.manifests import CHART, REPOSITORY
 
 ALERTS = CHART / "files" / "alerts.yaml"

@@ -34,7 +34,7 @@ from tests.support.http_faults import (
     send,
     stall,
 )
-from tests.support.kubectl import wait_for
+from tools.cluster.kubectl import wait_for
 
 SHA256 = hashlib.sha256(BODY).hexdigest()
 TICK = "team/nightly/20261123T020000Z"

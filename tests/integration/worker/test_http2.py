@@ -17,10 +17,10 @@ from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
 from tests.support.attempts import FinishedAttempt, Pod
 from tests.support.http_faults import Behaviour, Exchange, FaultServer, respond, response_head
 from tests.support.http_ranges import ETAG, ranged, requested_ranges
-from tests.support.kubectl import wait_for
-from tests.support.ports import free_ports
 from tools.cluster.certificates import Authority
 from tools.cluster.host import require_program
+from tools.cluster.kubectl import wait_for
+from tools.cluster.ports import free_ports
 
 BODY = random.Random(2).randbytes(8_000_000)
 CONFIG = """

@@ -17,8 +17,8 @@ from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY
 from tests.support.attempts import Pod
 from tests.support.http_faults import Behaviour, Exchange, FaultServer, response_head
 from tests.support.http_ranges import ETAG, ranged, requested_ranges
-from tests.support.kubectl import wait_for
 from tools.cluster.host import is_root, require_program
+from tools.cluster.kubectl import wait_for
 
 pytestmark = pytest.mark.skipif(not is_root(), reason="mounts a file system, which needs root")
 

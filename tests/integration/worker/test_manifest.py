@@ -13,7 +13,7 @@ import pytest
 from download_worker.volume.manifest import FOLDER
 from tests.support.attempts import Pod
 from tests.support.http_faults import BODY, Exchange, FaultServer, respond, response_head
-from tests.support.kubectl import wait_for
+from tools.cluster.kubectl import wait_for
 
 ETAG = '"one"'
 MANIFEST = f"{FOLDER}/team.nightly.json"

@@ -13,7 +13,7 @@ from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RET
 from tests.support.attempts import Pod, fetch
 from tests.support.http_faults import Behaviour, Exchange, FaultServer, respond, response_head
 from tests.support.http_ranges import ETAG, LARGE, ranged, requested_ranges
-from tests.support.kubectl import wait_for
+from tools.cluster.kubectl import wait_for
 
 
 def test_cut_body_is_completed_by_later_attempts(server: FaultServer, pod: Pod) -> None:

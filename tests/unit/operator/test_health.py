@@ -7,7 +7,7 @@ import pytest
 
 from download_operator.health import PortError, serve_health
 from tests.support.operator_parts import Parts, run_with_parts
-from tests.support.ports import free_ports
+from tools.cluster.ports import free_ports
 
 
 def test_health_port_serves_health_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:

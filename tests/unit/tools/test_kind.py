@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.kubectl import wait_for
 from tests.support.stub_kind import StubKind
 from tools import cluster as clusters
 from tools.cluster import kind, local, modes
 from tools.cluster.kind import KindError
+from tools.cluster.kubectl import wait_for
 from tools.demo.install import CHART
 
 NAME = "x"

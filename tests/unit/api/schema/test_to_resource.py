@@ -58,13 +58,13 @@ def test_merge_follows_the_examples_of_rfc_7396(
         ({"url": "https://me:pw@example.com/x"}, 422, "send them in headers or secret_headers"),
         ({"time_zone": "Mars/Base"}, 422, "time_zone"),
         ({"history_limit": 101}, 422, "history_limit: Input should be less than or equal to 100"),
-        ({"only_if_changed": True}, 422, "only_if_changed and keep_last need files that stay"),
+        ({"only_if_changed": True}, 422, "only_if_changed and keep_last only work with files on"),
         (
             {"verify": {"min_bytes": 2, "max_bytes": 1}},
             422,
             "verify: min_bytes must not be greater",
         ),
-        ({"request": {"body": "x"}}, 422, "a body goes with method POST only"),
+        ({"request": {"body": "x"}}, 422, "a body is only sent with POST"),
         (
             {"secret_headers": {"a": {"name": "s", "key": "k"}}, "headers": {"A": "x"}},
             422,

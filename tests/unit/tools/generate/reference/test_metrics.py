@@ -27,6 +27,6 @@ def test_metric_has_type_labels_and_meaning() -> None:
 
 def test_page_has_labels_of_every_labelled_metric() -> None:
     text = pages.page("metrics")
-    assert "`condition`, `status`, `reason`" in text
+    assert "`condition`, `reason`, `status`" in text
     assert "`method`, `route`, `status`" in text
     assert "`error_type`" in text

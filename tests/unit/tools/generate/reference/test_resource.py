@@ -40,10 +40,10 @@ def test_rules_are_beside_the_fields_that_they_are_about() -> None:
 
     spec = text.partition("## spec\n")[2].partition("\n## ")[0]
     assert "- `url`: url must start with http:// or https://" in spec
-    assert "- onlyIfChanged and keepLast need files that stay" in spec
+    assert "- onlyIfChanged and keepLast only work with files on a volume" in spec
     assert r"or five fields such as 0 2 \* \* \*" in spec
     headers = text.partition("## spec.request\n")[2].partition("\n## ")[0]
-    assert "- `headers`: a header takes either value or valueFrom" in headers
+    assert "- `headers`: a header needs a value; write either value or valueFrom" in headers
     verify = text.partition("## spec.verify\n")[2].partition("\n## ")[0]
     assert "- `contentTypes`: a content type is type/subtype" in verify
 
