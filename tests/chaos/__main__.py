@@ -23,16 +23,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261123)
     scenario = Scenario(**vars(parser.parse_args()))
     print(f"==> a control plane, then {scenario}", flush=True)
-    cluster = local.up("chaos", node=False)
-    try:
+    with local.temporary("chaos", node=False) as cluster:
         kubectl = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
         kubectl("apply", f"--filename={CRD}")
         kubectl("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
         kubectl("create", "namespace", "chaos")
         with tempfile.TemporaryDirectory() as folder:
             outcome = asyncio.run(run_scenario(scenario, cluster, "chaos", Path(folder)))
-    finally:
-        cluster.down()
     report(scenario, outcome)
     return 1 if outcome.violations else 0
 
