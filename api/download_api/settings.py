@@ -161,9 +161,9 @@ def help_text() -> str:
 
 
 def _reject_unknown_variables() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    variables = {PREFIX + name.upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable.upper() not in known:
+        if variable.startswith(PREFIX) and variable.upper() not in variables:
             raise ValueError(f"{variable} is not a setting; --help lists all settings")
 
 

@@ -15,8 +15,8 @@ def test_standard_operator_wins_in_this_process() -> None:
 
 def test_standard_operator_wins_when_started_in_the_root_of_the_tree() -> None:
     command = [sys.executable, "-c", "import operator; print(operator.__file__)"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert Path(found.strip()).is_relative_to(sysconfig.get_path("stdlib"))
+    path = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert Path(path.strip()).is_relative_to(sysconfig.get_path("stdlib"))
 
 
 def test_no_init_file_makes_the_folder_a_package() -> None:

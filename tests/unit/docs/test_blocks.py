@@ -36,5 +36,5 @@ def test_json_blocks_are_json(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=name_of)
 def test_languages_are_known(document: Path) -> None:
     count = document.read_text(encoding="utf-8").count("\n```") // 2
-    known = ("", "sh", "text", "yaml", "json", "mermaid")
-    assert sum(len(blocks(document, language)) for language in known) == count
+    languages = ("", "sh", "text", "yaml", "json", "mermaid")
+    assert sum(len(blocks(document, language)) for language in languages) == count

@@ -16,11 +16,11 @@ def anchors(document: Path) -> set[str]:
     headings = re.findall(r"^#{1,6} (.*)", prose(document), re.MULTILINE)
     slugs = [re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings]
     seen: Counter[str] = Counter()
-    found = set()
+    names = set()
     for slug in slugs:
-        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        names.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
-    return found
+    return names
 
 
 def links(document: Path) -> list[tuple[str, str]]:
@@ -38,9 +38,9 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_there_are_links_and_anchors() -> None:
-    found = [link for document in documents() for link in links(document)]
-    assert len(found) > 100
-    assert sum(bool(anchor) for _, anchor in found) > 20
+    targets = [link for document in documents() for link in links(document)]
+    assert len(targets) > 100
+    assert sum(bool(anchor) for _, anchor in targets) > 20
 
 
 def test_every_page_is_linked_from_another() -> None:

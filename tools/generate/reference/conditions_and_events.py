@@ -25,15 +25,15 @@ shows them. An Event that is repeated word for word is kept once.
 
 def render(constants: Iterable[Constant]) -> str:
     """Return the page; constants that describe neither a condition nor an Event are left out."""
-    known = list(constants)
+    all_constants = list(constants)
     conditions = [
-        (found[1], found[2], code(constant.value), sentence(found[3]))
-        for constant in known
-        if (found := _CONDITION.fullmatch(constant.docstring))
+        (match[1], match[2], code(constant.value), sentence(match[3]))
+        for constant in all_constants
+        if (match := _CONDITION.fullmatch(constant.docstring))
     ]
     events = [
         (code(constant.value), sentence(constant.docstring.removeprefix(_EVENT)))
-        for constant in known
+        for constant in all_constants
         if constant.docstring.startswith(_EVENT)
     ]
     return page(

@@ -60,9 +60,9 @@ def roles(text: str) -> Iterator[Role]:
 
 
 def _rules(document: str) -> Iterator[tuple[dict[str, Any], str]]:
-    for found in _RULE.finditer(document + "\n"):
-        (rule,) = yaml.safe_load(found[0])
-        reason = " ".join(line.strip(" #") for line in found[1].splitlines())
+    for match in _RULE.finditer(document + "\n"):
+        (rule,) = yaml.safe_load(match[0])
+        reason = " ".join(line.strip(" #") for line in match[1].splitlines())
         if not reason:
             raise ValueError(f"the rule about {rule['resources']} needs a comment that says why")
         yield rule, reason
