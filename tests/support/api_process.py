@@ -11,6 +11,7 @@ from typing import Protocol
 
 import httpx
 
+from tests.support.operator_process import START_SECONDS
 from tools.cluster.kubectl import wait_for
 from tools.cluster.ports import free_ports
 
@@ -55,7 +56,7 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
         processes.append(process)
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         clients.append(client)
-        wait_for(f"the API, see {log}", lambda: _is_alive(client))
+        wait_for(f"the API, see {log}", lambda: _is_alive(client), timeout=START_SECONDS)
         return client
 
     yield start

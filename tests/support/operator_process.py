@@ -14,6 +14,8 @@ from tools.cluster.ports import free_ports
 
 WORKING = "Lease acquired: working"
 STANDING_BY = "standing by for the Lease"
+START_SECONDS = 120
+"""Longest start of a process: two seconds of a processor, for which it waits on a busy machine."""
 
 
 class Operator:
@@ -58,11 +60,12 @@ class Operator:
         wait_for(
             f"the operator's start, log: {self.log.read_text()[-2000:]}",
             lambda: self.log.read_text().count(WORKING) >= times,
+            timeout=START_SECONDS,
         )
 
     def wait_until_standing_by(self) -> None:
         """Wait until it has a complete cache, but not the Lease."""
-        wait_for("the standby's cache", lambda: self.has_logged(STANDING_BY))
+        wait_for("the standby's cache", lambda: self.has_logged(STANDING_BY), timeout=START_SECONDS)
 
     def get(self, path: str) -> httpx.Response:
         """Send a GET to its health port."""
