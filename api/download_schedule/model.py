@@ -216,7 +216,7 @@ class Destination(Model):
 class Spec(Model):
     """What to download, when, and where to keep it."""
 
-    model_config = ConfigDict(json_schema_extra=rules.NEEDS_VOLUME.json_schema())
+    model_config = ConfigDict(json_schema_extra=rules.SPEC.json_schema())
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
     """Address of the file, with http or https."""
@@ -260,7 +260,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _schedule_fires(self) -> Self:
-        rules.NEEDS_VOLUME.enforce(self)
+        rules.SPEC.enforce(self)
         cron.parse(self.schedule, self.time_zone, uid="")
         return self
 

@@ -1,7 +1,7 @@
 """The rules on the members of a schedule's spec; :mod:`.validation` explains what a rule is."""
 
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 from download_schedule.attempt.task import PLACEHOLDERS
 from download_schedule.cron import FIELD_PATTERNS
@@ -10,6 +10,9 @@ from download_schedule.validation import Check, Rule, matching
 WORKERS_OWN_HEADERS: Final = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "range", "if-range"}
 )
+MAX_SECRETS: Final = 4
+"""Different Secrets that a schedule may use. The chart's admission policy asks for the writer's
+right to each, and Kubernetes bounds how often one policy may ask."""
 
 URL: Final = Check(
     matching(
@@ -225,7 +228,39 @@ PATH: Final = Check(
     ),
 )
 
-NEEDS_VOLUME: Final = Check(
+
+def find_secrets(spec: Any) -> frozenset[str]:
+    """Return the names of the Secrets that a :class:`download_schedule.model.Spec` uses."""
+    headers = {h.value_from.secret_key_ref.name for h in spec.request.headers if h.value_from}
+    s3 = spec.destination.s3
+    return frozenset(headers | ({s3.credentials_secret_ref.name} if s3 else set()))
+
+
+# CEL has no distinct() before Kubernetes 1.34. Of the headers with the same Secret, the one whose
+# name comes first counts: no two headers have the same name.
+_HAS_HEADERS: Final = "has(self.request) && has(self.request.headers)"
+_S3_CREDENTIALS: Final = "self.destination.s3.credentialsSecretRef.name"
+_SECRETS_IN_HEADERS: Final = (
+    f"({_HAS_HEADERS} ? self.request.headers.filter(h, has(h.valueFrom) && "
+    "!self.request.headers.exists(g, has(g.valueFrom) && g.name < h.name && "
+    "g.valueFrom.secretKeyRef.name == h.valueFrom.secretKeyRef.name)).size() : 0)"
+)
+_SECRET_OF_S3_ALONE: Final = (
+    f"(has(self.destination) && has(self.destination.s3) && !({_HAS_HEADERS} && "
+    "self.request.headers.exists(h, has(h.valueFrom) && "
+    f"h.valueFrom.secretKeyRef.name == {_S3_CREDENTIALS})) ? 1 : 0)"
+)
+
+SPEC: Final = Check(
+    Rule(
+        f"a schedule may use at most {MAX_SECRETS} Secrets; put several values into one Secret, "
+        "each under a key of its own",
+        f"{_SECRETS_IN_HEADERS} + {_SECRET_OF_S3_ALONE} <= {MAX_SECRETS}",
+        # Most specs have fewer headers than that, and need no count.
+        lambda spec: (
+            len(spec.request.headers) < MAX_SECRETS or len(find_secrets(spec)) <= MAX_SECRETS
+        ),
+    ),
     Rule(
         "onlyIfChanged and keepLast only work with files on a volume; write destination.volume",
         # Each member that is looked up costs the API server time. Most specs set neither of the

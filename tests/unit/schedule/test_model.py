@@ -42,6 +42,40 @@ def test_invalid_spec_is_refused(members: dict[str, Any], message: str) -> None:
         Spec.model_validate({"url": URL, "schedule": "0 2 * * *", **members})
 
 
+def headers_from(*secrets: str) -> dict[str, Any]:
+    """A request with one header from each of these Secrets."""
+    sources = [{"secretKeyRef": {"name": name, "key": "k"}} for name in secrets]
+    return {"headers": [{"name": f"X-{i}", "valueFrom": s} for i, s in enumerate(sources)]}
+
+
+def s3_with(secret: str) -> dict[str, Any]:
+    return {"s3": {"bucket": "reports", "credentialsSecretRef": {"name": secret}}}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"request": headers_from("a", "b", "c", "d")},
+        {"request": headers_from("a", "b", "c"), "destination": s3_with("d")},
+        {"request": headers_from(*"abcd" * 8), "destination": s3_with("a")},
+    ],
+)
+def test_four_different_secrets_are_accepted(members: dict[str, Any]) -> None:
+    assert Spec.model_validate({"url": URL, "schedule": "0 2 * * *", **members})
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"request": headers_from("a", "b", "c", "d", "e")},
+        {"request": headers_from("a", "b", "c", "d"), "destination": s3_with("e")},
+    ],
+)
+def test_fifth_secret_is_refused(members: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="at most 4 Secrets; put several values into one"):
+        Spec.model_validate({"url": URL, "schedule": "0 2 * * *", **members})
+
+
 def test_model_is_immutable() -> None:
     spec = Spec(url=URL, schedule="0 2 * * *")
     with pytest.raises(ValidationError, match="frozen"):
