@@ -72,16 +72,13 @@ class Access:
         """Return only if the caller may have a schedule use these objects of its namespace.
 
         Raises:
-            ProblemError: 403; it names the first object that they may not get.
+            ProblemError: 403; it names the first object that they may not use.
         """
-        permissions = [
-            Permission(verb="get", group="", resource=resource, namespace=namespace, name=name)
-            for resource, name in sorted(references)
-        ]
-        allowed = await self._allowed(permissions)
-        for permission in permissions:
-            if permission not in allowed:
-                raise forbidden(self.caller, permission)
+        permissions = [permissions_to_use(namespace, item) for item in sorted(references)]
+        allowed = await self._allowed([one for either in permissions for one in either])
+        for either in permissions:
+            if allowed.isdisjoint(either):
+                raise forbidden(self.caller, *either)
 
     async def may_list(self, namespace: str) -> bool:
         """Return whether the caller may list all schedules of a namespace; empty: of all."""
@@ -111,7 +108,21 @@ class Access:
             return await self._authorizer.is_allowed(self.caller, permission, fresh=self._fresh)
 
 
-def forbidden(caller: Caller, permission: Permission) -> ProblemError:
-    """Return the problem of a caller who lacks a permission."""
-    message = f"{caller.user} may not {permission}; ask for a Role there that allows it."
+def permissions_to_use(namespace: str, reference: Reference) -> tuple[Permission, ...]:
+    """Return the permissions of which one is needed to have a schedule use an object.
+
+    Kubernetes itself lets everybody write to a claim who may create a Pod beside it. The chart's
+    policy ``download-operator-references`` asks for the same.
+    """
+    resource, name = reference
+    if resource == "persistentvolumeclaims":
+        use = Permission(verb="use", group="", resource=resource, namespace=namespace, name=name)
+        return use, Permission(verb="create", group="", resource="pods", namespace=namespace)
+    return (Permission(verb="get", group="", resource=resource, namespace=namespace, name=name),)
+
+
+def forbidden(caller: Caller, permission: Permission, *alternatives: Permission) -> ProblemError:
+    """Return the problem of a caller who lacks a permission, and others that would do as well."""
+    advice = "".join(f", or to {alternative}" for alternative in alternatives)
+    message = f"{caller.user} may not {permission}; ask for a Role there that allows it{advice}."
     return ProblemError(403, "forbidden", message)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-DIRECTING_MEMBERS: Final = ("url", "request", "destination")
-"""Members of the spec that decide where the content of a referenced object is sent or comes
-from."""
+DIRECTING_MEMBERS: Final = ("url", "request", "destination", "keepLast")
+"""Members of the spec that decide where the content of a referenced object is sent or comes from,
+and which of its files are deleted."""
 
 
 class Reference(NamedTuple):

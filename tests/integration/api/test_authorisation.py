@@ -277,12 +277,12 @@ def test_claim_needs_the_permission_of_the_caller(guarded: httpx.Client, callers
     headers = callers.headers["editor"]
     refused = guarded.post("/schedules", json=new, headers=headers)
     assert refused.status_code == 403
-    assert "may not get persistentvolumeclaims data" in refused.json()["detail"]["error"]
+    assert "may not use persistentvolumeclaims data" in refused.json()["detail"]["error"]
     moved = {"destination": {"volume": {"claim_name": "data"}}}
     path = f"/schedules/{callers.report}"
     assert guarded.patch(path, json=moved, headers=headers).status_code == 403
     assert guarded.post("/schedules", json=new, headers=callers.headers["admin"]).status_code == 201
-    allow(callers, "claims", "persistentvolumeclaims", "data")
+    allow(callers, "claims", "persistentvolumeclaims", "data", "use")
     wait_for(
         "the permission for the claim",
         lambda: guarded.post("/schedules", json=new, headers=headers).status_code == 201,
@@ -305,16 +305,16 @@ def test_secret_is_sent_elsewhere_only_with_the_permission_of_the_caller(
     for harmless in ({"cron_expression": "0 3 * * *"}, {"secret_headers": {"Authorization": None}}):
         assert guarded.patch(path, json=harmless, headers=headers).status_code == 200
     callers.team.apply(schedule("secretive", request=request))
-    allow(callers, "secrets", "secrets", "token")
+    allow(callers, "secrets", "secrets", "token", "get")
     wait_for(
         "the permission for the Secret",
         lambda: guarded.patch(path, json=elsewhere, headers=headers).status_code == 200,
     )
 
 
-def allow(callers: Callers, role_name: str, resource: str, name: str) -> None:
-    """Allow the editor to get one object."""
-    manifest = role(role_name, [("", [resource], ["get"])])
+def allow(callers: Callers, role_name: str, resource: str, name: str, verb: str) -> None:
+    """Allow the editor to do one thing with one object."""
+    manifest = role(role_name, [("", [resource], [verb])])
     manifest["rules"][0]["resourceNames"] = [name]
     editor = {"kind": "ServiceAccount", "name": "editor", "namespace": callers.team.namespace}
     callers.team.apply(manifest, binding(role_name, editor))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from download_api.auth.access import MAX_CONCURRENT_REVIEWS, Access
+from download_api.auth.referenced_objects import Reference
 from download_api.auth.reviews import Caller, Permission
 from download_api.problems.problem import ProblemError
 
@@ -55,3 +56,49 @@ def test_schedule_that_the_caller_may_not_get_does_not_exist_for_them(
     with pytest.raises(ProblemError) as refusal:
         check_delete(*allowed_verbs)
     assert refusal.value.status == status
+
+
+REFERENCES = [Reference("secrets", "token"), Reference("persistentvolumeclaims", "data")]
+GET_TOKEN = ("get", "secrets", "token")
+USE_DATA = ("use", "persistentvolumeclaims", "data")
+CREATE_PODS = ("create", "pods", "")
+
+
+def check_references(*allowed: tuple[str, str, str]) -> None:
+    def allows(permission: Permission) -> bool:
+        assert (permission.namespace, permission.group) == ("team", "")
+        return (permission.verb, permission.resource, permission.name) in allowed
+
+    access = Access(ANN, FakeAuthorizer(allows), fresh=True)
+    asyncio.run(access.check_references("team", REFERENCES))
+
+
+@pytest.mark.parametrize("claim", [USE_DATA, CREATE_PODS])
+def test_secret_needs_get_and_claim_needs_use_or_the_right_to_create_pods(
+    claim: tuple[str, str, str],
+) -> None:
+    check_references(GET_TOKEN, claim)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "sentence"),
+    [
+        (
+            [GET_TOKEN, ("get", "persistentvolumeclaims", "data")],
+            "ann may not use persistentvolumeclaims data in the namespace team; ask for a Role "
+            "there that allows it, or to create pods in the namespace team.",
+        ),
+        (
+            [USE_DATA, CREATE_PODS],
+            "ann may not get secrets token in the namespace team; ask for a Role there that "
+            "allows it.",
+        ),
+    ],
+)
+def test_object_that_the_caller_may_not_use_is_named(
+    allowed: list[tuple[str, str, str]], sentence: str
+) -> None:
+    with pytest.raises(ProblemError) as refusal:
+        check_references(*allowed)
+    assert refusal.value.status == 403
+    assert str(refusal.value) == sentence

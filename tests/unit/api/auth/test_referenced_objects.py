@@ -46,6 +46,7 @@ def test_new_schedule_needs_permission_for_all_its_references(
         (SECRET, {"request": {**SECRET["request"], "maxRedirects": 9}}, {S}),
         (SECRET, {"request": {"headers": []}}, set()),
         (VOLUME, {"destination": {"volume": {"claimName": "c", "path": "p"}}}, {C}),
+        (VOLUME, {**VOLUME, "keepLast": 1}, {C}),
         ({}, {"webhooks": [{"secretRef": {"name": "s"}}]}, {S}),
     ],
 )
