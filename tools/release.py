@@ -89,7 +89,7 @@ def _with_registry(text: str, registry: str) -> str:
     """Return *text* with every image, and the chart's `repository`, below *registry*."""
     if not registry:
         return text
-    targets = "|".join(images.TARGETS)
+    targets = "|".join((*images.TARGETS, *images.OPTIONAL))
     text = re.sub(
         rf"(?<=[ \"])download-operator/({targets}):", rf"{registry}/download-operator/\1:", text
     )

@@ -85,6 +85,7 @@ def _show_downloads(cluster: Cluster) -> None:
 def _create_by_kubectl(kubectl: Kubectl) -> None:
     kubectl.apply(
         install.claim("downloads"),
+        *install.right_of_the_api_to("downloads"),
         schedule(
             BY_KUBECTL,
             url=f"{install.WEB_URL}/files/{FILES[BY_KUBECTL]}",

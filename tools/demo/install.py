@@ -153,6 +153,28 @@ def claim(name: str) -> dict[str, Any]:
     }
 
 
+def right_of_the_api_to(claim_name: str) -> list[dict[str, Any]]:
+    """Return the Role by which callers with the API's key may write to a claim, and its binding."""
+    group, name = "rbac.authorization.k8s.io", f"download-operator-api-{claim_name}"
+    rule = {
+        "apiGroups": [""],
+        "resources": ["persistentvolumeclaims"],
+        "resourceNames": [claim_name],
+        "verbs": ["use"],
+    }
+    account = {"kind": "ServiceAccount", "name": "download-operator-api", "namespace": NAMESPACE}
+    header = {"apiVersion": f"{group}/v1", "metadata": {"name": name}}
+    return [
+        {**header, "kind": "Role", "rules": [rule]},
+        {
+            **header,
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [account],
+        },
+    ]
+
+
 def _web_server() -> list[dict[str, Any]]:
     labels = {"app": "files"}
     script = {"webserver.py": (Path(__file__).parent / "webserver.py").read_text()}

@@ -16,6 +16,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .root.Values.image.repository }}/{{ .process }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- end }}
 
+{{- define "download-operator.operatorAccount" -}}download-operator{{- end }}
+
+{{- define "download-operator.apiAccount" -}}download-operator-api{{- end }}
+
+{{- /* The user name of a service account of the release's namespace, in quotes. */ -}}
+{{- define "download-operator.userName" -}}
+{{ printf "system:serviceaccount:%s:%s" .root.Release.Namespace .account | quote }}
+{{- end }}
+
+{{- /* Enforces the policy of the same name. */ -}}
+{{- define "download-operator.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .policy }}
+  labels: {{- include "download-operator.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .policy }}
+  validationActions: [Deny]
+{{- end }}
+
 {{- define "download-operator.pod" -}}
 enableServiceLinks: false
 securityContext:

@@ -15,29 +15,12 @@ import yaml
 
 from download_api.settings import Settings as ApiSettings
 from download_operator.settings import read_settings as read_operator_settings
+from tests.support.chart import helm, one, rendered
 from tools import images
-from tools.cluster import binaries
 from tools.generate.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
 from tools.generate.requirements import broken
 
 VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
-
-
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = binaries.ensure("helm")["helm"]
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-
-
-def rendered(*values: str, flag: str = "--set") -> list[dict[str, Any]]:
-    settings = [f"{flag}={value}" for value in values]
-    done = helm("template", "x", str(CHART), "--namespace=place", *settings)
-    assert done.returncode == 0, done.stderr
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
-
-
-def one(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    (item,) = (i for i in items if (i["kind"], i["metadata"]["name"]) == (kind, name))
-    return item
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -63,6 +46,9 @@ def test_readme_command_takes_every_image_from_the_registry() -> None:
     )
     named = re.findall(r"(?:image|value): (\S+:0\.\S+)", done.stdout)
     assert set(named) == {f"REGISTRY/{images.reference(target)}" for target in images.TARGETS}
+    (allowed,) = re.findall(r"container\.image in (\[.+\])", done.stdout)
+    workers = ("worker", "worker-pdf")
+    assert json.loads(allowed) == [f"REGISTRY/{images.reference(target)}" for target in workers]
 
 
 def test_schema_has_every_value_and_refuses_others() -> None:

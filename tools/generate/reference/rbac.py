@@ -9,9 +9,10 @@ import yaml
 from tools.generate.reference.markdown import code, page, table
 
 _INTRODUCTION: Final = """
-The rights of the two service accounts, as `helm template` renders them. A download's Pod has no
-service-account token and therefore no rights. What callers of the HTTP API need is in [its
-guide](../guides/http-api.md#kubernetes-each-caller-with-their-own-rights).
+The rights of the two service accounts, and the roles for people, as `helm template` renders them.
+A download's Pod has no service-account token and therefore no rights. What callers of the HTTP API
+need is in [its guide](../guides/http-api.md#kubernetes-each-caller-with-their-own-rights), and what
+each right is worth in [Security](../guides/security.md).
 """
 _SCOPES: Final = {
     "ClusterRole": (
@@ -20,6 +21,7 @@ _SCOPES: Final = {
     ),
     "Role": "Bound in the release's own namespace.",
 }
+_AGGREGATION: Final = "rbac.authorization.k8s.io/aggregate-to-"
 _RULE: Final = re.compile(r"((?:^  #.*\n)*)^  - apiGroups:.*\n(?:^    .*\n)*", re.MULTILINE)
 """A rule of a role, with the comment before it."""
 
@@ -29,6 +31,7 @@ class Role(NamedTuple):
 
     kind: str
     name: str
+    scope: str
     rules: list[tuple[dict[str, Any], str]]
 
 
@@ -56,7 +59,16 @@ def roles(text: str) -> Iterator[Role]:
     for document in re.split(r"^---.*\n", text, flags=re.MULTILINE):
         item = yaml.safe_load(document)
         if item and item["kind"] in _SCOPES:
-            yield Role(item["kind"], item["metadata"]["name"], list(_rules(document)))
+            yield Role(item["kind"], item["metadata"]["name"], _scope(item), list(_rules(document)))
+
+
+def _scope(item: dict[str, Any]) -> str:
+    """Return the sentence that says where a role holds."""
+    labels = item["metadata"].get("labels", {})
+    for label in labels:
+        if label.startswith(_AGGREGATION):
+            return f"For people. Kubernetes' role {code(label.removeprefix(_AGGREGATION))} has it."
+    return _SCOPES[item["kind"]]
 
 
 def _rules(document: str) -> Iterator[tuple[dict[str, Any], str]]:
@@ -70,7 +82,7 @@ def _rules(document: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 def _section(role: Role) -> Iterator[str]:
     yield f"### {role.kind} {code(role.name)}"
-    yield _SCOPES[role.kind]
+    yield role.scope
     rows = [
         (_group(rule), _resources(rule), ", ".join(rule["verbs"]), reason)
         for rule, reason in role.rules

@@ -31,6 +31,15 @@ def test_rule_has_its_comment_as_reason() -> None:
     assert "| core | `leases` named `mine` | update | To hold the Lease. |" in text
 
 
+def test_role_for_people_says_which_role_of_kubernetes_has_it() -> None:
+    label = '  labels: {rbac.authorization.k8s.io/aggregate-to-view: "true"}\n'
+
+    text = render({"Defaults": ROLE.replace("  name: reader\n", f"  name: reader\n{label}")})
+
+    assert "For people. Kubernetes' role `view` has it." in text
+    assert "Bound in all namespaces" not in text
+
+
 def test_role_that_does_not_change_is_shown_once() -> None:
     text = render({"Defaults": ROLE, "Other": ROLE})
 
