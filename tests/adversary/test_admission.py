@@ -167,28 +167,28 @@ def test_kubernetes_finds_no_error_in_the_types_of_a_policy(stage: Stage, name: 
 
 def test_kubernetes_checks_the_types(stage: Stage) -> None:
     """Without this, no warnings might mean no check."""
-    manifest = stage.team.get("validatingadmissionpolicy", POLICIES[0])
-    broken = {"name": "broken", "expression": "object.spec.nothing == 1"}
-    manifest["spec"]["matchConditions"].append(broken)
-    condition = {"expression": "object.spec.nothing == 1"}
-    manifest["spec"]["validations"].append(condition)
-    copy = {key: manifest[key] for key in ("apiVersion", "kind", "spec")}
-    stage.team.apply({**copy, "metadata": {"name": "broken"}})
-    assert "undefined field 'nothing'" in json.dumps(type_warnings(stage, "broken"))
+    warnings = type_warnings(stage, POLICIES[0], {"expression": "object.spec.nothing == 1"})
+    assert "undefined field 'nothing'" in json.dumps(warnings)
 
 
-def type_warnings(stage: Stage, name: str) -> list[dict[str, Any]]:
-    """Return what Kubernetes objects to in the expressions of a policy, once it has looked."""
+def type_warnings(stage: Stage, name: str, *validations: dict[str, str]) -> list[dict[str, Any]]:
+    """Return what Kubernetes objects to in the expressions of a policy and in more validations.
 
-    def status() -> dict[str, Any] | None:
-        policy = stage.team.get("validatingadmissionpolicy", name)
-        seen: dict[str, Any] = policy.get("status", {})
-        return seen if seen.get("observedGeneration") == policy["metadata"]["generation"] else None
+    It looks at a copy, because the policies may have been created before it knew the resource.
+    """
+    policy = stage.team.get("validatingadmissionpolicy", name)
+    policy["spec"]["validations"] += validations
+    copy = f"{name}-{len(validations)}"
+    header = {key: policy[key] for key in ("apiVersion", "kind", "spec")}
+    stage.team.apply({**header, "metadata": {"name": copy}})
 
-    warnings: list[dict[str, Any]] = (
-        wait_for(f"the types of {name}", status).get("typeChecking", {}).get("expressionWarnings")
-        or []
-    )
+    def types() -> dict[str, Any] | None:
+        """Return the outcome once Kubernetes has looked."""
+        status = stage.team.get("validatingadmissionpolicy", copy).get("status", {})
+        return {"types": status.get("typeChecking", {})} if "observedGeneration" in status else None
+
+    outcome: dict[str, Any] = wait_for(f"the types of {name}", types)["types"]
+    warnings: list[dict[str, Any]] = outcome.get("expressionWarnings", [])
     return warnings
 
 
