@@ -71,7 +71,11 @@ class ApiError(Exception):
 
 
 class UnreachableError(Exception):
-    """No usable response came: the connection failed, timed out, or something else responded."""
+    """No usable response came: the connection failed, timed out, or something else responded.
+
+    A redirect counts as such, because the API server sends none. Whoever does must not receive our
+    token or choose what we read.
+    """
 
 
 class KubeClient:
@@ -232,6 +236,7 @@ class KubeClient:
             data=None if body is None else orjson.dumps(body),
             headers=headers,
             timeout=limits,
+            allow_redirects=False,
             proxy=self._proxy,
         )
         return await self._counted(method, request)
@@ -243,6 +248,9 @@ class KubeClient:
         try:
             response = await request
             status = response.status
+            if 300 <= status < 400:
+                response.close()
+                raise UnreachableError(f"a redirect ({status}), which is never followed")
             return response
         finally:
             self.responses[method, status] += 1

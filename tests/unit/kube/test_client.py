@@ -28,6 +28,29 @@ def test_response_that_is_not_a_json_object_is_an_error(body: str) -> None:
     run_with_client(test, respond)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_is_not_followed(status: int) -> None:
+    received: list[tuple[str, str]] = []
+
+    def respond(request: web.Request) -> web.Response:
+        received.append((request.method, request.path))
+        if request.path == "/elsewhere":
+            return web.Response(text="{}")
+        return web.Response(text="{}", status=status, headers={"Location": "/elsewhere"})
+
+    async def test(client: KubeClient) -> None:
+        with pytest.raises(UnreachableError, match=f"redirect .{status}., which is never followed"):
+            await client.request("POST", "/changed", {})
+        with pytest.raises(UnreachableError, match="redirect"):
+            await client.get_as("token", "/read")
+        with pytest.raises(UnreachableError, match="redirect"):
+            async with client.stream("/watched", {}):
+                pass
+
+    run_with_client(test, respond)
+    assert received == [("POST", "/changed"), ("GET", "/read"), ("GET", "/watched")]
+
+
 def test_new_token_is_used_within_a_minute_and_never_sent_to_another_server() -> None:
     received: list[str] = []
 
