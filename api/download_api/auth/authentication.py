@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from cachetools import TLRUCache
+from cachetools import LRUCache, TLRUCache
 
 from download_api.auth.api_keys import HashedKeys, SharedKey, parse_bearer
 from download_api.auth.reviews import Caller
-from download_api.auth.ttl_cache import Clock, Entry, expiring_cache
+from download_api.auth.ttl_cache import MAX_ENTRIES, Clock, Entry, expiring_cache
 from download_api.problems.problem import ProblemError
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -20,6 +20,9 @@ TOKEN_SECONDS: Final = 60
 
 class Authenticator(Protocol):
     """A way to find out who sent a request."""
+
+    def recognizes(self, authorization: str | None, x_api_key: str | None) -> bool:
+        """Return whether these headers are a right key or a known token, without asking anybody."""
 
     async def authenticate(
         self, authorization: str | None, x_api_key: str | None, *, fresh: bool
@@ -33,6 +36,10 @@ class Authenticator(Protocol):
 
 class LoopbackAuth:
     """Accepts everyone. For loopback only, see :func:`is_same_machine`."""
+
+    def recognizes(self, _: str | None, __: str | None) -> bool:
+        """Return True."""
+        return True
 
     async def authenticate(
         self,
@@ -68,6 +75,10 @@ class SharedKeyAuth:
 
     def __init__(self, key: SharedKey) -> None:
         self._key = key
+
+    def recognizes(self, authorization: str | None, x_api_key: str | None) -> bool:
+        """Return whether the request carries the key."""
+        return self._key.matches(authorization, x_api_key)
 
     async def authenticate(
         self,
@@ -110,6 +121,19 @@ class TokenReviewAuth:
         self._clock = clock
         self._cache: TLRUCache[bytes, Entry[Caller]] = expiring_cache(clock)
         """Owners of tokens, by the token's digest."""
+        self._known: LRUCache[bytes, None] = LRUCache(MAX_ENTRIES)
+        """Digests of tokens whose last review found an owner, however long ago."""
+
+    def recognizes(self, authorization: str | None, x_api_key: str | None) -> bool:
+        """Return whether the headers are a right key, or a token that had an owner when last asked.
+
+        A token that was revoked meanwhile costs one more review, which takes it off the list.
+        """
+        token = parse_bearer(authorization)
+        key = x_api_key or token
+        if key and self._keys and self._keys.find_caller(key):
+            return True
+        return not x_api_key and token is not None and _digest(token) in self._known
 
     async def authenticate(
         self, authorization: str | None, x_api_key: str | None, *, fresh: bool
@@ -128,15 +152,17 @@ class TokenReviewAuth:
         raise self._unauthorized(has_credentials=bool(key))
 
     async def _token_owner(self, token: str, *, fresh: bool) -> Caller | None:
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = _digest(token)
         if not fresh and (entry := self._cache.get(digest)):
             return entry.value
         asked_at = self._clock()
         owner = await self._review(token)
         if owner:
             self._cache[digest] = Entry(owner, expires_at=asked_at + TOKEN_SECONDS)
+            self._known[digest] = None
         else:
             self._cache.pop(digest, None)
+            self._known.pop(digest, None)
         return owner
 
     def _unauthorized(self, *, has_credentials: bool) -> ProblemError:
@@ -151,3 +177,7 @@ class TokenReviewAuth:
         if has_credentials:
             challenge += ', error="invalid_token"'
         return ProblemError(401, "unauthorized", f"{message}.", {"WWW-Authenticate": challenge})
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

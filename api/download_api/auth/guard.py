@@ -28,7 +28,8 @@ from download_kube.client import KubeClient
 EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 
 FAILED_LOGINS_LIMIT: Final = 300
-"""Failed logins a minute from one address. Beyond it, every request from there is refused."""
+"""Failed logins a minute from one address. Beyond it, requests from there are only handled if their
+key or token is known."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 
@@ -76,7 +77,7 @@ class RequestGuard:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._requests = RateLimiter(rate_limit) if rate_limit else None
-        self._failed_logins = RateLimiter(FAILED_LOGINS_LIMIT)
+        self._failed_logins = RateLimiter(FAILED_LOGINS_LIMIT, "failed sign-ins from your address")
 
     @classmethod
     def from_settings(cls, settings: Settings, client: KubeClient) -> Self:
@@ -117,21 +118,26 @@ class RequestGuard:
             await access.check_schedule(required.verb, required.subresource, schedule_id)
 
     async def _authenticate(self, request: Request, *, fresh: bool) -> Caller:
-        """Return the caller. Addresses with too many failed logins have to wait."""
+        """Return the caller. Unknown ones from addresses with many failed logins have to wait."""
         headers, address = request.headers, request.client.host if request.client else ""
         if isinstance(self._authenticator, LoopbackAuth) and not is_same_machine(
             headers.get("host", ""), headers.get("origin")
         ):
             raise _cross_origin_refused()
-        self._failed_logins.peek(address).check()
+        credentials = headers.get("authorization"), headers.get("x-api-key")
+        if self._authenticator.recognizes(*credentials):
+            return await self._authenticator.authenticate(*credentials, fresh=fresh)
+        # Counted beforehand: otherwise all of an address's connections could ask at the same time.
+        self._failed_logins.consume(address).check()
+        has_failed = False
         try:
-            return await self._authenticator.authenticate(
-                headers.get("authorization"), headers.get("x-api-key"), fresh=fresh
-            )
+            return await self._authenticator.authenticate(*credentials, fresh=fresh)
         except ProblemError as error:
-            if error.status == 401:
-                self._failed_logins.consume(address)
+            has_failed = error.status == 401
             raise
+        finally:
+            if not has_failed:
+                self._failed_logins.restore(address)
 
 
 def _cross_origin_refused() -> ProblemError:

@@ -20,6 +20,8 @@ class RateLimitState:
     allowed: bool
     limit: int
     """Requests a minute."""
+    counted: str
+    """What is limited, for the message."""
     remaining: int
     wait: float
     """If refused: seconds until the next request is allowed. If allowed: seconds until the whole
@@ -43,7 +45,7 @@ class RateLimitState:
             raise ProblemError(
                 429,
                 "rate_limit_exceeded",
-                f"More than {self.limit} requests a minute; wait {seconds} seconds.",
+                f"More than {self.limit} {self.counted} a minute; wait {seconds} seconds.",
                 {"Retry-After": seconds, **self.headers()},
             )
 
@@ -58,21 +60,22 @@ class RateLimiter:
 
     Args:
         limit: requests a minute. A caller who sent none for a minute may send all of them at once.
+        counted: what is limited, for the message.
         clock: monotonic seconds.
         max_callers: number of buckets; the least recently used one is dropped.
     """
 
     def __init__(
-        self, limit: int, clock: Clock = time.monotonic, max_callers: int = MAX_ENTRIES
+        self,
+        limit: int,
+        counted: str = "requests",
+        clock: Clock = time.monotonic,
+        max_callers: int = MAX_ENTRIES,
     ) -> None:
         self._limit = limit
+        self._counted = counted
         self._clock = clock
         self._buckets: LRUCache[str, _Bucket] = LRUCache(max_callers)
-
-    def peek(self, caller: str) -> RateLimitState:
-        """Return the state of *caller* without counting a request."""
-        tokens = self._tokens(caller)
-        return self._state(tokens, allowed=tokens >= 1)
 
     def consume(self, caller: str) -> RateLimitState:
         """Count a request of *caller* and return the new state."""
@@ -83,6 +86,11 @@ class RateLimiter:
         self._buckets[caller] = _Bucket(self._clock(), tokens)
         return self._state(tokens, allowed=allowed)
 
+    def restore(self, caller: str) -> None:
+        """Take back one request of *caller* that was counted."""
+        tokens = min(self._tokens(caller) + 1, self._limit)
+        self._buckets[caller] = _Bucket(self._clock(), tokens)
+
     def _tokens(self, caller: str) -> float:
         now = self._clock()
         bucket = self._buckets.get(caller, _Bucket(now, float(self._limit)))
@@ -92,4 +100,4 @@ class RateLimiter:
     def _state(self, tokens: float, *, allowed: bool) -> RateLimitState:
         missing = self._limit - tokens if allowed else 1 - tokens
         wait = missing * WINDOW_SECONDS / self._limit
-        return RateLimitState(allowed, self._limit, int(tokens), wait)
+        return RateLimitState(allowed, self._limit, self._counted, int(tokens), wait)

@@ -61,6 +61,35 @@ def test_token_that_a_write_found_invalid_is_invalid_for_reads() -> None:
         assert 'error="invalid_token"' in refusal.value.headers["WWW-Authenticate"]
 
 
+def test_token_is_recognized_until_a_review_finds_it_invalid() -> None:
+    clock, review = FakeClock(), FakeReview("a")
+    authenticator = TokenReviewAuth(review, "us", None, clock)
+
+    def recognizes() -> bool:
+        return authenticator.recognizes("Bearer a", None)
+
+    assert not recognizes()
+    assert asyncio.run(authenticator.authenticate("Bearer a", None, fresh=False)) == ANN
+    clock.now = 3600  # long after the cached owner expired
+    assert recognizes()
+    assert not authenticator.recognizes("Bearer a", "also a key")
+    assert len(review.asked) == 1
+
+    review.valid.clear()
+    with pytest.raises(ProblemError):
+        asyncio.run(authenticator.authenticate("Bearer a", None, fresh=False))
+    assert not recognizes()
+
+
+def test_hashed_key_is_recognized_without_a_review(key_file: Path) -> None:
+    review = FakeReview()
+    authenticator = TokenReviewAuth(review, "us", HashedKeys(key_file))
+    sent = [(f"Bearer {KEY}", None), (None, KEY), ("Bearer x", KEY), (f"Bearer {KEY}", "x")]
+    assert [authenticator.recognizes(*pair) for pair in sent] == [True, True, True, False]
+    assert not authenticator.recognizes(None, None)
+    assert review.asked == []
+
+
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
     file = tmp_path / "keys.json"

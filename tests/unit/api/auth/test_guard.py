@@ -1,11 +1,26 @@
 """The guard in front of every route."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
 
-from download_api.auth.guard import GuardedRoute, RequestGuard, RequiredPermission, requires
+from download_api.auth.api_keys import SharedKey
+from download_api.auth.authentication import SharedKeyAuth, TokenReviewAuth
+from download_api.auth.authorization import AllowAll
+from download_api.auth.guard import (
+    FAILED_LOGINS_LIMIT,
+    GuardedRoute,
+    RequestGuard,
+    RequiredPermission,
+    requires,
+)
+from download_api.auth.reviews import Caller
+from download_api.problems.problem import ProblemError, cluster_unavailable
 from download_api.settings import Settings
 
 
@@ -45,3 +60,94 @@ def test_settings_choose_authenticator_and_authorizer(
     guard = RequestGuard.from_settings(Settings(**settings), None)  # type: ignore[arg-type]
     assert type(guard._authenticator).__name__ == authenticator
     assert type(guard._authorizer).__name__ == authorizer
+
+
+RIGHT = "Bearer right"
+WRONG = "Bearer wrong"
+NO_PERMISSION = RequiredPermission(None)
+
+
+def kubernetes_guard(review: Callable[[str], Awaitable[Caller | None]]) -> RequestGuard:
+    return RequestGuard(TokenReviewAuth(review, "", None), AllowAll(), rate_limit=0)
+
+
+def request_with(authorization: str, address: str = "10.0.0.1", method: str = "GET") -> Request:
+    """Return a request as the server makes it."""
+    return Request(
+        {
+            "type": "http",
+            "method": method,
+            "path": "/schedules",
+            "path_params": {},
+            "headers": [(b"authorization", authorization.encode())],
+            "client": (address, 40000),
+            "state": {},
+        }
+    )
+
+
+async def status_of(guard: RequestGuard, request: Request) -> int:
+    try:
+        await guard.admit(request, NO_PERMISSION)
+    except ProblemError as problem:
+        return problem.status
+    return 200
+
+
+class SlowReview:
+    """Knows one token, and answers only after all other questions were asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.fails = False
+
+    async def __call__(self, token: str) -> Caller | None:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.fails:
+            raise cluster_unavailable("no answer")
+        return Caller(user="ann") if token == "right" else None
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_known_token_is_let_in_after_any_number_of_wrong_ones(method: str) -> None:
+    async def run() -> None:
+        review = SlowReview()
+        guard = kubernetes_guard(review)
+        assert await status_of(guard, request_with(RIGHT)) == 200
+        wrong = [status_of(guard, request_with(WRONG)) for _ in range(FAILED_LOGINS_LIMIT + 50)]
+        statuses = Counter(await asyncio.gather(*wrong))
+        assert statuses == {401: FAILED_LOGINS_LIMIT, 429: 50}
+        assert review.asked == FAILED_LOGINS_LIMIT + 1
+
+        assert await status_of(guard, request_with(RIGHT, method=method)) == 200
+        assert await status_of(guard, request_with("Bearer another")) == 429
+        assert await status_of(guard, request_with("Bearer another", "10.0.0.2")) == 401
+
+    asyncio.run(run())
+
+
+def test_only_wrong_tokens_count_as_failed_logins() -> None:
+    async def run() -> None:
+        review = SlowReview()
+        guard = kubernetes_guard(review)
+        review.fails = True
+        for _ in range(FAILED_LOGINS_LIMIT + 1):
+            assert await status_of(guard, request_with(RIGHT)) == 503
+        review.fails = False
+        assert await status_of(guard, request_with(RIGHT)) == 200
+
+    asyncio.run(run())
+
+
+def test_right_key_is_let_in_after_any_number_of_wrong_ones(tmp_path: Path) -> None:
+    async def run() -> None:
+        file = tmp_path / "key"
+        file.write_text("right")
+        guard = RequestGuard(SharedKeyAuth(SharedKey(file)), AllowAll(), rate_limit=0)
+        wrong = [await status_of(guard, request_with(WRONG)) for _ in range(320)]
+        assert wrong[:300] == [401] * 300
+        assert wrong[-1] == 429
+        assert await status_of(guard, request_with(RIGHT)) == 200
+
+    asyncio.run(run())

@@ -8,7 +8,7 @@ from tests.support.fake_clock import FakeClock
 
 
 def test_caller_may_send_the_requests_of_a_minute_at_once_and_no_more() -> None:
-    limiter = RateLimiter(3, FakeClock())
+    limiter = RateLimiter(3, clock=FakeClock())
     assert [limiter.consume("a").remaining for _ in range(3)] == [2, 1, 0]
 
     state = limiter.consume("a")
@@ -24,7 +24,7 @@ def test_caller_may_send_the_requests_of_a_minute_at_once_and_no_more() -> None:
 
 def test_bucket_fills_up_again() -> None:
     clock = FakeClock(1000)
-    limiter = RateLimiter(60, clock)
+    limiter = RateLimiter(60, clock=clock)
     for _ in range(60):
         assert limiter.consume("a").allowed
 
@@ -38,22 +38,36 @@ def test_bucket_fills_up_again() -> None:
 
 
 def test_callers_have_buckets_of_their_own() -> None:
-    limiter = RateLimiter(1, FakeClock())
+    limiter = RateLimiter(1, clock=FakeClock())
     assert limiter.consume("a").allowed
     assert not limiter.consume("a").allowed
     assert limiter.consume("b").allowed
 
 
-def test_peek_does_not_count_a_request() -> None:
-    limiter = RateLimiter(1, FakeClock())
-    assert limiter.peek("a").allowed
-    assert limiter.consume("a").allowed
-    assert not limiter.peek("a").allowed
+def test_request_that_is_taken_back_was_not_counted() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(2, clock=clock)
+    assert limiter.consume("a").remaining == 1
+    limiter.restore("a")
+    assert [limiter.consume("a").allowed for _ in range(3)] == [True, True, False]
+
+
+def test_bucket_never_holds_more_than_the_limit() -> None:
+    limiter = RateLimiter(2, clock=FakeClock())
+    limiter.restore("a")
+    assert [limiter.consume("a").allowed for _ in range(3)] == [True, True, False]
+
+
+def test_message_says_what_is_limited() -> None:
+    limiter = RateLimiter(1, "failed sign-ins", FakeClock())
+    limiter.consume("a")
+    with pytest.raises(ProblemError, match="More than 1 failed sign-ins a minute; wait 60 seconds"):
+        limiter.consume("a").check()
 
 
 def test_least_recently_used_buckets_are_dropped() -> None:
-    limiter = RateLimiter(1, FakeClock(), max_callers=10)
+    limiter = RateLimiter(1, clock=FakeClock(), max_callers=10)
     for number in range(11):
         limiter.consume(str(number))
-    assert limiter.peek("0").allowed
-    assert not limiter.peek("1").allowed
+    assert not limiter.consume("1").allowed
+    assert limiter.consume("0").allowed
