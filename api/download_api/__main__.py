@@ -12,7 +12,7 @@ import uvicorn
 
 from download_api.app import FIELD_MANAGER, REQUEST_TIMEOUT_SECONDS, build_app
 from download_api.bootstrap_key import ensure_key
-from download_api.server.protocol import DeadlineHTTPProtocol
+from download_api.server.protocol import LimitedHTTPProtocol
 from download_api.server.streams import Streams
 from download_api.settings import PREFIX, Settings, help_text
 from download_kube.client import ApiError, KubeClient, UnreachableError
@@ -61,7 +61,7 @@ def _serve() -> int:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=30,
-        http=DeadlineHTTPProtocol,
+        http=LimitedHTTPProtocol,
         ws="none",
         access_log=False,
         # By default uvicorn trusts loopback, from where every kubectl port-forward comes.

@@ -17,6 +17,7 @@ from download_api.problems import handlers
 from download_api.problems.problem import cluster_unavailable
 from download_api.routes import content, cron, dependencies, events, runs, schedules
 from download_api.routes.dependencies import AppState
+from download_api.server.connections import ConnectionTable
 from download_api.server.metrics import StateCollector, serve_metrics
 from download_api.server.middleware import RequestMiddleware
 from download_api.server.request_metrics import RequestMetrics
@@ -84,6 +85,7 @@ def _build_state(settings: Settings, client: KubeClient) -> AppState:
         volumes=MountedVolumes(settings.content_volumes),
         s3_links=S3Links(client),
         streams=Streams(),
+        connections=ConnectionTable(),
     )
 
 

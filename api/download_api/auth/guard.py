@@ -18,7 +18,7 @@ from download_api.auth.authentication import (
     is_same_machine,
 )
 from download_api.auth.authorization import AllowAll, Authorizer, CachedAuthorizer
-from download_api.auth.capacity import OVER_CAPACITY, too_many_connections
+from download_api.auth.capacity import CONNECTION, Connection, too_many_connections
 from download_api.auth.rate_limit import RateLimiter
 from download_api.auth.reviews import Caller, review_access, review_token
 from download_api.problems.problem import ProblemError
@@ -104,10 +104,12 @@ class RequestGuard:
             ProblemError: too many connections are open; the caller is unknown, sends too many
                 requests, or lacks the permission.
         """
-        if request.scope["state"].get(OVER_CAPACITY):
+        connection: Connection = request.scope["state"][CONNECTION]
+        if connection.is_over_capacity:
             raise too_many_connections()
         fresh = request.method not in SAFE_METHODS
         caller = await self._authenticate(request, fresh=fresh)
+        connection.sign_in()
         access = Access(caller, self._authorizer, fresh=fresh)
         request.state.access = access  # even if refused below: the audit names the caller
         if self._requests:

@@ -11,12 +11,14 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from download_api import settings, tracing
-from download_api.auth import access
+from download_api.auth import access, capacity
 from download_api.auth.guard import GuardedRoute, RequestGuard
 from download_api.content import s3_links, volumes
 from download_api.openapi import responses
 from download_api.schema.models import NamespaceName
 from download_api.server import streams
+from download_api.server.connections import ConnectionTable
+from download_api.server.protocol import LimitedHTTPProtocol
 from download_api.store import logs, run_requests, schedules, watch
 
 
@@ -32,11 +34,15 @@ class AppState(TypedDict):
     volumes: volumes.MountedVolumes
     s3_links: s3_links.S3Links
     streams: streams.Streams
+    connections: ConnectionTable[LimitedHTTPProtocol]
 
 
 class RequestState(AppState):
-    """The state of a request: the middleware adds the trace, and the guard adds the access."""
+    """The state of a request: the server's protocol adds the connection, the middleware the trace,
+    and the guard the access.
+    """
 
+    connection: capacity.Connection
     trace: tracing.Trace
     access: access.Access
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi import Request
 from download_api.auth.api_keys import SharedKey
 from download_api.auth.authentication import SharedKeyAuth, TokenReviewAuth
 from download_api.auth.authorization import AllowAll
+from download_api.auth.capacity import CONNECTION
 from download_api.auth.guard import (
     FAILED_LOGINS_LIMIT,
     GuardedRoute,
@@ -67,6 +69,15 @@ WRONG = "Bearer wrong"
 NO_PERMISSION = RequiredPermission(None)
 
 
+@dataclass
+class FakeConnection:
+    is_over_capacity: bool = False
+    is_signed_in: bool = False
+
+    def sign_in(self) -> None:
+        self.is_signed_in = True
+
+
 def kubernetes_guard(review: Callable[[str], Awaitable[Caller | None]]) -> RequestGuard:
     return RequestGuard(TokenReviewAuth(review, "", None), AllowAll(), rate_limit=0)
 
@@ -81,7 +92,7 @@ def request_with(authorization: str, address: str = "10.0.0.1", method: str = "G
             "path_params": {},
             "headers": [(b"authorization", authorization.encode())],
             "client": (address, 40000),
-            "state": {},
+            "state": {CONNECTION: FakeConnection()},
         }
     )
 
@@ -149,5 +160,25 @@ def test_right_key_is_let_in_after_any_number_of_wrong_ones(tmp_path: Path) -> N
         assert wrong[:300] == [401] * 300
         assert wrong[-1] == 429
         assert await status_of(guard, request_with(RIGHT)) == 200
+
+    asyncio.run(run())
+
+
+def test_connection_is_signed_in_by_a_right_token_only() -> None:
+    async def run() -> None:
+        guard = kubernetes_guard(SlowReview())
+        for token, expected in ((WRONG, False), (RIGHT, True)):
+            request = request_with(token)
+            await status_of(guard, request)
+            assert request.state.connection.is_signed_in is expected
+
+    asyncio.run(run())
+
+
+def test_request_on_a_connection_beyond_the_limit_is_refused() -> None:
+    async def run() -> None:
+        request = request_with(RIGHT)
+        request.state.connection.is_over_capacity = True
+        assert await status_of(kubernetes_guard(SlowReview()), request) == 503
 
     asyncio.run(run())
