@@ -44,9 +44,9 @@ def _serve() -> int:
         settings = Settings.from_environment()
         login()  # fail now if there is no cluster
         listener = _listen("PORT", settings.bind, settings.port)
-        metrics_listener = None
+        monitoring_listener = None
         if settings.metrics_port:
-            metrics_listener = _listen("METRICS_PORT", settings.bind, settings.metrics_port)
+            monitoring_listener = _listen("METRICS_PORT", settings.bind, settings.metrics_port)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -57,7 +57,7 @@ def _serve() -> int:
             settings.bind,
         )
     config = uvicorn.Config(
-        build_app(settings, login, metrics_listener),
+        build_app(settings, login, monitoring_listener),
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=30,

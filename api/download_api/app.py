@@ -1,4 +1,4 @@
-"""The application: everything it is made of, and the two probes."""
+"""The application: everything it is made of."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from functools import partial
 from socket import socket
 from typing import Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from download_api.auth.guard import RequestGuard
@@ -14,12 +14,13 @@ from download_api.content.s3_links import S3Links
 from download_api.content.volumes import MountedVolumes
 from download_api.openapi import document
 from download_api.problems import handlers
-from download_api.problems.problem import cluster_unavailable
-from download_api.routes import content, cron, dependencies, events, runs, schedules
+from download_api.routes import content, cron, events, runs, schedules
 from download_api.routes.dependencies import AppState
 from download_api.server.connections import ConnectionTable
-from download_api.server.metrics import StateCollector, serve_metrics
+from download_api.server.metrics import StateCollector
 from download_api.server.middleware import RequestMiddleware
+from download_api.server.monitoring import serve_monitoring
+from download_api.server.readiness import Readiness
 from download_api.server.request_metrics import RequestMetrics
 from download_api.server.streams import Streams
 from download_api.settings import Settings
@@ -27,7 +28,7 @@ from download_api.store.logs import LogReader
 from download_api.store.run_requests import RunRequests
 from download_api.store.schedules import ScheduleStore
 from download_api.store.watch import ScheduleWatcher
-from download_kube.client import ApiError, KubeClient, Login, UnreachableError
+from download_kube.client import KubeClient, Login
 
 FIELD_MANAGER: Final = "download-operator-api"
 """Name under which the API server records the fields that we write."""
@@ -35,13 +36,15 @@ REQUEST_TIMEOUT_SECONDS: Final = 10.0
 """Short, because a person or a program is waiting for the response."""
 
 
-def build_app(settings: Settings, login: Login, metrics_listener: socket | None = None) -> FastAPI:
+def build_app(
+    settings: Settings, login: Login, monitoring_listener: socket | None = None
+) -> FastAPI:
     """Return the application.
 
     Args:
         settings: what the person who installs the API decides.
         login: called when the application starts, and once a minute afterwards.
-        metrics_listener: where to serve the metrics; None for nowhere.
+        monitoring_listener: where to serve probes and metrics; None for nowhere.
     """
     registry = CollectorRegistry()
 
@@ -51,7 +54,8 @@ def build_app(settings: Settings, login: Login, metrics_listener: socket | None 
         state = _build_state(settings, client)
         registry.register(StateCollector(client, state["streams"]))
         try:
-            async with serve_metrics(metrics_listener, registry):
+            readiness = Readiness(state["schedules"].ping)
+            async with serve_monitoring(monitoring_listener, registry, readiness):
                 yield state
         finally:
             await client.close()
@@ -67,7 +71,6 @@ def build_app(settings: Settings, login: Login, metrics_listener: socket | None 
     app.openapi = partial(document.describe, app)  # type: ignore[method-assign]
     app.add_middleware(RequestMiddleware, metrics=RequestMetrics(registry))
     handlers.install(app)
-    app.include_router(probes)
     for module in (schedules, cron, runs, content, events):
         app.include_router(module.routes)
     return app
@@ -87,22 +90,3 @@ def _build_state(settings: Settings, client: KubeClient) -> AppState:
         streams=Streams(),
         connections=ConnectionTable(),
     )
-
-
-probes = APIRouter()
-
-
-@probes.get("/livez", include_in_schema=False)
-async def livez() -> dict[str, str]:
-    """Report that the process responds."""
-    return {"status": "ok"}
-
-
-@probes.get("/readyz", include_in_schema=False)
-async def readyz(schedules: dependencies.ScheduleStore) -> dict[str, str]:
-    """Report whether the cluster responds, and knows the resource."""
-    try:
-        await schedules.ping()
-    except (ApiError, UnreachableError) as error:
-        raise cluster_unavailable(str(error)) from error
-    return {"status": "ok"}

@@ -108,8 +108,8 @@ class Settings(BaseSettings):
     ] = ()
     metrics_port: Annotated[
         int,
-        Field(ge=0, le=65535, description="port of /metrics; 0: no metrics"),
-        Advice("write a number from 1 to 65535, or 0 for no metrics"),
+        Field(ge=0, le=65535, description="port of /livez, /readyz and /metrics; 0: none of them"),
+        Advice("write a number from 1 to 65535, or 0 for none of them"),
     ] = 8082
     content_volumes: Annotated[
         CommaSeparated[Annotated[MountedClaim, BeforeValidator(_split_mounted_claim)]],

@@ -130,7 +130,7 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
     json_body = {"Content-Type": "application/json"}
     token = kubectl("create", "token", "caller", "--duration=2h").strip()
     ours = kubectl("create", "token", "caller", f"--audience={AUDIENCE}", "--duration=2h").strip()
-    (port,) = free_ports(1)
+    port, metrics_port = free_ports(2)
     environment = {
         **os.environ,
         "KUBECONFIG": str(kubeconfig_of(kubectl, API_ACCOUNT, folder)),
@@ -138,7 +138,7 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
         "DOWNLOAD_API_AUTH": "kubernetes",
         "DOWNLOAD_API_NAMESPACE": NAMESPACE,
         "DOWNLOAD_API_RATE_LIMIT": "0",
-        "DOWNLOAD_API_METRICS_PORT": "0",
+        "DOWNLOAD_API_METRICS_PORT": str(metrics_port),
     }
     with (folder / "api.log").open("wb") as log:
         process = subprocess.Popen(
@@ -146,7 +146,7 @@ def _bench(cluster: LocalCluster, folder: Path, program: Path, connections: int)
         )
     try:
         origin = f"http://127.0.0.1:{port}"
-        wait_for("the API", lambda: _is_ready(f"{origin}/readyz"))
+        wait_for("the API", lambda: _is_ready(f"http://127.0.0.1:{metrics_port}/readyz"))
         yield Bench(
             program,
             connections,

@@ -1,11 +1,7 @@
-"""``/metrics`` for Prometheus, on a port of its own."""
+"""Metrics that are read where they are kept."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from socket import socket
+from collections.abc import Iterator
 
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -35,25 +31,3 @@ class StateCollector(Collector):
         for (method, status), count in self._client.responses.items():
             requests.add_metric((method, str(status)), count)
         yield requests
-
-
-@asynccontextmanager
-async def serve_metrics(
-    listener: socket | None, registry: CollectorRegistry
-) -> AsyncIterator[None]:
-    """Serve the metrics of *registry* on *listener*, if there is one, while the block runs."""
-
-    async def respond(_: web.Request) -> web.Response:
-        headers = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-        return web.Response(body=generate_latest(registry), headers=headers)
-
-    application = web.Application()
-    application.add_routes([web.get("/metrics", respond)])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        if listener:
-            await web.SockSite(runner, listener).start()
-        yield
-    finally:
-        await runner.cleanup()

@@ -94,7 +94,7 @@ CALLERS = (
     "admin",
     "program",
 )
-UNGUARDED = {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+UNGUARDED = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 
 
 @pytest.fixture(scope="module")

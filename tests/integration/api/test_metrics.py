@@ -1,12 +1,14 @@
-"""The API's metrics, as Prometheus reads them."""
+"""The port of the API's metrics and probes, as Prometheus and the kubelet read it."""
 
 import re
+import signal
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.api_process import KEY, StartApi
+from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl, wait_for
 from tools.cluster.ports import free_ports
 
@@ -100,6 +102,21 @@ def test_problems_before_any_route_are_counted(api: httpx.Client, port: int) -> 
     assert samples["problems_total", labels(error_type="body_too_large")] == 1
 
 
-def test_metrics_have_a_port_of_their_own(api: httpx.Client, port: int) -> None:
-    assert api.get("/metrics").status_code == 404
+def test_metrics_and_probes_have_a_port_of_their_own(api: httpx.Client, port: int) -> None:
+    for path in ("/metrics", "/livez", "/readyz"):
+        assert api.get(path).status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{port}{path}").status_code == 200
     assert httpx.get(f"http://127.0.0.1:{port}/schedules").status_code == 404
+
+
+def test_probes_tell_a_dead_process_from_a_dead_cluster(
+    api: httpx.Client, port: int, cluster: LocalCluster
+) -> None:
+    def probe(path: str) -> int:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30).status_code
+
+    cluster.signal("kube-apiserver", signal.SIGKILL)
+    wait_for("a failing probe", lambda: probe("/readyz") == 503)
+    assert probe("/livez") == 200
+    cluster.restart("kube-apiserver")
+    wait_for("a probe that succeeds", lambda: probe("/readyz") == 200)

@@ -69,7 +69,7 @@ def test_help_lists_every_setting_with_its_default() -> None:
         ("PORT", "65536", "write a number from 1 to 65535"),
         ("PORT", "http", "DOWNLOAD_API_PORT is 'http': write a number from 1 to 65535"),
         ("METRICS_PORT", "8080", "DOWNLOAD_API_METRICS_PORT is DOWNLOAD_API_PORT"),
-        ("METRICS_PORT", "-1", "write a number from 1 to 65535, or 0 for no metrics"),
+        ("METRICS_PORT", "-1", "write a number from 1 to 65535, or 0 for none of them"),
         ("RATE_LIMIT", "1000001", "write a number from 0 to 1000000"),
         ("NAMESPACE", "", "write the name of a namespace"),
         ("NAMESPACE", "Team A", "write the name of a namespace, or leave it out"),
