@@ -14,7 +14,7 @@ from download_api.content.s3_links import S3Links
 from download_api.content.volumes import MountedVolumes
 from download_api.openapi import document
 from download_api.problems import handlers
-from download_api.routes import content, cron, events, runs, schedules
+from download_api.routes import content, cron, docs, events, runs, schedules
 from download_api.routes.dependencies import AppState
 from download_api.server.connections import ConnectionTable
 from download_api.server.metrics import StateCollector
@@ -65,13 +65,15 @@ def build_app(
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,  # the middleware removes them
+        docs_url=None,  # ours need no CDN
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     # The way to extend the document that FastAPI's documentation recommends.
     app.openapi = partial(document.describe, app)  # type: ignore[method-assign]
     app.add_middleware(RequestMiddleware, metrics=RequestMetrics(registry))
     handlers.install(app)
-    for module in (schedules, cron, runs, content, events):
+    for module in (schedules, cron, runs, content, events, docs):
         app.include_router(module.routes)
     return app
 

@@ -94,7 +94,13 @@ CALLERS = (
     "admin",
     "program",
 )
-UNGUARDED = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+UNGUARDED = {
+    "/openapi.json",
+    "/docs",
+    "/docs/start.js",
+    "/docs/swagger-ui-bundle.js",
+    "/docs/swagger-ui.css",
+}
 
 
 @pytest.fixture(scope="module")
