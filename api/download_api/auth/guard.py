@@ -43,6 +43,13 @@ class RequiredPermission:
     subresource: str = ""
     """Empty for the schedule itself."""
 
+    @property
+    def is_audited(self) -> bool:
+        """Whether a use of it is audited although it changes nothing: the API reads files, logs and
+        changes with its own account, so Kubernetes' audit log does not name the caller.
+        """
+        return self.verb == "watch" or self.subresource in {"content", "log"}
+
 
 _ATTRIBUTE: Final = "required_permission"
 """Attribute of an endpoint that holds its :class:`RequiredPermission`."""

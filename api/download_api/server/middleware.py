@@ -1,4 +1,6 @@
-"""Around every request: its id, path, size of its body, metrics, and an audit line per write."""
+"""Around every request: its id, path, size of its body and metrics, and an audit line for changes
+and for whoever reads files, logs or events.
+"""
 
 import json
 import logging
@@ -11,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from download_api.auth.access import Access
-from download_api.auth.guard import SAFE_METHODS
+from download_api.auth.guard import SAFE_METHODS, GuardedRoute
 from download_api.auth.rate_limit import RateLimitState
 from download_api.problems.problem import ProblemError, internal_error
 from download_api.server.request_metrics import RequestMetrics
@@ -61,7 +63,7 @@ class RequestMiddleware:
             raise
         finally:
             response.end()
-            if scope["method"] not in SAFE_METHODS:
+            if _is_audited(scope):
                 audit.info(json.dumps(response.audit_record()))
 
 
@@ -119,6 +121,7 @@ class ResponseWrapper:
             "method": self._scope["method"],
             "route": self._route(),
             "schedule": self._scope.get("path_params", {}).get("schedule_id"),
+            "execution": self._scope.get("path_params", {}).get("execution_id"),
             "status": self._status,
             "milliseconds": round(1000 * (time.monotonic() - self._started_at), 1),
         }
@@ -131,6 +134,12 @@ class ResponseWrapper:
 
     def _route(self) -> str | None:
         return getattr(self._scope.get("route"), "path", None)
+
+
+def _is_audited(scope: Scope) -> bool:
+    route = scope.get("route")
+    reads_much = isinstance(route, GuardedRoute) and route.required_permission.is_audited
+    return scope["method"] not in SAFE_METHODS or reads_much
 
 
 def _limit_body(receive: Receive) -> Receive:

@@ -18,6 +18,7 @@ from download_api.auth.guard import FAILED_LOGINS_LIMIT
 from download_api.server.middleware import MAX_BODY_BYTES
 from download_api.server.protocol import REQUEST_SECONDS
 from tests.support.api_process import KEY, StartApi, is_alive, pid_of
+from tests.support.api_schedules import create, record, run
 from tests.support.callers import Callers
 from tools.cluster.kubectl import Kubectl, wait_for
 
@@ -100,6 +101,36 @@ def test_each_write_has_one_audit_record_without_secrets(api: httpx.Client, tmp_
     log = (tmp_path / "api-0.log").read_text()
     assert "s3cret" not in log
     assert KEY not in log
+
+
+def test_reading_files_logs_and_events_is_audited(
+    api: httpx.Client, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    created = create(api)
+    record(kubectl, created, run(1, "Completed"))
+    path = f"/schedules/{created['id']}/history/run-1"
+    api.get(f"{path}/log")
+    api.get(f"{path}/content")
+    api.head(f"{path}/content")
+    with api.stream("GET", "/events") as events:
+        assert events.status_code == 200
+    for unaudited in ("/schedules", path, "/docs", "/no/such/route"):
+        api.get(unaudited)
+    api.get("/events", headers={"X-API-Key": "wrong"})
+
+    records = wait_for_audit(tmp_path, 6)
+
+    expected = [
+        ("POST", 201, None),
+        ("GET", 404, "run-1"),
+        ("GET", 404, "run-1"),
+        ("HEAD", 404, "run-1"),
+        ("GET", 200, None),
+        ("GET", 401, None),
+    ]
+    assert [(r["method"], r["status"], r["execution"]) for r in records] == expected
+    assert {r["schedule"] for r in records[1:4]} == {created["id"]}
+    assert [r["caller"] for r in records] == ["api-key"] * 5 + [None]
 
 
 def test_audit_names_refused_callers(start_api: StartApi, tmp_path: Path, callers: Callers) -> None:
