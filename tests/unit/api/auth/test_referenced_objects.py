@@ -47,6 +47,9 @@ def test_new_schedule_needs_permission_for_all_its_references(
         (SECRET, {"request": {"headers": []}}, set()),
         (VOLUME, {"destination": {"volume": {"claimName": "c", "path": "p"}}}, {C}),
         (VOLUME, {**VOLUME, "keepLast": 1}, {C}),
+        ({**VOLUME, "keepLast": 9}, {**VOLUME, "keepLast": 1}, {C}),
+        ({**VOLUME, "keepLast": 9}, VOLUME, {C}),
+        ({"keepLast": 9}, {"keepLast": 1}, set()),
         ({}, {"webhooks": [{"secretRef": {"name": "s"}}]}, {S}),
     ],
 )
