@@ -44,20 +44,21 @@ class ProxyStats:
         port: on which the proxy listens.
         bytes: in both directions.
         is_exhausted: whether the bytes reached their limit, so that nothing passes any more.
-        refused: address of each ``host:port`` that was refused, the first few.
+        refused: the first few ``host:port`` that were refused. Not their addresses: everything that
+            is said about them may be read by somebody who must not learn what is inside.
     """
 
     port: int = 0
     bytes: int = 0
     is_exhausted: bool = False
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
 
-    def add_refusal(self, target: Target, address: str) -> None:
+    def add_refusal(self, target: Target) -> None:
         """Log a refusal and keep it for the message."""
         authority = http1.authority(target.host, target.port)
-        log.info("refused: %s (%s)", authority, address)
-        if len(self.refused) < MAX_REPORTED:
-            self.refused.setdefault(authority, address)
+        log.info("refused: %s, which is not a public address", authority)
+        if len(self.refused) < MAX_REPORTED and authority not in self.refused:
+            self.refused.append(authority)
 
 
 @contextmanager
@@ -177,7 +178,7 @@ class _Proxy:
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         allowed = [address for address in addresses if is_allowed(address, self._allowed)]
         if not allowed:
-            self._stats.add_refusal(target, addresses[0])
+            self._stats.add_refusal(target)
             raise _RefusedError(403, f"{target.host} is not a public address")
         for address in allowed:
             with suppress(OSError):

@@ -130,8 +130,8 @@ class _Page:
         if self._stats.is_exhausted:
             raise self._too_large("The page loads more than")
         pdf = self._print_to_pdf()
-        for host_and_port, address in self._stats.refused.items():
-            log.warning("left out of the page: %s, at %s, is not public", host_and_port, address)
+        for host_and_port in self._stats.refused:
+            log.warning("left out of the page: %s is not a public address", host_and_port)
         if not settled:
             log.warning("the page was still loading after %g seconds", options.settle_seconds)
         return pdf
@@ -181,11 +181,11 @@ class _Page:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host_and_port = authority(parts.hostname or "", port)
-        if address := self._stats.refused.get(host_and_port):
+        if host_and_port in self._stats.refused:
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
-                f"The page leads to {host_and_port}, and {address} is not a public address: "
-                "have the operator's configuration allow its range if the page may load it.",
+                f"The page leads to {host_and_port}, which is not a public address: have the "
+                "operator's configuration allow its range if the page may load it.",
             )
         if status:
             return http_status_error(status)

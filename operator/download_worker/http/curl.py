@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pycurl
 
@@ -121,7 +122,9 @@ class _Transfer:
         """Bytes of the body that have been read."""
         self._last_activity = math.inf
         """When the server was last heard. Before there is a connection, it cannot stall."""
-        self._refused: list[str] = []
+        self._host = urlsplit(request.url).hostname
+        """As the URL has it. The address of a name inside is nobody's business outside."""
+        self._is_refused = False
         self._sockets: list[socket.socket] = []
         """pycurl works with duplicates of these."""
         self._error: DownloadError | None = None
@@ -232,7 +235,7 @@ class _Transfer:
             if self._options.proxy or is_allowed(host, self._options.allowed):
                 self._sockets.append(socket.socket(family, kind, protocol))
                 return self._sockets[-1]
-            self._refused.append(host)
+            self._is_refused = True
         return pycurl.SOCKET_BAD
 
     def _on_connected(self, *_addresses: object) -> int:
@@ -251,11 +254,11 @@ class _Transfer:
     def _explain(self, code: int, words: str) -> DownloadError:
         if self._error is not None:
             return self._error
-        if self._refused and not self._sockets:
+        if self._is_refused and not self._sockets:
             return DownloadError(
                 Reason.ADDRESS_REFUSED,
-                f"{self._refused[0]} is not a public address: have the operator's configuration "
-                "allow its range if downloads may come from there.",
+                f"{self._host} is not a public address: have the operator's configuration allow "
+                "its range if downloads may come from there.",
             )
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         if reason is Reason.INVALID_URL and self._sockets:

@@ -95,7 +95,7 @@ class S3Client:
     def explain(self, error: BaseException) -> DownloadError:
         """Return what went wrong, with advice."""
         if self._proxy_stats and self._proxy_stats.refused:
-            return _address_refused(*next(iter(self._proxy_stats.refused.items())))
+            return _address_refused(self._proxy_stats.refused[0])
         return _service_error(error, self._bucket)
 
 
@@ -163,14 +163,14 @@ def _check_address(url: str, allowed: Iterable[Network]) -> None:
     ranges = tuple(allowed)
     for *_, address in entries:
         if not is_allowed(str(address[0]), ranges):
-            raise _address_refused(host, str(address[0]))
+            raise _address_refused(host)
 
 
-def _address_refused(host: str, address: str) -> DownloadError:
+def _address_refused(host: str) -> DownloadError:
     return DownloadError(
         Reason.ADDRESS_REFUSED,
-        f"The S3 endpoint {host} is at {address}, which is not a public address: "
-        "have the operator's configuration allow its range.",
+        f"The S3 endpoint {host} is not a public address: have the operator's configuration allow "
+        "its range.",
     )
 
 

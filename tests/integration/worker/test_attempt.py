@@ -387,7 +387,9 @@ def test_private_address_is_refused_in_every_spelling(
     server: FaultServer, pod: Pod, host: str
 ) -> None:
     url = server.on("/x", respond(200)).replace("127.0.0.1", host)
-    assert_failed(pod.run(url, allow="10.0.0.0/8"), EXIT_PERMANENT, "AddressRefused")
+    attempt = pod.run(url, allow="10.0.0.0/8")
+    assert_failed(attempt, EXIT_PERMANENT, "AddressRefused")
+    assert f"{host.strip('[]')} is not a public address" in (attempt.result.message or "")
     assert server.requests == []
 
 

@@ -143,6 +143,18 @@ def test_no_name_of_a_private_address_connects(net: NetworkNamespace, inner: str
     assert_refused(net.fetch("http://inner.test/", zone={"inner.test": [[inner]]}))
 
 
+def test_address_of_a_name_inside_is_not_disclosed(net: NetworkNamespace) -> None:
+    inner = "10.11.12.13"
+    observed = net.fetch("http://inner.test/", zone={"inner.test": [[inner]]})
+    assert "inner.test is not a public address" in observed.err + observed.out
+    assert inner not in observed.err + observed.out
+    by_redirect = net.fetch(
+        f"http://{PUBLIC}/to?http://inner.test/", zone={"inner.test": [[inner]]}
+    )
+    assert "inner.test is not a public address" in by_redirect.err + by_redirect.out
+    assert inner not in by_redirect.err + by_redirect.out
+
+
 def test_name_with_several_addresses_leads_to_the_public_one(net: NetworkNamespace) -> None:
     several = ["10.0.0.1", "fd00::1", PUBLIC, "127.0.0.1"]
     observed = net.fetch("http://several.test/", zone={"several.test": [several]})

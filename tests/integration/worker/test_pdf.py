@@ -294,6 +294,7 @@ def test_page_that_navigates_to_a_private_address_fails(
         error = printer.fail(server.on("/p", page(NAVIGATIONS[way].format(target=target))))
         assert guarded.connections == 0
     assert error.reason is Reason.ADDRESS_REFUSED
+    assert f"leads to {target}, which is not a public address" in str(error)
     assert target in str(error)
 
 

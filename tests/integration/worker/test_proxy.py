@@ -125,7 +125,7 @@ def test_private_address_is_refused(stats: ProxyStats, host: str, method: str) -
         get_request(f"http://{host}:8080/") if method == "GET" else connect_request(f"{host}:8080")
     )
     assert status(ask(stats, request)) == 403
-    assert list(stats.refused) == [f"{host}:8080"]
+    assert stats.refused == [f"{host}:8080"]
 
 
 def test_refused_address_is_not_connected_to(stats: ProxyStats) -> None:
@@ -157,7 +157,7 @@ def test_judged_address_is_the_one_connected_to(
     assert status(ask(stats, get_request(by_name))) == 200
     assert look_ups == ["rebinding.test"]
     assert status(ask(stats, get_request(by_name))) == 403
-    assert stats.refused == {f"rebinding.test:{port_of(server)}": "127.0.0.2"}
+    assert stats.refused == [f"rebinding.test:{port_of(server)}"]
 
 
 def test_allowed_one_of_several_addresses_is_used(
@@ -205,7 +205,7 @@ def test_unreachable_host_is_reported(stats: ProxyStats, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert status(ask(stats, get_request("http://nowhere.invalid/"))) == 502
-    assert stats.refused == {}
+    assert stats.refused == []
 
 
 def test_second_request_on_a_connection_is_not_forwarded(
