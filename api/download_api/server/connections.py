@@ -120,5 +120,6 @@ class ConnectionTable(Generic[C]):
         before = self._clock() - GRACE_SECONDS
         old = takewhile(lambda connection: connection.opened_at <= before, self._strangers)
         silent = next((connection for connection in old if connection.is_silent), None)
-        victim = silent or next(iter(max(self._by_address.values(), key=len)))
+        most = max(self._by_address, key=lambda address: len(self._by_address[address]))
+        victim = silent or next(iter(self._by_address[most]))
         return None if victim is newcomer else victim
