@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-MAX_LINE: Final = 4 * 1024**2
+MAX_LINE: Final = 16 * 1024**2
 """Longest line that is read, in bytes.
 
-etcd stores up to 1.5 MiB an object, but Go writes ``<``, ``>`` and ``&`` as six bytes of JSON
-each: anybody who may create Jobs can cause a watch event of 9 MB.
+etcd stores up to 1.5 MiB an object by default, but Go writes ``<``, ``>`` and ``&`` as six bytes of
+JSON each: anybody who may create Jobs can cause a watch event of 9 MB.
 """
+BEGINNING_BYTES: Final = 4096
+"""How much of a longer line is kept."""
+
+Line = bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +21,12 @@ class OverlongLine:
     """A line that was longer than the limit, and was skipped to its end."""
 
     beginning: bytes
-    """Its first bytes, as many as the limit."""
+    """Its first bytes, at most :data:`BEGINNING_BYTES`."""
 
 
 async def split_lines(
     chunks: AsyncIterator[bytes], max_length: int = MAX_LINE
-) -> AsyncIterator[bytes | OverlongLine]:
+) -> AsyncIterator[Line | OverlongLine]:
     """Yield the lines of *chunks* without their newlines.
 
     At most *max_length* bytes of a line, and one chunk, are in memory at a time.
@@ -34,11 +38,19 @@ async def split_lines(
             if not line and len(part) <= max_length:
                 yield part
                 continue
-            is_overlong = is_overlong or len(line) + len(part) > max_length
-            line += part[: max_length - len(line)]
-            yield OverlongLine(bytes(line)) if is_overlong else bytes(line)
+            is_overlong = _extend(line, part, max_length, is_overlong)
+            yield OverlongLine(bytes(line)) if is_overlong else line
             line, is_overlong = bytearray(), False
-        is_overlong = is_overlong or len(line) + len(rest) > max_length
-        line += rest[: max_length - len(line)]
+        is_overlong = _extend(line, rest, max_length, is_overlong)
     if line:
-        yield OverlongLine(bytes(line)) if is_overlong else bytes(line)
+        yield OverlongLine(bytes(line)) if is_overlong else line
+
+
+def _extend(line: bytearray, part: bytes, max_length: int, is_overlong: bool) -> bool:
+    """Add *part*; return whether the line is too long, of which only the beginning is kept."""
+    if not is_overlong and len(line) + len(part) <= max_length:
+        line += part
+        return False
+    line += part[: max(BEGINNING_BYTES - len(line), 0)]
+    del line[BEGINNING_BYTES:]
+    return True

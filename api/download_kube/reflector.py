@@ -9,12 +9,11 @@ import asyncio
 import logging
 import math
 import random
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
-import orjson
+import msgspec
 
 from download_kube.client import (
     JSON_TYPE,
@@ -24,20 +23,51 @@ from download_kube.client import (
     KubeClient,
     UnreachableError,
 )
-from download_kube.lines import OverlongLine, split_lines
-from download_schedule.types import JSONObject
+from download_kube.identity import Identity, identify
+from download_kube.lines import Line, OverlongLine, split_lines
+from download_kube.pages import read_pages
 
 log = logging.getLogger(__name__)
 
-PAGE_SIZE: Final = "500"
 WATCH_SECONDS: Final = 240
 """How long the API server keeps a watch open before it ends it in good order."""
 IDLE_TIMEOUT_SECONDS: Final = 100.0
 """The API server sends a bookmark about every minute; longer silence means a dead connection."""
 MIN_BACKOFF_SECONDS: Final = 0.2
 MAX_BACKOFF_SECONDS: Final = 30.0
-METADATA_BYTES: Final = 4096
-"""Go writes an object's name, namespace and version before its labels, within so many bytes."""
+
+
+class _Event(msgspec.Struct):
+    """An event of a watch; its object is decoded on its own."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class _Status(msgspec.Struct):
+    """The object of an event of type ERROR."""
+
+    code: int = 500
+    reason: str = ""
+    message: str = ""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    resource_version: str
+    uid: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class _Object(msgspec.Struct):
+    """What every object has, bookmarks included."""
+
+    metadata: _Metadata
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_status: Final = msgspec.json.Decoder(_Status).decode
+_decode_object: Final = msgspec.json.Decoder(_Object).decode
 
 
 class KubeObject(Protocol):
@@ -81,11 +111,11 @@ class Reflector(Generic[T]):
         client: connection to the API server.
         path: of the collection, such as ``/apis/batch/v1/jobs``.
         selector: label selector, applied by the API server.
-        parse: makes the cached form of a manifest.
+        decode: makes the cached form of an object in JSON.
         put: called with each object that is new or changed.
         remove: called with the last state of each object that is gone.
         cached: returns what the cache holds of the collection, our own writes included.
-        metadata_only: whether *parse* needs only the objects' metadata.
+        metadata_only: whether *decode* needs only the objects' metadata.
     """
 
     def __init__(
@@ -93,7 +123,7 @@ class Reflector(Generic[T]):
         client: KubeClient,
         path: str,
         selector: str,
-        parse: Callable[[JSONObject], T],
+        decode: Callable[[msgspec.Raw], T],
         put: Callable[[T], None],
         remove: Callable[[T], None],
         cached: Callable[[], Iterable[T]],
@@ -111,15 +141,17 @@ class Reflector(Generic[T]):
         self.failures = 0
         """Lists and watches that ended in an error."""
         self.skipped = 0
-        """Objects that were too large, or could not be parsed."""
+        """Objects that were too large, or could not be read."""
         self._client = client
         self._selector = selector
         self._list_type = METADATA_LIST_TYPE if metadata_only else JSON_TYPE
         self._watch_type = METADATA_TYPE if metadata_only else JSON_TYPE
-        self._parse = parse
+        self._decode = decode
         self._put = put
         self._remove = remove
         self._cached = cached
+        self._needs_list = False
+        """Whether the cache may lack a change, because its event could not be read."""
 
     async def run(self) -> None:
         """Mirror until cancelled. Every failure is retried with growing, jittered backoff.
@@ -146,6 +178,8 @@ class Reflector(Generic[T]):
                     self.synced.set()
                 async for event_version in self._watch(version):
                     version, backoff, saw_event = event_version, MIN_BACKOFF_SECONDS, True
+                if self._needs_list:
+                    version = ""
                 if saw_event:
                     continue
             except ExpiredError:
@@ -165,25 +199,24 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> str:
         """Put every object, remove the missing ones; return the version to watch from."""
+        self._needs_list = False
         listed: set[str] = set()
-        query = {"labelSelector": self._selector, "limit": PAGE_SIZE}
-        while True:
-            try:
-                page = await self._client.request(
-                    "GET", self.path, query=query, accept=self._list_type
-                )
-            except ApiError as error:
-                if error.is_expired:
-                    raise ExpiredError from error
-                raise
-            self.last_activity = time.monotonic()
-            for manifest in page["items"] or ():  # an empty list of metadata is null
-                listed.add(manifest["metadata"]["uid"])
-                self._deliver(self._put, manifest)
-            if not page["metadata"].get("continue"):
-                break
-            query["continue"] = page["metadata"]["continue"]
-        version: str = page["metadata"]["resourceVersion"]
+        version = ""
+        query = {"labelSelector": self._selector}
+        try:
+            async for page in read_pages(self._client, self.path, query, self._list_type):
+                self.last_activity = time.monotonic()
+                version = page.version
+                listed.update(self._deliver(self._put, item).uid for item in page.items)
+                if page.skipped:
+                    listed.add(self._skip(page.skipped, "too large or too deep").uid)
+        except ApiError as error:
+            if error.is_expired:
+                raise ExpiredError from error
+            raise
+        if "" in listed:
+            log.warning("list of %s: not looking for deleted objects this time", self.path)
+            return version
         for obj in missing_objects(self._cached(), listed, int(version)):
             self._remove(obj)
         return version
@@ -203,52 +236,64 @@ class Reflector(Generic[T]):
             ) as body:
                 async for line in split_lines(body.iter_any()):
                     self.last_activity = time.monotonic()
-                    if isinstance(line, OverlongLine):
-                        yield self._skip_overlong(line, version)
-                    else:
-                        yield self._handle_event(orjson.loads(line))
+                    if event_version := self._handle_line(line):
+                        yield str(event_version)
         except ApiError as error:
             if error.is_expired:
                 raise ExpiredError from error
             raise
 
-    def _handle_event(self, event: JSONObject) -> str:
-        manifest = event["object"]
-        if event["type"] == "ERROR":
-            if manifest.get("code") == 410:
-                raise ExpiredError
-            raise ApiError(
-                manifest.get("code", 500), manifest.get("reason", ""), manifest.get("message", "")
-            )
-        if event["type"] == "DELETED":
-            self._deliver(self._remove, manifest)
-        elif event["type"] != "BOOKMARK":
-            self._deliver(self._put, manifest)
-        version: str = manifest["metadata"]["resourceVersion"]
+    def _handle_line(self, line: Line | OverlongLine) -> int:
+        """Handle an event; return its version, or 0 if that is out of reach."""
+        if isinstance(line, OverlongLine):
+            return self._skip_event(line.beginning, "too long")
+        try:
+            event = _decode_event(line)
+            if event.type == "ERROR":
+                raise _as_error(_decode_status(event.object))
+            if event.type == "BOOKMARK":
+                return int(_decode_object(event.object).metadata.resource_version)
+        except (ValueError, RecursionError) as error:
+            return self._skip_event(line, str(error))
+        skipped = self.skipped
+        sink = self._remove if event.type == "DELETED" else self._put
+        version = self._deliver(sink, event.object).resource_version
+        self._needs_list = self._needs_list or self.skipped > skipped
         return version
 
-    def _deliver(self, sink: Callable[[T], None], manifest: JSONObject) -> None:
-        """Pass one object to *sink*. One that cannot be parsed must not keep us from the others."""
+    def _deliver(self, sink: Callable[[T], None], text: msgspec.Raw) -> T | Identity:
+        """Pass one object to *sink*; return what is known of it.
+
+        An object that cannot be read must not keep us from the others.
+        """
         try:
-            sink(self._parse(manifest))
-        except Exception:
-            self.skipped += 1
-            metadata = manifest["metadata"]
-            name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-            log.exception("watch of %s: cannot parse %s, skipping it", self.path, name)
+            obj = self._decode(text)
+            sink(obj)
+        except Exception as error:
+            return self._skip(_identify(text), repr(error))
+        return obj
 
-    def _skip_overlong(self, line: OverlongLine, version: str) -> str:
-        """Count and log an event that is too long; return the version to go on from."""
+    def _skip_event(self, text: Line, reason: str) -> int:
+        """Skip an event; return its version, or 0 if that is out of reach."""
+        self._needs_list = True
+        return self._skip(identify(text), reason).resource_version
+
+    def _skip(self, identity: Identity, reason: str) -> Identity:
         self.skipped += 1
-        beginning = line.beginning[:METADATA_BYTES]
-        namespace, name = _find_member(beginning, "namespace"), _find_member(beginning, "name")
-        log.warning(
-            "watch of %s: an event of %s/%s is too long, skipping it", self.path, namespace, name
-        )
-        return _find_member(beginning, "resourceVersion") or version
+        log.warning("watch of %s: cannot read %s, skipping it: %s", self.path, identity, reason)
+        return identity
 
 
-def _find_member(beginning: bytes, name: str) -> str:
-    """Return the first string member *name* of JSON text that may be cut off; empty if none."""
-    match = re.search(rf'"{name}":"([^"\\]*)"'.encode(), beginning)
-    return match[1].decode(errors="replace") if match else ""
+def _identify(text: msgspec.Raw) -> Identity:
+    try:
+        metadata = _decode_object(text).metadata
+        version = int(metadata.resource_version)
+    except (ValueError, RecursionError):
+        return identify(bytes(text))
+    return Identity(metadata.namespace, metadata.name, metadata.uid, version)
+
+
+def _as_error(status: _Status) -> ExpiredError | ApiError:
+    if status.code == 410:
+        return ExpiredError()
+    return ApiError(status.code, status.reason, status.message)

@@ -109,17 +109,15 @@ class Operator:
         """
         async with asyncio.TaskGroup() as tasks:
             # 1. Mirror everything while standing by.
-            for reflector in mirror.all_but_jobs:
-                tasks.create_task(reflector.run())
-            jobs = tasks.create_task(mirror.jobs.run())
+            standby = tasks.create_task(mirror.run())
             # 2. Wait for the right to write.
             await self.lease.acquired.wait()
-            # 3. List the Jobs again. A late watch could miss Jobs that the previous leader has
+            # 3. List everything again. A late watch could miss Jobs that the previous leader has
             # recorded: we would report them as deleted, or count them twice. What we saw while
             # standing by stays: such Jobs may have been cleaned up since.
-            jobs.cancel()
-            await asyncio.wait([jobs])
-            tasks.create_task(mirror.jobs.run())
+            standby.cancel()
+            await asyncio.wait([standby])
+            tasks.create_task(mirror.run())
             # 4. Wait until everything is known: only then is an unknown Job a deleted Job.
             await _synced(mirror.all)
             self._cache.start_observing()
@@ -132,7 +130,7 @@ class Operator:
 
     async def _announce_standby(self) -> None:
         for mirror in self._mirrors:
-            await _synced(mirror.all_but_jobs)
+            await _synced(mirror.all)
         if not self.lease.acquired.is_set():
             log.info("cache synced, standing by for the Lease")
 

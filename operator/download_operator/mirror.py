@@ -1,5 +1,6 @@
 """Mirror one scope of the cluster, a namespace or all of them, into the cache."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ class Mirror:
             client,
             paths.collection(paths.SCHEDULES, scope, PLURAL),
             "",
-            objects.parse_schedule,
+            objects.decode_schedule,
             cache.put_schedule,
             cache.remove_schedule,
             lambda: within(scope, cache.schedules()),
@@ -39,7 +40,7 @@ class Mirror:
             client,
             paths.collection(paths.BATCH, scope, "cronjobs"),
             SCHEDULE_UID_LABEL,
-            objects.parse_cron_job,
+            objects.decode_cron_job,
             cache.put_cron_job,
             cache.remove_cron_job,
             lambda: within(scope, cache.cron_jobs()),
@@ -49,7 +50,7 @@ class Mirror:
             client,
             paths.collection(paths.BATCH, scope, "jobs"),
             SCHEDULE_UID_LABEL,
-            objects.parse_job,
+            objects.decode_job,
             cache.put_job,
             cache.remove_job,
             lambda: within(scope, cache.jobs()),
@@ -58,21 +59,27 @@ class Mirror:
             client,
             paths.collection(paths.CORE, scope, "pods"),
             SCHEDULE_UID_LABEL,
-            objects.parse_pod,
+            objects.decode_pod,
             cache.put_pod,
             cache.remove_pod,
             lambda: within(scope, cache.pods()),
         )
 
     @property
-    def all_but_jobs(self) -> tuple[Reflector[Any], ...]:
-        """The reflectors that need no new list when the Lease is acquired."""
-        return self.schedules, self.cron_jobs, self.pods
-
-    @property
     def all(self) -> tuple[Reflector[Any], ...]:
         """All reflectors."""
-        return *self.all_but_jobs, self.jobs
+        return self.schedules, self.cron_jobs, self.jobs, self.pods
+
+    async def run(self) -> None:
+        """Mirror everything until cancelled.
+
+        Owners come first: the cache does not store objects of schedules that it does not know.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self.all:
+                tasks.create_task(reflector.run())
+                if reflector not in (self.jobs, self.pods):
+                    await reflector.synced.wait()
 
 
 def within(scope: str, objs: Iterable[T]) -> Iterator[T]:

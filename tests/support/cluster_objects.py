@@ -77,6 +77,9 @@ def job_manifest(
             "creationTimestamp": f"2026-11-23T02:00:{number:02d}Z",
             "labels": {"downloads.dev/schedule-uid": "schedule-uid"},
             "annotations": {annotation: tick.isoformat()} if tick else {},
+            "ownerReferences": [
+                {"kind": "CronJob", "name": "report", "uid": "cron-job-uid", "controller": True}
+            ],
         },
         "status": status,
     }

@@ -9,7 +9,7 @@ import kopf
 from download_kube.client import KubeClient
 from download_kube.lease import Lease
 from download_kube.reflector import Reflector
-from download_operator.cache.objects import parse_schedule
+from download_operator.cache.objects import decode_schedule
 from download_operator.monitor import Monitor
 from download_operator.reconciling.work_queue import WorkQueue
 from tests.support.fake_cluster import FakeCluster
@@ -25,7 +25,7 @@ class Parts:
         self.queue: WorkQueue[str] = WorkQueue(handle)
         self.cluster = FakeCluster()
         self.reflector: Reflector[Any] = Reflector(
-            client, "/api/v1/pods", "", parse_schedule, ignore, ignore, tuple
+            client, "/api/v1/pods", "", decode_schedule, ignore, ignore, tuple
         )
         lease = Lease(client, "default", "me")
         self.monitor = Monitor(client, lease, self.cluster.cache, self.queue, (self.reflector,))

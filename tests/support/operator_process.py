@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -96,3 +97,26 @@ class Operator:
 
 StartOperator = Callable[..., Operator]
 """Starts an operator with these settings; with ``wait=False``, without waiting until it works."""
+
+
+@contextmanager
+def operators(kubeconfig: Path, folder: Path) -> Iterator[StartOperator]:
+    """Yield what starts operators, which are stopped when the block ends.
+
+    Their logs are `operator-0.log`, `operator-1.log` and so on in `folder`.
+    """
+    started: list[Operator] = []
+
+    def start(*, wait: bool = True, **settings: str) -> Operator:
+        operator = Operator(kubeconfig, folder / f"operator-{len(started)}.log", **settings)
+        started.append(operator)
+        if wait:
+            operator.wait_until_working()
+        return operator
+
+    try:
+        yield start
+    finally:
+        for operator in started:
+            operator.stop()
+            print(operator.log.read_text())

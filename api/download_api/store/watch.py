@@ -11,7 +11,7 @@ from typing import Any, Final
 from download_api.schema.from_resource import to_schedule
 from download_api.store.requests import invalid_selector
 from download_kube.client import ApiError, KubeClient
-from download_kube.lines import OverlongLine, split_lines
+from download_kube.lines import Line, OverlongLine, split_lines
 from download_kube.paths import SCHEDULES, collection
 from download_schedule.model import PLURAL
 from download_schedule.types import JSONObject
@@ -24,6 +24,10 @@ HEARTBEAT: Final = b": alive\n\n"
 """A comment, which clients ignore."""
 RESET: Final = b"id\nevent: reset\ndata: {}\n\n"
 """Events were missed: the caller has to list the schedules again, and start without an id."""
+MAX_EVENT: Final = 4 * 1024**2
+"""Longest event of a schedule that is read, in bytes; etcd stores 1.5 MiB by default."""
+_MISSED: Final[JSONObject] = {"type": "ERROR"}
+"""Stands for an event that cannot be read: the caller has missed it."""
 _EVENT_NAMES: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
 
 
@@ -79,7 +83,8 @@ class ScheduleWatcher:
         }
         try:
             async with self._client.stream(path, query) as body:
-                yield OpenWatch(preamble, partial(_read_event, split_lines(body.iter_any())))
+                lines = split_lines(body.iter_any(), MAX_EVENT)
+                yield OpenWatch(preamble, partial(_read_event, lines))
         except ApiError as error:
             if labels and error.status == 400:
                 raise invalid_selector(error) from error
@@ -91,17 +96,21 @@ class ScheduleWatcher:
         return version
 
 
-async def _read_event(lines: AsyncIterator[bytes | OverlongLine]) -> JSONObject:
+async def _read_event(lines: AsyncIterator[Line | OverlongLine]) -> JSONObject:
     async for line in lines:
-        if isinstance(line, bytes):
+        if isinstance(line, OverlongLine):
+            return _MISSED
+        try:
             event: JSONObject = json.loads(line)
-            return event
+        except RecursionError:
+            return _MISSED
+        return event
     return {}
 
 
 def to_server_sent_event(event: Mapping[str, Any], now: datetime) -> bytes:
     """Return an event of a watch as the caller gets it. Pure."""
-    if event["type"] == "ERROR":  # the events since the caller's last one are no longer stored
+    if event["type"] == "ERROR":  # missed: no longer stored, or too large
         return RESET
     resource = event["object"]
     version = resource["metadata"]["resourceVersion"]

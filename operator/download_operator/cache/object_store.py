@@ -13,6 +13,28 @@ MAX_TOMBSTONES: Final = 10_000
 object's deletion, but not after ten thousand more deletions."""
 
 
+class Tombstones:
+    """Versions of deleted objects, by which older news of them is recognised."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, int] = {}
+        """By UID, oldest deletion first."""
+
+    def bury(self, obj: KubeObject) -> None:
+        """Remember that *obj* was deleted."""
+        self._versions[obj.uid] = obj.resource_version
+        if len(self._versions) > MAX_TOMBSTONES:
+            del self._versions[next(iter(self._versions))]
+
+    def is_older(self, obj: KubeObject) -> bool:
+        """Return whether *obj* is of a version before its deletion.
+
+        The same version may come back: a watch reports an object as deleted when it loses the label
+        that we select by.
+        """
+        return obj.resource_version < self._versions.get(obj.uid, 0)
+
+
 class ObjectStore(Generic[K, T]):
     """Objects by key and, if *index* is given, by one more value that need not be unique.
 
@@ -29,8 +51,7 @@ class ObjectStore(Generic[K, T]):
         self._objects: dict[K, T] = {}
         self._keys: dict[str, tuple[K, ...]] = {}
         """Keys by index value."""
-        self._tombstones: dict[str, int] = {}
-        """UIDs and last versions of deleted objects, oldest deletion first."""
+        self._tombstones = Tombstones()
 
     def __iter__(self) -> Iterator[T]:
         """Iterate over all objects."""
@@ -50,9 +71,7 @@ class ObjectStore(Generic[K, T]):
         Returns:
             Whether it was stored.
         """
-        if obj.resource_version < self._tombstones.get(obj.uid, 0):
-            # The same version may come back: a watch reports an object as deleted when it loses
-            # the label that we select by.
+        if self._tombstones.is_older(obj):
             return False
         key = self._key(obj)
         current = self._objects.get(key)
@@ -67,7 +86,7 @@ class ObjectStore(Generic[K, T]):
 
     def remove(self, obj: T) -> bool:
         """Forget *obj*; return whether it was stored."""
-        self._bury(obj)
+        self._tombstones.bury(obj)
         key = self._key(obj)
         current = self._objects.get(key)
         if current is None or current.uid != obj.uid:
@@ -78,15 +97,10 @@ class ObjectStore(Generic[K, T]):
 
     def _replace(self, key: K, current: T, obj: T) -> None:
         if current.uid != obj.uid:
-            self._bury(current)
+            self._tombstones.bury(current)
         if self._index(current) != self._index(obj):
             self._remove_from_index(key, current)
             self._add_to_index(key, obj)
-
-    def _bury(self, obj: T) -> None:
-        self._tombstones[obj.uid] = obj.resource_version
-        if len(self._tombstones) > MAX_TOMBSTONES:
-            del self._tombstones[next(iter(self._tombstones))]
 
     def _add_to_index(self, key: K, obj: T) -> None:
         value = self._index(obj)

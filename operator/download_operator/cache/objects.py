@@ -4,20 +4,34 @@ Ten thousand schedules with their Jobs and Pods have to fit into memory; whole o
 Copies are compared without their resource version: most events change nothing that is here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from download_schedule.names import (
-    CONTAINER,
-    MAX_TOKEN,
-    RUN_REQUESTED_ANNOTATION,
-    RUN_TOKEN_ANNOTATION,
-    SCHEDULE_UID_LABEL,
-    SCHEDULED_TIME_ANNOTATION,
-    SPEC_HASH_ANNOTATION,
+import msgspec
+
+from download_operator.cache.json_objects import (
+    Condition,
+    ContainerState,
+    JobStatus,
+    JSONCronJob,
+    JSONJob,
+    JSONPod,
+    JSONSchedule,
+    PodStatus,
+    Waiting,
 )
+from download_schedule.attempt.result import MAX_DOCUMENT_BYTES
+from download_schedule.names import CONTAINER, MAX_TOKEN
 from download_schedule.timestamps import format_time, parse_time
+
+MAX_TEXT: Final = MAX_DOCUMENT_BYTES + 1
+"""Characters kept of a text that others wrote. A result document that is too long stays so."""
+MAX_REQUEST: Final = 1024
+"""Characters of a request for a run that tell it from others."""
+
+M = TypeVar("M")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,8 @@ class Job:
     name: str
     uid: str
     resource_version: int = field(compare=False)
+    owner_uid: str
+    """UID of the CronJob that controls it, or empty. This decides whose run it is."""
     schedule_uid: str
     """Value of its label. Anybody who may create Jobs, in any namespace, can write it."""
     created: str
@@ -110,7 +126,9 @@ class Pod:
     uid: str
     resource_version: int = field(compare=False)
     job_uid: str
+    """UID of the Job that controls it, or empty. This decides whose attempt it is."""
     schedule_uid: str
+    """Value of its label, which anybody can write who may create Pods."""
     created: str
     has_started: bool
     """True once the container runs."""
@@ -128,133 +146,150 @@ class Pod:
 
 def parse_schedule(manifest: Mapping[str, Any]) -> Schedule:
     """Return the trimmed copy of a DownloadSchedule."""
-    metadata = manifest["metadata"]
-    return Schedule(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
-        generation=metadata["generation"],
-        created=metadata["creationTimestamp"],
-        is_deleting="deletionTimestamp" in metadata,
-        run_requested=metadata.get("annotations", {}).get(RUN_REQUESTED_ANNOTATION, ""),
-        spec=manifest.get("spec", {}),
-        status=manifest.get("status", {}),
-    )
+    return _schedule(msgspec.convert(manifest, JSONSchedule))
 
 
 def parse_cron_job(manifest: Mapping[str, Any]) -> CronJob:
     """Return the trimmed copy of a CronJob, of which only the metadata is needed."""
-    metadata = manifest["metadata"]
-    owner = _controller(metadata)
-    return CronJob(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
-        generation=metadata["generation"],
-        owner_uid=owner.get("uid", ""),
-        owner_name=f"{owner['kind']} {owner['name']}" if owner else "nobody",
-        spec_hash=metadata.get("annotations", {}).get(SPEC_HASH_ANNOTATION, ""),
-        schedule_uid=_schedule_uid(metadata),
-        is_deleting="deletionTimestamp" in metadata,
-    )
+    return _cron_job(msgspec.convert(manifest, JSONCronJob))
 
 
 def parse_job(manifest: Mapping[str, Any]) -> Job:
     """Return the trimmed copy of a Job."""
-    metadata, status = manifest["metadata"], manifest.get("status", {})
-    annotations = metadata.get("annotations", {})
-    tick = parse_time(annotations.get(SCHEDULED_TIME_ANNOTATION, ""))
-    return Job(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
-        schedule_uid=_schedule_uid(metadata),
-        created=metadata["creationTimestamp"],
-        scheduled_time=format_time(tick) if tick else None,
-        token=annotations.get(RUN_TOKEN_ANNOTATION, "")[:MAX_TOKEN] or None,
-        start_time=status.get("startTime"),
-        attempts=sum(status.get(count, 0) for count in ("active", "succeeded", "failed")),
-        outcome=_outcome(status, metadata["creationTimestamp"]),
-    )
+    return _job(msgspec.convert(manifest, JSONJob))
 
 
 def parse_pod(manifest: Mapping[str, Any]) -> Pod:
     """Return the trimmed copy of a Pod."""
-    metadata, status = manifest["metadata"], manifest.get("status", {})
+    return _pod(msgspec.convert(manifest, JSONPod))
+
+
+def _schedule(manifest: JSONSchedule) -> Schedule:
+    metadata = manifest.metadata
+    return Schedule(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=int(metadata.resource_version),
+        generation=metadata.generation,
+        created=metadata.creation_timestamp,
+        is_deleting=metadata.deletion_timestamp is not None,
+        run_requested=metadata.annotations.run_requested[:MAX_REQUEST],
+        spec=manifest.spec,
+        status=manifest.status,
+    )
+
+
+def _cron_job(manifest: JSONCronJob) -> CronJob:
+    metadata = manifest.metadata
+    owner = metadata.controller
+    return CronJob(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=int(metadata.resource_version),
+        generation=metadata.generation,
+        owner_uid=owner.uid[:MAX_TEXT] if owner else "",
+        owner_name=f"{owner.kind} {owner.name}"[:MAX_TEXT] if owner else "nobody",
+        spec_hash=metadata.annotations.spec_hash[:MAX_TEXT],
+        schedule_uid=metadata.labels.schedule_uid,
+        is_deleting=metadata.deletion_timestamp is not None,
+    )
+
+
+def _job(manifest: JSONJob) -> Job:
+    metadata, status = manifest.metadata, manifest.status
+    tick = parse_time(metadata.annotations.scheduled_time)
+    return Job(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=int(metadata.resource_version),
+        owner_uid=metadata.controller_uid("CronJob")[:MAX_TEXT],
+        schedule_uid=metadata.labels.schedule_uid,
+        created=metadata.creation_timestamp,
+        scheduled_time=format_time(tick) if tick else None,
+        token=metadata.annotations.run_token[:MAX_TOKEN] or None,
+        start_time=status.start_time,
+        attempts=status.active + status.succeeded + status.failed,
+        outcome=_outcome(status, metadata.creation_timestamp),
+    )
+
+
+def _pod(manifest: JSONPod) -> Pod:
+    metadata, status = manifest.metadata, manifest.status
     state = _container_state(status)
-    ended = state.get("terminated", {})
-    has_started = "running" in state or "terminated" in state
+    ended = state.terminated
+    has_started = ended is not None or state.running is not None
     return Pod(
-        namespace=metadata["namespace"],
-        uid=metadata["uid"],
-        resource_version=int(metadata["resourceVersion"]),
-        job_uid=_controller(metadata).get("uid", ""),
-        schedule_uid=_schedule_uid(metadata),
-        created=metadata["creationTimestamp"],
+        namespace=metadata.namespace,
+        uid=metadata.uid,
+        resource_version=int(metadata.resource_version),
+        job_uid=metadata.controller_uid("Job")[:MAX_TEXT],
+        schedule_uid=metadata.labels.schedule_uid,
+        created=metadata.creation_timestamp,
         has_started=has_started,
-        exit_code=ended.get("exitCode"),
-        exit_reason=ended.get("reason", ""),
-        termination_message=ended.get("message", ""),
+        exit_code=ended.exit_code if ended else None,
+        exit_reason=ended.reason[:MAX_TEXT] if ended else "",
+        termination_message=ended.message[:MAX_TEXT] if ended else "",
         waiting=None if has_started else _waiting(state, status),
         pod_failure=_pod_failure(status),
     )
 
 
-def _schedule_uid(metadata: Mapping[str, Any]) -> str:
-    uid: str = metadata.get("labels", {}).get(SCHEDULE_UID_LABEL, "")
-    return uid
-
-
-def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    for owner in metadata.get("ownerReferences", ()):
-        if owner.get("controller"):
-            controller: Mapping[str, Any] = owner
-            return controller
-    return {}
-
-
-def _outcome(status: Mapping[str, Any], created: str) -> Outcome | None:
+def _outcome(status: JobStatus, created: str) -> Outcome | None:
     """Read the terminal condition.
 
     A failed Job has no completionTime, so the time of the condition counts. If somebody wrote the
     condition by hand, it may not have a time either.
     """
-    for condition in status.get("conditions", ()):
-        if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
+    for condition in status.conditions:
+        if condition.status == "True" and condition.type in ("Complete", "Failed"):
             return Outcome(
-                is_completed=condition["type"] == "Complete",
-                time=status.get("completionTime") or condition.get("lastTransitionTime") or created,
-                reason=condition.get("reason", ""),
-                message=condition.get("message", ""),
+                is_completed=condition.type == "Complete",
+                time=status.completion_time or condition.last_transition_time or created,
+                reason=condition.reason[:MAX_TEXT],
+                message=condition.message[:MAX_TEXT],
             )
     return None
 
 
-def _container_state(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    for container in status.get("containerStatuses", ()):
-        if container["name"] == CONTAINER:
-            state: Mapping[str, Any] = container.get("state", {})
-            return state
-    return {}
+_NO_STATE: Final = ContainerState()
 
 
-def _waiting(state: Mapping[str, Any], status: Mapping[str, Any]) -> Explanation | None:
-    if waiting := state.get("waiting"):
-        return _explanation(waiting)
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+def _container_state(status: PodStatus) -> ContainerState:
+    for container in status.container_statuses:
+        if container.name == CONTAINER:
+            return container.state
+    return _NO_STATE
+
+
+def _waiting(state: ContainerState, status: PodStatus) -> Explanation | None:
+    if state.waiting:
+        return _explanation(state.waiting)
+    for condition in status.conditions:
+        if condition.type == "PodScheduled" and condition.status == "False":
             return _explanation(condition)
     return None
 
 
-def _pod_failure(status: Mapping[str, Any]) -> Explanation | None:
-    if status.get("phase") != "Failed" or not status.get("reason"):
+def _pod_failure(status: PodStatus) -> Explanation | None:
+    if status.phase != "Failed" or not status.reason:
         return None
     return _explanation(status)
 
 
-def _explanation(document: Mapping[str, Any]) -> Explanation:
-    return Explanation(document.get("reason", ""), document.get("message", ""))
+def _explanation(document: Waiting | Condition | PodStatus) -> Explanation:
+    return Explanation(document.reason[:MAX_TEXT], document.message[:MAX_TEXT])
+
+
+def _decoder(model: type[M], trim: Callable[[M], T]) -> Callable[[msgspec.Raw], T]:
+    decode = msgspec.json.Decoder(model).decode
+    return lambda text: trim(decode(text))
+
+
+decode_schedule: Final = _decoder(JSONSchedule, _schedule)
+decode_cron_job: Final = _decoder(JSONCronJob, _cron_job)
+decode_job: Final = _decoder(JSONJob, _job)
+decode_pod: Final = _decoder(JSONPod, _pod)
+"""These do the same with JSON."""

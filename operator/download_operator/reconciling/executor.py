@@ -84,7 +84,7 @@ class Executor:
             case ReadJobs():
                 await self._read_jobs(schedule)
             case StartRun(manifest):
-                await self._start_run(schedule, manifest)
+                await self._start_run(snapshot, manifest)
             case StopRun(job):
                 await self._stop_run(schedule, job)
 
@@ -185,25 +185,26 @@ class Executor:
         items = await self._requests.list_by_label(path, SCHEDULE_UID_LABEL, schedule.uid)
         self._cache.note_jobs(_key(schedule), map(parse_job, items), listed_at)
 
-    async def _start_run(self, schedule: Schedule, manifest: JSONObject) -> None:
+    async def _start_run(self, snapshot: Snapshot, manifest: JSONObject) -> None:
+        schedule = snapshot.schedule
         path = paths.collection(paths.BATCH, schedule.namespace, "jobs")
         match await self._requests.write("POST", path, manifest):
             case Accepted(response):
                 log.info("%s/%s: started the requested run", *_key(schedule))
                 self._cache.put_job(parse_job(response))
             case Stale(error) if error.already_exists:
-                await self._adopt_job(schedule, f"{path}/{manifest['metadata']['name']}", error)
+                await self._adopt_job(snapshot, f"{path}/{manifest['metadata']['name']}", error)
             case Stale(error):
                 raise error
             case Rejected(error):
                 await self._publish_warning(schedule, RUN_REFUSED, str(error))
                 raise error
 
-    async def _adopt_job(self, schedule: Schedule, path: str, error: ApiError) -> None:
+    async def _adopt_job(self, snapshot: Snapshot, path: str, error: ApiError) -> None:
         """Take the Job that has the requested run's name into the cache if it is that run."""
         job = parse_job(_response(await self._requests.read(path)))
-        if job.schedule_uid != schedule.uid:
-            raise error  # it belongs to somebody else, or a webhook removed our label
+        if snapshot.cron_job is None or job.owner_uid != snapshot.cron_job.uid:
+            raise error  # it belongs to somebody else
         self._cache.put_job(job)
 
     async def _stop_run(self, schedule: Schedule, job: Job) -> None:

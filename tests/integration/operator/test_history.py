@@ -83,9 +83,18 @@ def test_invalid_termination_message_is_ignored(
 
 
 def test_hand_made_jobs_do_not_keep_runs_out_of_the_status(kubectl: Kubectl, report: str) -> None:
-    template = kubectl.get("cronjob", report)["spec"]["jobTemplate"]
+    cron_job = kubectl.get("cronjob", report)
+    template = cron_job["spec"]["jobTemplate"]
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "name": report,
+        "uid": cron_job["metadata"]["uid"],
+        "controller": True,
+    }
     tick = {"batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-W01-1T00:00:00Z"}
-    metadata = {"labels": template["metadata"]["labels"], "annotations": tick}
+    labels = template["metadata"]["labels"]
+    metadata = {"labels": labels, "annotations": tick, "ownerReferences": [owner]}
     job = {"apiVersion": "batch/v1", "kind": "Job", "spec": template["spec"]}
     other = f"{kubectl.namespace}-other"
     kubectl("create", "namespace", other)

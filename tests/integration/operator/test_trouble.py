@@ -17,7 +17,7 @@ from aiohttp import ClientResponse, web
 from download_kube import reflector
 from download_kube.client import KubeClient
 from download_kube.reflector import Reflector
-from download_operator.cache.objects import Schedule, parse_schedule
+from download_operator.cache.objects import Schedule, decode_schedule, parse_schedule
 from download_schedule.model import API_VERSION, PLURAL
 from tests.chaos.faulty_proxy import FaultyProxy
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
@@ -152,7 +152,7 @@ def test_silent_watch_is_started_again_and_misses_nothing(
 
     async def run() -> None:
         account = login_by(cluster.kubeconfig)()
-        arguments = (path_of(kubectl), "", parse_schedule, put, ignore, tuple)
+        arguments = (path_of(kubectl), "", decode_schedule, put, ignore, tuple)
         async with synced(account, *arguments) as mirror, asyncio.timeout(30):
             for name in ("one", "two"):
                 failures = mirror.failures
@@ -178,7 +178,7 @@ def test_object_that_was_deleted_before_any_event_of_it_leaves_the_cache(
 
     async def run() -> None:
         account = login_by(cluster.kubeconfig)()
-        arguments = (path_of(kubectl), "", parse_schedule, ignore, removed.append, lambda: cached)
+        arguments = (path_of(kubectl), "", decode_schedule, ignore, removed.append, lambda: cached)
         async with synced(account, *arguments):
             pass
 
@@ -206,7 +206,7 @@ def test_watch_that_always_ends_at_once_is_started_ever_more_slowly(
     async def run() -> int:
         proxy = EndingWatches(login_by(cluster.kubeconfig)(), random.Random(1))
         account = kopf.ConnectionInfo(server=f"http://127.0.0.1:{await proxy.start()}")
-        arguments = (path_of(kubectl), "", parse_schedule, ignore, ignore, tuple)
+        arguments = (path_of(kubectl), "", decode_schedule, ignore, ignore, tuple)
         try:
             async with synced(account, *arguments):
                 await asyncio.sleep(5)

@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_kube.lines import OverlongLine, split_lines
+from download_kube import lines
+from download_kube.lines import Line, OverlongLine, split_lines
 
 
 @given(st.binary(max_size=60).map(lambda text: text.replace(b"\r", b"\n")), st.data())
 def test_lines_do_not_depend_on_the_chunks(text: bytes, data: st.DataObject) -> None:
-    max_length = 5
+    max_length, beginning = 5, 3
     positions = st.lists(st.integers(0, len(text)), max_size=8).map(sorted)
     cuts = [0, *data.draw(positions), len(text)]
 
@@ -20,12 +22,13 @@ def test_lines_do_not_depend_on_the_chunks(text: bytes, data: st.DataObject) -> 
         for start, end in pairwise(cuts):
             yield text[start:end]
 
-    async def read() -> list[bytes | OverlongLine]:
-        return [line async for line in split_lines(chunks(), max_length)]
+    async def read() -> list[Line | OverlongLine]:
+        with patch.object(lines, "BEGINNING_BYTES", beginning):
+            return [line async for line in split_lines(chunks(), max_length)]
 
-    lines = text.split(b"\n")
+    parts = text.split(b"\n")
     expected = [
-        line if len(line) <= max_length else OverlongLine(line[:max_length])
-        for line in (lines if lines[-1] else lines[:-1])
+        line if len(line) <= max_length else OverlongLine(line[:beginning])
+        for line in (parts if parts[-1] else parts[:-1])
     ]
     assert asyncio.run(read()) == expected

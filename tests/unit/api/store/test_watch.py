@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from download_api.store.watch import RESET, ScheduleWatcher, to_server_sent_event
+from download_api.store.watch import MAX_EVENT, RESET, ScheduleWatcher, to_server_sent_event
 from tests.support.api_objects import resource
 
 
@@ -71,6 +71,22 @@ def test_line_that_is_not_an_event_is_an_error(line: bytes) -> None:
             with pytest.raises(ValueError, match="line 1"):
                 await watch.read()
             assert not await watch.read()
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"x" * (MAX_EVENT + 1) + b"\n", b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n"],
+    ids=["overlong", "nested"],
+)
+def test_event_that_cannot_be_read_is_a_reset(line: bytes) -> None:
+    client: Any = FakeClient(line, b'{"type": "BOOKMARK"}\n')
+
+    async def read() -> None:
+        async with ScheduleWatcher(client).open("team", "", "") as watch:
+            assert to_server_sent_event(await watch.read(), NOW) == RESET
+            assert await watch.read() == {"type": "BOOKMARK"}
 
     asyncio.run(read())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from download_kube.reflector import missing_objects
-from download_operator.cache.cache import ClusterCache
+from download_operator.cache.cache import MAX_OWNERS, ClusterCache
 from download_operator.cache.objects import (
     CronJob,
     Job,
@@ -182,3 +182,129 @@ def test_nothing_is_noted_about_a_schedule_that_does_not_exist(cache: ClusterCac
     snapshot = cache.snapshot(KEY)
     assert snapshot
     assert (snapshot.refusal, snapshot.last_write) == (None, None)
+
+
+def foreign_job(version: int = 5, **metadata: Any) -> Job:
+    """A Job in the schedule's namespace whose metadata somebody else wrote."""
+    manifest = job_manifest(version=version)
+    manifest["metadata"] |= metadata
+    return parse_job(manifest)
+
+
+def controlled_by(kind: str, uid: str) -> dict[str, Any]:
+    owner = {"kind": kind, "name": "report", "uid": uid, "controller": True}
+    return {"ownerReferences": [owner]}
+
+
+def runs_of(cache: ClusterCache) -> list[str]:
+    snapshot = cache.snapshot(KEY)
+    assert snapshot
+    return [run.job.uid for run, _ in snapshot.runs]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"ownerReferences": []},
+        controlled_by("Deployment", "cron-job-uid"),
+        controlled_by("CronJob", "another-cron-job"),
+    ],
+    ids=["label only", "another kind", "another CronJob"],
+)
+def test_job_is_a_run_only_if_the_cron_job_of_the_schedule_controls_it(
+    cache: ClusterCache, reported: list[Key], metadata: dict[str, Any]
+) -> None:
+    cache.put_cron_job(cron_job(version=2))
+    reported.clear()
+
+    cache.put_job(foreign_job(**metadata))
+    cache.remove_job(foreign_job(version=6, **metadata))
+
+    assert runs_of(cache) == []
+    assert reported == []
+    assert list(cache.jobs()) == []
+
+
+def test_job_without_the_label_is_a_run_if_its_cron_job_is_known(cache: ClusterCache) -> None:
+    cache.put_cron_job(cron_job(version=2))
+
+    cache.put_job(foreign_job(labels={}))
+
+    assert runs_of(cache) == ["job-1"]
+
+
+def test_job_that_comes_before_its_cron_job_is_a_run(cache: ClusterCache) -> None:
+    cache.put_job(job(version=2))
+    assert runs_of(cache) == []
+
+    cache.put_cron_job(cron_job(version=3))
+
+    assert runs_of(cache) == ["job-1"]
+
+
+def test_job_of_a_former_cron_job_is_still_a_run(cache: ClusterCache) -> None:
+    cache.put_cron_job(cron_job(version=2))
+    cache.put_job(job(version=3))
+    cache.remove_cron_job(cron_job(version=4))
+    cache.put_cron_job(cron_job(version=5, uid="next"))
+    cache.put_job(foreign_job(version=6, uid="later", **controlled_by("CronJob", "next")))
+
+    assert runs_of(cache) == ["job-1", "later"]
+
+
+def test_former_cron_jobs_without_runs_are_forgotten(cache: ClusterCache) -> None:
+    for version in range(2, 100):
+        cache.put_cron_job(cron_job(version=version, uid=f"cron-job-{version}"))
+        cache.put_job(
+            foreign_job(
+                version, uid=f"j{version}", **controlled_by("CronJob", f"cron-job-{version}")
+            )
+        )
+        cache.remove_job(
+            foreign_job(
+                version, uid=f"j{version}", **controlled_by("CronJob", f"cron-job-{version}")
+            )
+        )
+        cache.note_schedule(schedule_that_counted(version, f"j{version}"))
+
+    assert len(cache._owners) <= MAX_OWNERS
+    assert runs_of(cache) == []
+
+
+def schedule_that_counted(version: int, job_uid: str) -> Schedule:
+    manifest = schedule_manifest(1000 + version)
+    return parse_schedule({**manifest, "status": {"recorded": [job_uid]}})
+
+
+@pytest.mark.parametrize("label", ["another", "schedule-uid"], ids=["unknown", "other namespace"])
+def test_objects_of_schedules_that_do_not_exist_are_not_stored(
+    cache: ClusterCache, label: str
+) -> None:
+    labels: dict[str, Any] = {
+        "labels": {"downloads.dev/schedule-uid": label},
+        "namespace": "others",
+    }
+    pod = pod_manifest(version=3)
+    pod["metadata"] |= labels
+    owner = {"kind": "DownloadSchedule", "name": "x", "uid": "another", "controller": True}
+
+    cache.put_cron_job(cron_job(version=2, name="other", ownerReferences=[owner], **labels))
+    cache.put_job(foreign_job(**labels))
+    cache.put_pod(parse_pod(pod))
+
+    assert (list(cache.cron_jobs()), list(cache.jobs()), list(cache.pods())) == ([], [], [])
+
+
+def test_relabelled_job_is_one_run_and_leaves_nothing_behind(cache: ClusterCache) -> None:
+    cache.put_cron_job(cron_job(version=2))
+    cache.put_job(job(version=3))
+    for version in range(4, 50):
+        labels = {"downloads.dev/schedule-uid": f"label-{version}"}
+        cache.put_job(foreign_job(version, labels=labels))
+        assert runs_of(cache) == ["job-1"]
+
+    cache.remove_job(foreign_job(50, labels={}))
+    cache.note_schedule(schedule_that_counted(51, "job-1"))
+
+    assert runs_of(cache) == []
+    assert not cache._runs.has_runs("cron-job-uid")

@@ -45,11 +45,11 @@ def pod(version: int = 1, exit_code: int | None = None) -> Pod:
 
 
 def runs(store: RunStore) -> list[Run]:
-    return [run for run, _ in store.in_namespace("schedule-uid", "team")]
+    return [run for run, _ in store.owned_by("cron-job-uid", "team")]
 
 
 def test_recorded_run_stays_while_its_job_exists(store: RunStore) -> None:
-    store.note_status("schedule-uid", COUNTED)
+    store.note_status("cron-job-uid", COUNTED)
 
     (run,) = runs(store)
     assert run.is_recorded
@@ -57,15 +57,15 @@ def test_recorded_run_stays_while_its_job_exists(store: RunStore) -> None:
 
 
 def test_recorded_run_stays_recorded_though_a_later_status_forgets_it(store: RunStore) -> None:
-    store.note_status("schedule-uid", COUNTED)
-    store.note_status("schedule-uid", NO_STATUS)
+    store.note_status("cron-job-uid", COUNTED)
+    store.note_status("cron-job-uid", NO_STATUS)
 
     (run,) = runs(store)
     assert run.is_recorded
 
 
 def test_recorded_run_is_dropped_when_its_job_is_deleted(store: RunStore) -> None:
-    store.note_status("schedule-uid", COUNTED)
+    store.note_status("cron-job-uid", COUNTED)
     store.remove_job(job(version=2), NO_STATUS)
 
     assert runs(store) == []
@@ -78,7 +78,7 @@ def test_deleted_run_stays_until_a_status_counts_it(store: RunStore) -> None:
     assert run.is_deleted
     assert list(store.jobs()) == []
 
-    store.note_status("schedule-uid", COUNTED)
+    store.note_status("cron-job-uid", COUNTED)
 
     assert runs(store) == []
     assert list(store.pods()) == []
@@ -118,16 +118,42 @@ def test_deleted_run_is_dropped_with_its_schedule(store: RunStore) -> None:
     """In a foreground deletion, and in that of a namespace, Jobs are deleted first."""
     store.remove_job(job(version=2), NO_STATUS)
 
-    store.forget_schedule("schedule-uid")
+    store.forget_owner("cron-job-uid")
 
     assert runs(store) == []
     assert list(store.pods()) == []
 
 
-def test_live_run_stays_when_its_schedule_is_deleted(store: RunStore) -> None:
-    store.forget_schedule("schedule-uid")
+def test_live_run_is_dropped_with_its_schedule(store: RunStore) -> None:
+    store.forget_owner("cron-job-uid")
 
+    assert runs(store) == []
+    assert not store.has_runs("cron-job-uid")
+    assert list(store.pods()) == []
+
+
+def test_dropped_run_does_not_come_back_with_a_late_response(store: RunStore) -> None:
+    store.remove_job(job(version=3), None)
+
+    assert not store.put_job(job(version=2))
+    store.remove_job(job(version=2), NO_STATUS)
+
+    assert runs(store) == []
+
+
+def test_run_stays_with_the_cron_job_that_controlled_its_job_at_first(store: RunStore) -> None:
+    """Whoever may edit a Job can write other labels and owners into it."""
+    manifest = job_manifest(version=2)
+    manifest["metadata"] |= {"labels": {}, "ownerReferences": []}
+    store.put_job(parse_job(manifest))
     assert len(runs(store)) == 1
+
+    manifest["metadata"]["resourceVersion"] = "3"
+    store.remove_job(parse_job(manifest), None)
+
+    assert runs(store) == []
+    assert not store.has_runs("cron-job-uid")
+    assert not store.has_runs("")
 
 
 def test_deleted_job_is_not_live_again_after_an_older_event(store: RunStore) -> None:
@@ -141,7 +167,7 @@ def test_deleted_job_is_not_live_again_after_an_older_event(store: RunStore) -> 
 def test_deleted_pod_stays_as_an_attempt_of_its_run(store: RunStore) -> None:
     assert store.remove_pod(pod(version=2, exit_code=0))
 
-    ((_, pods),) = store.in_namespace("schedule-uid", "team")
+    ((_, pods),) = store.owned_by("cron-job-uid", "team")
     assert [pod.exit_code for pod in pods] == [0]
 
 

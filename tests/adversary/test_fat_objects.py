@@ -1,0 +1,102 @@
+"""Objects of people without any right to schedules cannot end, blind or bloat the operator."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
+from tests.support.fat_objects import COLLECTIONS, create, fat, peak_memory
+from tests.support.operator_process import Operator, operators
+from tests.support.schedules import schedule
+from tools.cluster import LocalCluster
+from tools.cluster.kubectl import Kubectl
+
+MEMORY_LIMIT_MIB: Final = 512
+"""The operator's limit in charts/download-operator/values.yaml."""
+FLAVOURS: Final = ("escapes", "annotations", "nested", "fields", "many")
+COPIES: Final = 40
+
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+
+
+@pytest.fixture
+def operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[Operator]:
+    """A running operator that serves all namespaces."""
+    with operators(cluster.kubeconfig, tmp_path) as start:
+        yield start()
+
+
+@pytest.fixture
+def other(kubectl: Kubectl) -> Iterator[Kubectl]:
+    """The namespace of a stranger, which is emptied at the end: what is in it is large."""
+    name = f"{kubectl.namespace}-stranger"
+    kubectl("create", "namespace", name)
+    stranger = kubectl.within(name)
+    yield stranger
+    stranger("delete", "dls,cronjobs,jobs,pods", "--all", "--cascade=background", "--wait=false")
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+def make_ready(kubectl: Kubectl) -> None:
+    kubectl.apply(schedule("report", concurrencyPolicy="Allow"))
+    kubectl("wait", "--for=condition=Ready", "dls/report")
+
+
+def check_service(kubectl: Kubectl, job: str) -> None:
+    """Have a run of a neighbour's schedule start, end and be recorded."""
+    start_run(kubectl, "report", job)
+    end_pod(kubectl, job)
+    wait_until_recorded(kubectl, "report", job, "Completed")
+
+
+def check_process(operator: Operator) -> None:
+    assert operator.process.poll() is None
+    assert peak_memory(operator.process.pid) < MEMORY_LIMIT_MIB
+    assert "ending, so that Kubernetes" not in operator.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "flavour"),
+    [
+        (kind, flavour)
+        for kind, flavour in product(COLLECTIONS, FLAVOURS)
+        if kind != "DownloadSchedule" or flavour != "many"
+    ],
+)
+def test_fat_object_does_not_stop_the_operator(
+    kubectl: Kubectl, other: Kubectl, operator: Operator, kind: str, flavour: str
+) -> None:
+    make_ready(kubectl)
+
+    create(other.kubeconfig, other.namespace, [fat(kind, flavour, "fat")])
+    for number in range(3):
+        other("label", kind.lower(), "fat", f"again=n{number}", "--overwrite")
+
+    check_service(kubectl, "after")
+    operator.kill()
+    operator.start_again()
+    other("delete", kind.lower(), "fat", "--wait=false")
+    check_service(kubectl, "again")
+    check_process(operator)
+
+
+@pytest.mark.parametrize("kind", COLLECTIONS)
+def test_many_fat_objects_fit_into_the_memory_limit(
+    kubectl: Kubectl, other: Kubectl, operator: Operator, kind: str
+) -> None:
+    make_ready(kubectl)
+
+    manifests = [fat(kind, "escapes", f"fat-{n}") for n in range(COPIES)]
+    create(other.kubeconfig, other.namespace, manifests)
+    check_service(kubectl, "after")
+    check_process(operator)
+    live = peak_memory(operator.process.pid)
+
+    operator.kill()
+    operator.start_again()
+    check_service(kubectl, "again")
+    check_process(operator)
+    print(f"{kind}: {live} MiB when they came, {peak_memory(operator.process.pid)} at the start")

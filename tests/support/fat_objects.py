@@ -1,0 +1,108 @@
+"""Objects that cost whoever reads them as much as possible, and that the API server accepts."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from download_kube import paths
+from download_schedule.model import PLURAL
+from tests.support.kubeconfig import login_by
+from tests.support.schedules import schedule
+
+LONGEST_VALUE: Final = 1_400_000
+"""Characters of one value in an object that etcd accepts. Go writes ``<`` as six bytes of JSON."""
+LONGEST_ANNOTATION: Final = 250_000
+LEVELS: Final = 3_000
+NESTED: Final = '{"f:a":' * LEVELS + "{}" + "}" * LEVELS
+"""JSON that is too deep for Python's parsers, and not for the API server's."""
+_NESTED: Final = "nested"
+"""Stands for it until the JSON is written, for which it is too deep as well."""
+LABEL: Final = "downloads.dev/schedule-uid"
+COLLECTIONS: Final = {
+    "DownloadSchedule": (paths.SCHEDULES, PLURAL),
+    "CronJob": (paths.BATCH, "cronjobs"),
+    "Job": (paths.BATCH, "jobs"),
+    "Pod": (paths.CORE, "pods"),
+}
+"""API and plural of each kind that the operator watches."""
+
+
+def fat(kind: str, flavour: str, name: str, label: str = "x") -> dict[str, Any]:
+    """Return an object that is fat in one way, with the label that the operator watches.
+
+    Args:
+        kind: one of :data:`COLLECTIONS`.
+        flavour: ``escapes``, ``annotations``, ``nested``, ``fields`` or ``many``.
+        name: its name.
+        label: value of the label.
+    """
+    metadata: dict[str, Any] = {"name": name, "labels": {LABEL: label}}
+    env: list[dict[str, str]] = []
+    secrets: list[dict[str, str]] = []
+    match flavour:
+        case "escapes" if kind == "DownloadSchedule":
+            metadata["annotations"] = {"fat": "<" * LONGEST_ANNOTATION}
+        case "escapes":
+            env = [{"name": "FAT", "value": "<" * LONGEST_VALUE}]
+        case "annotations":
+            metadata["annotations"] = {f"a{n}": "&" * 100 for n in range(2_400)}
+        case "nested":
+            metadata["managedFields"] = [_managed({"f:a": _NESTED})]
+        case "fields":
+            metadata["managedFields"] = [_managed({f"f:x{n}": {} for n in range(60_000)})]
+        case "many":
+            env = [{"name": f"E{n}"} for n in range(20_000)]
+            secrets = [{} for _ in range(50_000)]
+    return {**_bare(kind, env, secrets), "metadata": metadata}
+
+
+def _bare(kind: str, env: Any, secrets: Any) -> dict[str, Any]:
+    container = {"name": "c", "image": "example.com/none:1", "env": env}
+    pod = {"restartPolicy": "Never", "containers": [container], "imagePullSecrets": secrets}
+    job = {"suspend": True, "template": {"spec": pod}}
+    match kind:
+        case "DownloadSchedule":
+            return schedule("", suspend=True)
+        case "CronJob":
+            spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": job}}
+            return {"apiVersion": "batch/v1", "kind": kind, "spec": spec}
+        case "Job":
+            return {"apiVersion": "batch/v1", "kind": kind, "spec": job}
+        case _:
+            return {"apiVersion": "v1", "kind": kind, "spec": pod}
+
+
+def _managed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "manager": "stranger",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+
+
+def create(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]) -> None:
+    """POST manifests unchanged: kubectl would escape them, and make them too large to send."""
+    account = login_by(kubeconfig)()
+    server = httpx.Client(
+        base_url=account.server,
+        verify=account.as_ssl_context(),
+        headers={**account.as_http_headers(), "Content-Type": "application/json"},
+        timeout=60,
+    )
+    with server:
+        for manifest in manifests:
+            api, plural = COLLECTIONS[manifest["kind"]]
+            body = json.dumps(manifest).replace(f'"{_NESTED}"', NESTED)
+            response = server.post(paths.collection(api, namespace, plural), content=body)
+            assert response.status_code == 201, response.text[:1000]
+
+
+def peak_memory(pid: int) -> int:
+    """Return how many MiB a process has occupied at most."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
