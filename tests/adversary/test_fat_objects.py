@@ -31,12 +31,10 @@ def operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[Operator]:
 
 @pytest.fixture
 def other(kubectl: Kubectl) -> Iterator[Kubectl]:
-    """The namespace of a stranger, which is emptied at the end: what is in it is large."""
+    """The namespace of a stranger, which is deleted at the end: what is in it is large."""
     name = f"{kubectl.namespace}-stranger"
     kubectl("create", "namespace", name)
-    stranger = kubectl.within(name)
-    yield stranger
-    stranger("delete", "dls,cronjobs,jobs,pods", "--all", "--cascade=background", "--wait=false")
+    yield kubectl.within(name)
     kubectl("delete", "namespace", name, "--wait=false")
 
 

@@ -87,19 +87,35 @@ def _managed(fields: dict[str, Any]) -> dict[str, Any]:
 
 def create(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]) -> None:
     """POST manifests unchanged: kubectl would escape them, and make them too large to send."""
+    with _server(kubeconfig) as server:
+        for manifest in manifests:
+            path = paths.collection(*_collection(manifest, namespace))
+            body = json.dumps(manifest).replace(f'"{_NESTED}"', NESTED)
+            response = server.post(path, content=body)
+            assert response.status_code == 201, response.text[:1000]
+
+
+def delete(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]) -> None:
+    """Delete objects one by one: kubectl would list them first."""
+    with _server(kubeconfig) as server:
+        for manifest in manifests:
+            path = paths.collection(*_collection(manifest, namespace))
+            server.delete(f"{path}/{manifest['metadata']['name']}")
+
+
+def _collection(manifest: dict[str, Any], namespace: str) -> tuple[str, str, str]:
+    api, plural = COLLECTIONS[manifest["kind"]]
+    return api, namespace, plural
+
+
+def _server(kubeconfig: Path) -> httpx.Client:
     account = login_by(kubeconfig)()
-    server = httpx.Client(
+    return httpx.Client(
         base_url=account.server,
         verify=account.as_ssl_context(),
         headers={**account.as_http_headers(), "Content-Type": "application/json"},
         timeout=60,
     )
-    with server:
-        for manifest in manifests:
-            api, plural = COLLECTIONS[manifest["kind"]]
-            body = json.dumps(manifest).replace(f'"{_NESTED}"', NESTED)
-            response = server.post(paths.collection(api, namespace, plural), content=body)
-            assert response.status_code == 201, response.text[:1000]
 
 
 def peak_memory(pid: int) -> int:

@@ -37,7 +37,8 @@ from download_api.schema.to_resource import (
 )
 from download_api.store import listing
 from download_api.store.listing import ScheduleFilter
-from download_api.store.schedules import OWNER, PAGE_SIZE, owner_label
+from download_api.store.schedule_lists import PAGE_SIZE
+from download_api.store.schedules import OWNER, owner_label
 from download_schedule.types import JSONObject
 
 routes = guarded_router()
@@ -76,13 +77,16 @@ async def list_schedules(
 ) -> models.Schedules:
     """List the schedules that the caller may list, sorted by namespace and name.
 
-    With a limit, they come in pages: the Link header leads to the next one.
+    With a limit, they come in pages: the Link header leads to the next one. A page also ends after
+    16 MiB of resources, with or without a limit.
     """
     owned = f"{OWNER}={owner_label(access.caller.user)}" if owner else ""
     labels = ",".join(filter(None, (label_selector, owned)))
     schedule_filter = ScheduleFilter(namespace or "", labels, last_status, enabled)
     position = parse_position(cursor, offset)
-    page = await listing.list_schedules(schedules, access, schedule_filter, limit, offset, position)
+    page = await listing.list_schedules(
+        schedules.lists, access, schedule_filter, limit, offset, position
+    )
     if page.next:
         response.headers["Link"] = next_link(request, page.next)
     time = now()

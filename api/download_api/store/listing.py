@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from download_api.auth.access import Access
 from download_api.schema.from_resource import last_status
 from download_api.schema.paging import Cursor
 from download_api.store.requests import sort_key
-from download_api.store.schedules import PAGE_SIZE, ScheduleStore
+from download_api.store.schedule_lists import PAGE_SIZE, ListedSchedule, ScheduleLists
 from download_kube.client import ApiError
 from download_schedule.types import JSONObject
+
+MAX_LIST_BYTES: Final = 16 * 1024**2
+"""Largest page of schedules, in bytes of the resources' JSON: some 5,000 usual schedules."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,52 @@ class Page:
     """Where the next page starts; None on the last one."""
 
 
+class PageCollector:
+    """Takes the schedules of a list in the order of :func:`sort_key`, and keeps those of one page.
+
+    Args:
+        limit: largest number of schedules on the page; None for any.
+        offset: how many schedules are on the pages before.
+        cursor: where the page before ended; None if *offset* says so.
+        max_bytes: where the page ends in any case, in bytes of JSON.
+    """
+
+    def __init__(
+        self,
+        limit: int | None,
+        offset: int,
+        cursor: Cursor | None,
+        max_bytes: int = MAX_LIST_BYTES,
+    ) -> None:
+        self._limit = limit
+        self._offset = offset
+        self._after = cursor.key if cursor else ""
+        self._bytes_left = max_bytes
+        self._resources: list[JSONObject] = []
+        self._total = 0
+        self._is_full = False
+
+    def add(self, item: ListedSchedule) -> None:
+        """Take the next schedule."""
+        self._total += 1
+        if self._total <= self._offset or sort_key(item.resource) <= self._after:
+            return
+        is_over_limit = self._limit is not None and len(self._resources) >= self._limit
+        is_too_large = bool(self._resources) and item.bytes > self._bytes_left
+        if self._is_full or is_over_limit or is_too_large:
+            self._is_full = True
+            return
+        self._bytes_left -= item.bytes
+        self._resources.append(item.resource)
+
+    def page(self) -> Page:
+        """Return the page."""
+        following = Cursor(key=sort_key(self._resources[-1])) if self._is_full else None
+        return Page(self._resources, self._total, following)
+
+
 async def list_schedules(
-    store: ScheduleStore,
+    lists: ScheduleLists,
     access: Access,
     schedule_filter: ScheduleFilter,
     limit: int | None,
@@ -56,49 +103,47 @@ async def list_schedules(
     """Return the schedules after *offset* or *cursor*, at most *limit*.
 
     If the API server can select the schedules, it makes the page, which then costs the same for
-    any number of schedules. Otherwise all schedules are read and filtered here.
+    any number of schedules. Otherwise all schedules are read and filtered here. In both cases the
+    page ends after :data:`MAX_LIST_BYTES`.
 
     Raises:
         ProblemError: 422, the labels are not a label selector.
     """
     may_list_all = await access.may_list(schedule_filter.namespace)
     if limit and may_list_all and not offset and not schedule_filter.needs_client_filter:
-        page = await _server_side_page(store, schedule_filter.namespace, limit, cursor)
+        page = await _server_side_page(lists, schedule_filter.namespace, limit, cursor)
         if page is not None:
             return page
-    resources = await store.list_all(schedule_filter.namespace, schedule_filter.labels)
-    if not may_list_all:
-        resources = await access.filter_listable(resources)
-    return slice_page(list(filter(schedule_filter.matches, resources)), limit, offset, cursor)
+    collector = PageCollector(limit, offset, cursor)
+    async for part in lists.list_all(schedule_filter.namespace, schedule_filter.labels):
+        items = part.items
+        if not may_list_all:
+            listable = await access.filter_listable([item.resource for item in items])
+            namespaces = {resource["metadata"]["namespace"] for resource in listable}
+            items = [i for i in items if i.resource["metadata"]["namespace"] in namespaces]
+        for item in items:
+            if schedule_filter.matches(item.resource):
+                collector.add(item)
+    return collector.page()
 
 
 async def _server_side_page(
-    store: ScheduleStore, namespace: str, limit: int, cursor: Cursor | None
+    lists: ScheduleLists, namespace: str, limit: int, cursor: Cursor | None
 ) -> Page | None:
     """Return a page of the API server's list, or None if it cannot go on after *cursor*."""
     if cursor and not cursor.token:
-        return None  # made by slice_page
+        return None  # made by PageCollector
     seen, token = (cursor.seen, cursor.token) if cursor else (0, "")
     try:
-        page = await store.list_page(namespace, "", min(limit, PAGE_SIZE), token)
+        page = await lists.list_page(namespace, min(limit, PAGE_SIZE), token)
     except ApiError as error:
         if error.is_expired:
             return None
         raise
-    seen += len(page.resources)
+    resources = [item.resource for item in page.items]
+    seen += len(resources)
     following = None
     if page.continue_token:
-        last = sort_key(page.resources[-1])
+        last = sort_key(resources[-1]) if resources else cursor.key if cursor else ""
         following = Cursor(key=last, seen=seen, token=page.continue_token)
-    return Page(page.resources, seen + page.remaining, following)
-
-
-def slice_page(
-    resources: Sequence[JSONObject], limit: int | None, offset: int, cursor: Cursor | None
-) -> Page:
-    """Return a page of *resources*, which are sorted by :func:`sort_key`. Pure."""
-    start = sum(sort_key(r) <= cursor.key for r in resources) if cursor else offset
-    end = start + limit if limit else len(resources)
-    page = resources[start:end]
-    following = Cursor(key=sort_key(page[-1])) if page and end < len(resources) else None
-    return Page(page, len(resources), following)
+    return Page(resources, seen + page.remaining, following)

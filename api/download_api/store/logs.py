@@ -1,16 +1,57 @@
 """Logs of runs: what a run's Pods wrote, as long as Kubernetes keeps them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 import aiohttp
+import msgspec
+from msgspec import Struct, field
 
 from download_api.problems.problem import ProblemError
 from download_kube.client import ApiError, KubeClient
+from download_kube.pages import read_pages
 from download_kube.paths import CORE, collection
 from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL
-from download_schedule.types import JSONObject
+
+MAX_LOOKUP_BYTES: Final = 64 * 1024**2
+"""How much is read to find a run's Pods."""
+
+
+class OwnerReference(Struct):
+    """One owner of a Pod."""
+
+    uid: str
+    controller: bool = False
+
+
+class Metadata(Struct, rename="camel"):
+    """What is read of a Pod's metadata."""
+
+    name: str
+    uid: str
+    creation_timestamp: str
+    owner_references: list[OwnerReference] = []
+
+    def is_controlled_by(self, uid: str) -> bool:
+        """Return whether the object with this UID controls the Pod."""
+        return any(owner.controller and owner.uid == uid for owner in self.owner_references)
+
+
+class PodSpec(Struct, rename="camel"):
+    """What is read of a Pod's spec."""
+
+    node_name: str = ""
+
+
+class JSONPod(Struct):
+    """What is read of a Pod. The parser skips everything else."""
+
+    metadata: Metadata
+    spec: PodSpec = field(default_factory=PodSpec)
+
+
+_decode: Final = msgspec.json.Decoder(JSONPod).decode
 
 
 class LogReader:
@@ -44,11 +85,11 @@ class LogReader:
         metadata = schedule["metadata"]
         pods = collection(CORE, metadata["namespace"], "pods")
         labels = f"{JOB_UID_LABEL}={run['id']},{SCHEDULE_UID_LABEL}={metadata['uid']}"
-        response = await self._client.request("GET", pods, query={"labelSelector": labels})
-        pod = select_pod(response["items"], attempt, run.get("attempts", 0))
-        if not pod["spec"].get("nodeName"):  # the API server would send an empty log
+        found = await self._pods_of(run["id"], pods, labels)
+        pod = select_pod(found, attempt, run.get("attempts", 0))
+        if not pod.spec.node_name:  # the API server would send an empty log
             raise _log_not_found("The attempt has not started")
-        path = f"{pods}/{pod['metadata']['name']}/log"
+        path = f"{pods}/{pod.metadata.name}/log"
         query = {"container": CONTAINER, "follow": str(follow).lower()}
         if tail is not None:
             query["tailLines"] = str(tail)
@@ -60,8 +101,27 @@ class LogReader:
                 raise _log_not_found("The attempt has not started, or its Pod is gone") from error
             raise
 
+    async def _pods_of(self, job_uid: str, path: str, labels: str) -> list[JSONPod]:
+        """Return the Pods that the Job controls: anybody can write labels.
 
-def select_pod(pods: Sequence[JSONObject], attempt: int | None, started: int) -> JSONObject:
+        Raises:
+            ProblemError: 404, there is too much with these labels to look through.
+        """
+        pods: list[JSONPod] = []
+        read = 0
+        async for page in read_pages(self._client, path, {"labelSelector": labels}):
+            for item in page.items:
+                with suppress(ValueError, RecursionError):
+                    pod = _decode(item)
+                    if pod.metadata.is_controlled_by(job_uid):
+                        pods.append(pod)
+            read += page.bytes
+            if read > MAX_LOOKUP_BYTES and page.continue_token:
+                raise _log_not_found("Too many Pods have the labels of this run")
+        return pods
+
+
+def select_pod(pods: Sequence[JSONPod], attempt: int | None, started: int) -> JSONPod:
     """Return the Pod of an attempt. Pure.
 
     Kubernetes removes the oldest Pods first. So if there are fewer Pods than attempts, those of the
@@ -77,9 +137,7 @@ def select_pod(pods: Sequence[JSONObject], attempt: int | None, started: int) ->
     """
     if not pods:
         raise _log_not_found("The run has no Pods yet, or no longer")
-    oldest_first = sorted(
-        pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["uid"])
-    )
+    oldest_first = sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.uid))
     gone = max(started - len(pods), 0)
     last = gone + len(pods)
     number = attempt or last

@@ -1,9 +1,9 @@
-"""The schedules in the cluster: get, list, create, update, delete."""
+"""The schedules in the cluster: get, create, update, delete."""
 
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from download_api.auth.access import Access
 from download_api.auth.referenced_objects import references_to_authorize
@@ -12,10 +12,10 @@ from download_api.schema import idempotency
 from download_api.schema.etags import satisfies_if_match
 from download_api.schema.ids import slug, split_id
 from download_api.schema.models import NewSchedule
-from download_api.schema.paging import invalid_cursor
 from download_api.schema.to_resource import build_resource, merge
 from download_api.store.conflicts import ConflictRetries
-from download_api.store.requests import dry_run_query, invalid_selector, path_of, sort_key
+from download_api.store.requests import dry_run_query, path_of
+from download_api.store.schedule_lists import ScheduleLists
 from download_api.tracing import Trace
 from download_kube.client import ApiError, KubeClient
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
@@ -25,19 +25,7 @@ from download_schedule.types import JSONObject
 OWNER: Final = "downloads.dev/owner"
 """Annotation with the user who created the schedule through the API, and label with a digest of
 that user, by which schedules can be selected."""
-PAGE_SIZE: Final = 500
-"""Schedules that the API server is asked for at once."""
 MAX_CREATE_ATTEMPTS: Final = 5
-
-
-class SchedulePage(NamedTuple):
-    """A page of the API server's list."""
-
-    resources: list[JSONObject]
-    continue_token: str
-    """Leads to the next page; empty on the last one."""
-    remaining: int
-    """Schedules on later pages. The API server does not count them if labels select them."""
 
 
 class ScheduleStore:
@@ -45,6 +33,7 @@ class ScheduleStore:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
+        self.lists = ScheduleLists(client)
 
     async def ping(self) -> None:
         """Ask the cluster for next to nothing.
@@ -54,46 +43,6 @@ class ScheduleStore:
         """
         path = collection(SCHEDULES, ALL_NAMESPACES, PLURAL)
         await self._client.request("GET", path, query={"limit": "1"})
-
-    async def list_all(self, namespace: str, labels: str) -> list[JSONObject]:
-        """Return the schedules of a namespace, or of all of them, sorted by :func:`sort_key`.
-
-        Raises:
-            ProblemError: 422, *labels* is not a label selector.
-        """
-        page = await self.list_page(namespace, labels, PAGE_SIZE, continue_token="")
-        resources = page.resources
-        while page.continue_token:
-            page = await self.list_page(namespace, labels, PAGE_SIZE, page.continue_token)
-            resources += page.resources
-        return sorted(resources, key=sort_key)
-
-    async def list_page(
-        self, namespace: str, labels: str, limit: int, continue_token: str
-    ) -> SchedulePage:
-        """Return at most *limit* schedules, in the order of the API server.
-
-        Raises:
-            ApiError: 410, the token has expired.
-            ProblemError: 422, *labels* is not a label selector, or the API server did not make the
-                token.
-        """
-        query = {"limit": str(limit), "labelSelector": labels, "continue": continue_token}
-        query = {name: value for name, value in query.items() if value}
-        try:
-            response = await self._client.request(
-                "GET", collection(SCHEDULES, namespace, PLURAL), query=query
-            )
-        except ApiError as error:
-            if continue_token and error.status == 400:
-                raise invalid_cursor() from error
-            if labels and error.status == 400:
-                raise invalid_selector(error) from error
-            raise
-        metadata = response["metadata"]
-        return SchedulePage(
-            response["items"], metadata.get("continue", ""), metadata.get("remainingItemCount", 0)
-        )
 
     async def get(self, schedule_id: str, if_match: str | None = None) -> JSONObject:
         """Return a schedule.

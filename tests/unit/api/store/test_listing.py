@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from download_api.schema.paging import Cursor
-from download_api.store.listing import ScheduleFilter, slice_page
+from download_api.store.listing import PageCollector, ScheduleFilter
+from download_api.store.schedule_lists import ListedSchedule
 from tests.support.api_objects import resource
 
 RESOURCES: list[dict[str, Any]] = [
@@ -15,6 +16,28 @@ RESOURCES: list[dict[str, Any]] = [
 
 def names(resources: Any) -> str:
     return "".join(item["metadata"]["name"] for item in resources)
+
+
+def collect(
+    limit: int | None, offset: int = 0, cursor: Cursor | None = None, max_bytes: int = 1000
+) -> Any:
+    """Return a page of the resources, which have 100 bytes each."""
+    collector = PageCollector(limit, offset, cursor, max_bytes)
+    for stored in RESOURCES:
+        collector.add(ListedSchedule(stored, 100))
+    return collector.page()
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "expected"), [(500, "abcde"), (499, "abcd"), (200, "ab"), (99, "a"), (0, "a")]
+)
+def test_page_ends_where_it_becomes_too_large_and_leads_to_the_rest(
+    max_bytes: int, expected: str
+) -> None:
+    page = collect(None, max_bytes=max_bytes)
+    assert names(page.resources) == expected
+    assert page.total == 5
+    assert page.next == (Cursor(key=f"team/{expected[-1]}") if expected != "abcde" else None)
 
 
 @pytest.mark.parametrize(
@@ -29,10 +52,10 @@ def names(resources: Any) -> str:
         (None, 0, "team/c", "de", None),
     ],
 )
-def test_page_is_a_slice_with_a_cursor_to_the_next(
+def test_page_has_a_cursor_to_the_next(
     limit: int | None, offset: int, cursor: str | None, expected: str, next_key: str | None
 ) -> None:
-    page = slice_page(RESOURCES, limit, offset, Cursor(key=cursor) if cursor else None)
+    page = collect(limit, offset, Cursor(key=cursor) if cursor else None)
     assert names(page.resources) == expected
     assert page.total == 5
     assert page.next == (Cursor(key=next_key) if next_key else None)

@@ -1,16 +1,14 @@
 """Which Pod has the log of an attempt."""
 
-from typing import Any
-
 import pytest
 
 from download_api.problems.problem import ProblemError
-from download_api.store.logs import select_pod
+from download_api.store.logs import JSONPod, Metadata, select_pod
 
 
-def pods(*minutes: int) -> list[Any]:
+def pods(*minutes: int) -> list[JSONPod]:
     return [
-        {"metadata": {"uid": str(minute), "creationTimestamp": f"2026-11-23T02:0{minute}:00Z"}}
+        JSONPod(Metadata(f"pod-{minute}", str(minute), f"2026-11-23T02:0{minute}:00Z"))
         for minute in minutes
     ]
 
@@ -27,9 +25,9 @@ def pods(*minutes: int) -> list[Any]:
     ],
 )
 def test_attempt_is_the_pod_of_its_number_by_age(
-    remaining: list[Any], attempt: int | None, started: int, uid: str
+    remaining: list[JSONPod], attempt: int | None, started: int, uid: str
 ) -> None:
-    assert select_pod(remaining, attempt, started)["metadata"]["uid"] == uid
+    assert select_pod(remaining, attempt, started).metadata.uid == uid
 
 
 @pytest.mark.parametrize(
@@ -42,7 +40,7 @@ def test_attempt_is_the_pod_of_its_number_by_age(
     ],
 )
 def test_attempt_without_a_pod_has_no_log(
-    remaining: list[Any], attempt: int | None, started: int, message: str
+    remaining: list[JSONPod], attempt: int | None, started: int, message: str
 ) -> None:
     with pytest.raises(ProblemError, match=message) as refusal:
         select_pod(remaining, attempt, started)
