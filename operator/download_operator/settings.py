@@ -13,9 +13,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
 from download_schedule import rules
-from download_schedule.model import Destination, Model
+from download_schedule.model import Destination, Format, Model
 from download_schedule.names import NAMESPACE
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
@@ -139,6 +140,16 @@ class Settings(BaseSettings):
         PodScheduling(),
         description="nodeSelector, tolerations and priorityClassName of downloads, as JSON",
     )
+    pod_resources: Annotated[
+        dict[Format, Resources],
+        NoDecode,
+        BeforeValidator(_read_json),
+        AfterValidator(with_defaults),
+        Hint(
+            "requests and limits by format as JSON, "
+            'for example {"text": {"limits": {"memory": "2Gi"}}}'
+        ),
+    ] = Field(dict(DEFAULTS), description="requests and limits of downloads, by format, as JSON")
     proxy: Annotated[str, AfterValidator(_check_proxy), Hint("http://host:port")] = Field(
         "", description="HTTP proxy of all downloads, http://host:port; it checks addresses"
     )
@@ -214,7 +225,7 @@ def _default(field: FieldInfo) -> str:
     default = "" if field.is_required() else field.get_default(call_default_factory=True)
     if isinstance(default, tuple):
         return ",".join(default)
-    return "" if isinstance(default, Model) else str(default)
+    return "" if isinstance(default, Model | dict) else str(default)
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -93,7 +93,7 @@ def outcome(error: Exception) -> tuple[Result, int]:
 
 def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
     log.info("%s %s", spec.task.method, spec.task.url)
-    convert = find_converter(spec.task.format, spec.request, stopped)
+    convert = find_converter(spec.task.format, spec.request, stopped, spec.memory_bytes)
     progress = ProgressLog()
     destination = spec.destination
     if isinstance(destination, Volume):

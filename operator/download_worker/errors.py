@@ -76,6 +76,10 @@ class Reason(StrEnum):
     TLS_FAILED = "TLSFailed"
     """The TLS handshake failed, for example because of a certificate. Check the server's
     certificate, or trust its authority with `operator.caConfigMap`."""
+    TOO_COMPLEX = "TooComplex"
+    """The page's conversion takes more memory or processor time than it may have. Use `format:
+    html` or `raw`, or have the administrator give downloads more memory
+    (`downloads.resources`)."""
     TOO_LARGE = "TooLarge"
     """The body exceeds `verify.maxBytes`, or is too large to convert. Raise the limit, or use
     `format: raw`."""
@@ -110,6 +114,7 @@ PERMANENT: Final = frozenset(
         Reason.NOT_A_PAGE,
         Reason.NO_ARTICLE,
         Reason.OBJECT_EXISTS,
+        Reason.TOO_COMPLEX,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_REDIRECTS,
         Reason.UNSAFE_PATH,

@@ -11,6 +11,7 @@ from download_schedule.attempt.task import (
     ACCESS_KEY_ID_VARIABLE,
     ALLOW_CIDRS_VARIABLE,
     JOB_VARIABLE,
+    MEMORY_LIMIT_VARIABLE,
     PLACEHOLDERS,
     PROXY_VARIABLE,
     RUN_VARIABLE,
@@ -27,7 +28,7 @@ from download_schedule.attempt.task import (
 from download_worker.download import DownloadRequest
 from download_worker.egress.policy import Network
 from download_worker.errors import DownloadError, Reason
-from download_worker.formats.converters import PAGE_FORMATS
+from download_worker.formats.converters import DEFAULT_MEMORY_BYTES, PAGE_FORMATS
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Request
 
@@ -62,6 +63,8 @@ class Spec:
     request: DownloadRequest
     destination: "Volume | S3Target | None"
     """Where the file goes; None: nowhere."""
+    memory_bytes: int
+    """What the container may use."""
 
     def fill_template(self, template: str, filename: str, now: datetime) -> str:
         """Return the path or key that *template* means.
@@ -103,7 +106,8 @@ def read_spec(environment: Mapping[str, str]) -> Spec:
         task = decode(environment[SPEC_VARIABLE])
         request = _build_request(task, environment)
         destination = _build_destination(task.destination, environment, request.connection)
-        return Spec(task, environment[JOB_VARIABLE], request, destination)
+        memory_bytes = int(environment.get(MEMORY_LIMIT_VARIABLE, DEFAULT_MEMORY_BYTES))
+        return Spec(task, environment[JOB_VARIABLE], request, destination, memory_bytes)
     except KeyError as error:
         raise _not_understood(f"{error.args[0]} is missing") from error
     except ValueError as error:

@@ -13,6 +13,7 @@ from download_schedule.attempt.task import (
     JOB_VARIABLE,
     JSON_LOG_FORMAT,
     LOG_FORMAT_VARIABLE,
+    MEMORY_LIMIT_VARIABLE,
     PROXY_VARIABLE,
     RUN_VARIABLE,
     SECRET_ACCESS_KEY_VARIABLE,
@@ -29,6 +30,8 @@ from download_schedule.types import JSONObject
 WORKER_USER: Final = 65532
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
+ARTICLE_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN})
+"""Formats whose conversion uses as much memory as the container may have."""
 
 
 def build_pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
@@ -64,7 +67,7 @@ def _container(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject
         "imagePullPolicy": settings.worker_image_pull_policy,
         "args": ["run"],
         "env": _environment(schedule, spec, settings),
-        "resources": {"requests": _requests(spec)},
+        "resources": settings.pod_resources[spec.format].members(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -113,11 +116,6 @@ def _mounts(spec: Spec, settings: Settings) -> list[tuple[JSONObject, JSONObject
     return mounts
 
 
-def _requests(spec: Spec) -> dict[str, str]:
-    memory = {Format.TEXT: "128Mi", Format.MARKDOWN: "128Mi", Format.PDF: "384Mi"}
-    return {"cpu": "10m", "memory": memory.get(spec.format, "48Mi")}
-
-
 def _destination(spec: Spec, settings: Settings) -> Destination:
     """Return the schedule's destination, or the operator's default if it names none."""
     if spec.destination.model_dump(exclude_none=True):
@@ -140,6 +138,7 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
     return [
         *({"name": name, "value": value} for name, value in values.items()),
         _from_label(JOB_VARIABLE, "batch.kubernetes.io/job-name"),
+        *_memory_variables(spec),
         *_header_variables(spec),
         *_bucket_variables(destination),
     ]
@@ -207,6 +206,14 @@ def _bucket_variables(destination: Destination) -> list[dict[str, Any]]:
         _from_secret(SECRET_ACCESS_KEY_VARIABLE, secret, SECRET_ACCESS_KEY_VARIABLE),
         _from_secret(SESSION_TOKEN_VARIABLE, secret, SESSION_TOKEN_VARIABLE, optional=True),
     ]
+
+
+def _memory_variables(spec: Spec) -> list[dict[str, Any]]:
+    """Return the variable that the kubelet fills with the limit in force, whoever set it."""
+    if spec.format not in ARTICLE_FORMATS:
+        return []
+    limit = {"containerName": CONTAINER, "resource": "limits.memory"}
+    return [{"name": MEMORY_LIMIT_VARIABLE, "valueFrom": {"resourceFieldRef": limit}}]
 
 
 def _from_label(variable: str, label: str) -> dict[str, Any]:

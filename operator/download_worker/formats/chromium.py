@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from download_worker.errors import DownloadError, Reason, StoppedError
+from download_worker.formats.isolation import hide_process
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ def start_browser(
         deadline: end of all waiting, on the monotonic clock.
         stopped: asked several times a second whether to give up.
     """
-    # The browser runs a stranger's scripts, so it gets nothing of our environment with its secrets.
+    # The browser runs a stranger's scripts, so it gets nothing of our environment with its secrets,
+    # and cannot read it from us either.
+    hide_process()
     paths = dict.fromkeys(("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(folder))
     command = command_line(find_program(), folder / "profile", proxy_port, can_sandbox())
     with (

@@ -6,7 +6,6 @@ downloads.
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from download_schedule.attempt.task import Format
@@ -28,6 +27,8 @@ CONTENT_TYPES: Final = {
     Format.JSON: "application/json",
     Format.PDF: "application/pdf",
 }
+DEFAULT_MEMORY_BYTES: Final = 1024**3
+"""What a conversion may use of memory if the container's limit is not known."""
 PAGE_FORMATS: Final = frozenset({Format.HTML, Format.TEXT, Format.MARKDOWN, Format.PDF})
 """Formats that are made from pages, whose bodies have to be decoded."""
 
@@ -35,7 +36,10 @@ _PAGE_EXTENSION: Final = r"\.(?:html?|xhtml|php|aspx?|jsp)\Z"
 
 
 def find_converter(
-    file_format: Format, request: DownloadRequest, stopped: Callable[[], bool]
+    file_format: Format,
+    request: DownloadRequest,
+    stopped: Callable[[], bool],
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Convert | None:
     """Return what converts a body to *file_format*; None if the body is saved as it is.
 
@@ -43,14 +47,15 @@ def find_converter(
         file_format: as the schedule has it.
         request: what is fetched; its limits hold for what a page loads as well.
         stopped: asked several times a second whether to give up.
+        memory_bytes: what the container may use.
     """
     match file_format:
         case Format.HTML:
             return _convert_to_html
         case Format.TEXT:
-            return partial(_convert_to_article, output_format="txt", stopped=stopped)
+            return _article_converter("txt", memory_bytes, stopped)
         case Format.MARKDOWN:
-            return partial(_convert_to_article, output_format="markdown", stopped=stopped)
+            return _article_converter("markdown", memory_bytes, stopped)
         case Format.JSON:
             return _convert_to_json
         case Format.PDF:
@@ -74,12 +79,17 @@ def _convert_to_html(response: Response, body: bytes) -> bytes:
     return decode_page(response, body).encode()
 
 
-def _convert_to_article(
-    response: Response, body: bytes, *, output_format: str, stopped: Callable[[], bool]
-) -> bytes:
-    from download_worker.formats.article import extract_article
+def _article_converter(
+    output_format: str, memory_bytes: int, stopped: Callable[[], bool]
+) -> Convert:
+    def convert(response: Response, body: bytes) -> bytes:
+        from download_worker.formats.article import extract_article
 
-    return extract_article(response, body, output_format=output_format, stopped=stopped)
+        return extract_article(
+            response, body, output_format=output_format, memory_bytes=memory_bytes, stopped=stopped
+        )
+
+    return convert
 
 
 def _convert_to_json(response: Response, body: bytes) -> bytes:

@@ -55,7 +55,15 @@ def test_json_is_read(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["NAMESPACES", "ALLOW_CIDRS", "DEFAULT_DESTINATION", "POD_SCHEDULING", "PROXY"]
+    "name",
+    [
+        "NAMESPACES",
+        "ALLOW_CIDRS",
+        "DEFAULT_DESTINATION",
+        "POD_SCHEDULING",
+        "POD_RESOURCES",
+        "PROXY",
+    ],
 )
 def test_empty_value_is_the_default(read: Read, name: str) -> None:
     assert read(**{name: ""}) == Settings(worker_image="w:1")
@@ -98,6 +106,20 @@ def test_empty_value_is_the_default(read: Read, name: str) -> None:
             "POD_SCHEDULING",
             '{"tolerations": [{"key": "a", "tolerationSeconds": 5}]}',
             "tolerations.0: tolerationSeconds is only allowed with the effect NoExecute",
+        ),
+        ("POD_RESOURCES", '{"xml": {}}', "xml.*: Input should be 'raw'"),
+        ("POD_RESOURCES", '{"raw": {"limit": {}}}', "raw.limit: Extra inputs"),
+        ("POD_RESOURCES", '{"raw": {"limits": {"gpu": "1"}}}', "raw.limits.gpu.*: Input should be"),
+        (
+            "POD_RESOURCES",
+            '{"raw": {"limits": {"memory": "1 GB"}}}',
+            "not a quantity, such as 512Mi",
+        ),
+        ("POD_RESOURCES", '{"raw": {"limits": {"memory": 5}}}', "should be a valid string"),
+        (
+            "POD_RESOURCES",
+            '{"pdf": {"limits": {"memory": "64Mi"}}}',
+            "for pdf requests 384Mi of memory, more than its limit of 64Mi: write requests and",
         ),
         ("PROXY", "http://proxy:0", "write http://host:port"),
         ("PROXY", "http://proxy:65536", "write http://host:port"),

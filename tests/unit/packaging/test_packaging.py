@@ -15,6 +15,7 @@ import yaml
 
 from download_api.settings import Settings as ApiSettings
 from download_operator.settings import read_settings as read_operator_settings
+from download_schedule.model import Format
 from tests.support.chart import helm, one, rendered
 from tools import images
 from tools.generate.manifests import CHART, CHART_CRD, CRD, INSTALL, REPOSITORY, stale
@@ -240,6 +241,7 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "image.pullSecrets={registry,mirror}",
         "downloads.nodeSelector.pool=egress",
         "downloads.tolerations[0].operator=Exists",
+        "downloads.resources.text.limits.memory=2Gi",
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -257,6 +259,7 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "nodeSelector": {"pool": "egress"},
         "tolerations": [{"operator": "Exists"}],
     }
+    assert settings.pod_resources[Format.TEXT].limits["memory"] == "2Gi"
 
 
 def test_existing_secret_needs_no_right_to_create_one() -> None:

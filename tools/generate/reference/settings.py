@@ -14,6 +14,7 @@ CHART_VALUES: Final = {
     "DOWNLOAD_OPERATOR_PDF_IMAGE": "operator.pdfImage",
     "DOWNLOAD_OPERATOR_DEFAULT_DESTINATION": "operator.defaultDestination",
     "DOWNLOAD_OPERATOR_POD_SCHEDULING": "downloads",
+    "DOWNLOAD_OPERATOR_POD_RESOURCES": "downloads.resources",
     "DOWNLOAD_OPERATOR_PROXY": "operator.proxy",
     "DOWNLOAD_OPERATOR_CA_CONFIG_MAP": "operator.caConfigMap",
     "DOWNLOAD_OPERATOR_LOG_FORMAT": "operator.logFormat",

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from download_operator.manifests.cron_job import build_desired_state
+from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
+from download_schedule.model import Format
 from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
 
 VALUE = {"name": "Accept", "value": "text/csv"}
@@ -113,6 +115,36 @@ def test_empty_scheduling_adds_nothing_to_the_pod() -> None:
 
     assert pod_spec({"pod_scheduling": PodScheduling.model_validate(empty)}) == pod_spec()
     assert not empty.keys() & pod_spec().keys()
+
+
+@pytest.mark.parametrize("file_format", list(Format))
+def test_every_format_has_limits(file_format: Format) -> None:
+    pdf = {"pdf_image": "p:1"}
+    (container,) = pod_spec(pdf, format=file_format)["containers"]
+    resources = container["resources"]
+
+    assert resources == DEFAULTS[file_format].members()
+    assert set(resources["requests"]) == {"cpu", "memory", "ephemeral-storage"}
+    assert set(resources["limits"]) == {"memory", "ephemeral-storage"}
+
+
+def test_settings_decide_what_a_format_may_use() -> None:
+    more = with_defaults({Format.RAW: Resources(limits={"memory": "2Gi"})})
+
+    (container,) = pod_spec({"pod_resources": more})["containers"]
+
+    assert container["resources"]["limits"] == {"memory": "2Gi", "ephemeral-storage": "128Mi"}
+    assert container["resources"]["requests"] == DEFAULTS[Format.RAW].requests
+
+
+@pytest.mark.parametrize("file_format", list(Format))
+def test_extraction_of_an_article_gets_the_limit_in_force(file_format: Format) -> None:
+    (container,) = pod_spec({"pdf_image": "p:1"}, format=file_format)["containers"]
+    limits = [v for v in container["env"] if v["name"] == "DOWNLOAD_WORKER_MEMORY_LIMIT"]
+
+    limit = {"containerName": container["name"], "resource": "limits.memory"}
+    is_article = file_format in {Format.TEXT, Format.MARKDOWN}
+    assert [v["valueFrom"] for v in limits] == [{"resourceFieldRef": limit}] * is_article
 
 
 @pytest.mark.parametrize(

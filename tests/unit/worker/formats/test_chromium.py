@@ -1,5 +1,7 @@
 """How Chromium is started."""
 
+import ctypes
+import math
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,15 @@ def test_missing_browser_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(DownloadError, match="chromium-headless-shell") as caught:
         chromium.find_program()
     assert caught.value.permanent
+
+
+def test_worker_is_hidden_before_the_browser_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What that means for a child is tested in test_isolation.py."""
+    get_dumpable, set_dumpable = 3, 4
+    libc = ctypes.CDLL(None)
+    libc.prctl(set_dumpable, 1, 0, 0, 0)
+    monkeypatch.setattr(chromium, "find_program", lambda: "/bin/true")
+    with chromium.start_browser(tmp_path, 1, math.inf, lambda: False):
+        assert libc.prctl(get_dumpable, 0, 0, 0, 0) == 0
