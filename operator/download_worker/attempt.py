@@ -69,14 +69,18 @@ def run(
     """
     stopped = StopFlag()
     stopped.install()
+
+    def report(result: Result) -> None:
+        termination_log.write_text(encode(result), encoding="utf-8")
+
     try:
-        result = _attempt(read_spec(environment), data, stopped)
+        result = _attempt(read_spec(environment), data, stopped, report)
         code = EXIT_DONE
     except Exception as error:
         result, code = outcome(error)
         bug = error if result.reason == Reason.INTERNAL_ERROR else None
         log.error("%s: %s", result.reason, result.message, exc_info=bug)
-    termination_log.write_text(encode(result), encoding="utf-8")
+    report(result)
     return code
 
 
@@ -91,7 +95,9 @@ def outcome(error: Exception) -> tuple[Result, int]:
     return failure_result(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
 
 
-def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
+def _attempt(
+    spec: Spec, data: Path, stopped: Callable[[], bool], report: Callable[[Result], None]
+) -> Result:
     log.info("%s %s", spec.task.method, spec.task.url)
     convert = find_converter(spec.task.format, spec.request, stopped, spec.memory_bytes)
     progress = ProgressLog()
@@ -99,7 +105,12 @@ def _attempt(spec: Spec, data: Path, stopped: Callable[[], bool]) -> Result:
     if isinstance(destination, Volume):
         target = _volume_target(spec, destination, data)
         result = save_to_volume(
-            spec.request, target, progress=progress, stopped=stopped, convert=convert
+            spec.request,
+            target,
+            progress=progress,
+            stopped=stopped,
+            convert=convert,
+            report=report,
         )
     else:
         open_sink = _upload_opener(spec, destination, convert) if destination else open_discard_sink

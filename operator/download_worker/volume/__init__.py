@@ -61,5 +61,6 @@ A crash while the manifest is written
 
 Several runs of one schedule may write at once. Each has a partial file of its own. The manifest's
 folder is locked while a run records its file, and a run whose file another one has replaced in the
-meantime does not record it.
+meantime does not record it. A lock that another process does not give back is waited for ten
+seconds, after the result is reported.
 """

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -97,13 +97,18 @@ class VolumeManifest:
         last = self.files[-1] if self.files else None
         return last if last and last.source == source and self._is_intact(last) else None
 
-    def record(self, saved: SavedFile, keep_last: int | None) -> None:
+    def record(
+        self,
+        saved: SavedFile,
+        keep_last: int | None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Add *saved*, and remove the oldest files beyond *keep_last* (None: remove none).
 
         Errors are logged and not raised, because the file itself is safe.
         """
         try:
-            with folder_lock(self._root, self.path):
+            with folder_lock(self._root, self.path, stopped):
                 if not self._is_intact(saved):
                     return  # another run replaced it, and records its own
                 # Another run may have recorded a file since this one loaded the manifest.
@@ -113,7 +118,11 @@ class VolumeManifest:
             log.warning("the file is not recorded, or older ones are not removed: %s", error)
 
     def record_unchanged(
-        self, last: SavedFile, headers: Mapping[str, str] | None, keep_last: int | None
+        self,
+        last: SavedFile,
+        headers: Mapping[str, str] | None,
+        keep_last: int | None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Record what the server says now about the *last* file, which is still the same.
 
@@ -121,11 +130,12 @@ class VolumeManifest:
             last: as it was recorded before.
             headers: of the response that sent it again; None: the server did not send it.
             keep_last: as for :meth:`record`.
+            stopped: as for :meth:`record`.
         """
         if headers is not None:
             etag, modified = _validators(headers)
             last = replace(last, etag=etag, last_modified=modified)
-        self.record(last, keep_last)
+        self.record(last, keep_last, stopped)
 
     def check_path(self, path: str) -> None:
         """Check that *path* is free, or names a file of this schedule.

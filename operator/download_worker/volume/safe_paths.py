@@ -2,16 +2,23 @@
 
 import errno
 import fcntl
+import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from download_schedule.attempt.folders import open_folder
-from download_worker.errors import DownloadError, Reason
+from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.sink import Chunk
 
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS: Final = 10.0
+"""Longest wait for another process' lock of a folder."""
+LOCK_POLL_SECONDS: Final = 0.02
 MAX_PART_BYTES: Final = 255
 """Longest name of a file or folder on the usual file systems."""
 NEW_FILE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,17 +73,38 @@ def replace_file(root: Path, path: str, data: bytes) -> None:
 
 
 @contextmanager
-def folder_lock(root: Path, path: str) -> Iterator[None]:
+def folder_lock(
+    root: Path,
+    path: str,
+    stopped: Callable[[], bool] = lambda: False,
+    seconds: float = LOCK_SECONDS,
+) -> Iterator[None]:
     """Lock the folder of *path* against others that do the same, if the file system has locks.
+
+    Others hold it for milliseconds. Whoever can read the folder can hold it forever, though, so
+    after *seconds* the block runs without the lock.
 
     Raises:
         DownloadError: the path does not name a file below *root*.
         OSError: the file system refuses.
+        StoppedError: *stopped* returned true while another process held the lock.
     """
     with parent_folder(root, path) as (folder, _):
         with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            _wait_for_lock(folder, stopped, time.monotonic() + seconds)
         yield
+
+
+def _wait_for_lock(folder: int, stopped: Callable[[], bool], deadline: float) -> None:
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stopped():
+            raise StoppedError
+        if time.monotonic() >= deadline:
+            log.warning("another process keeps the manifests locked: going on without the lock")
+            return None
+        time.sleep(LOCK_POLL_SECONDS)
 
 
 def remove(folder: int, name: str) -> None:

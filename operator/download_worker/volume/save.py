@@ -60,8 +60,13 @@ def save_to_volume(
     progress: Progress,
     stopped: StopRequested,
     convert: Convert | None = None,
+    report: Callable[[Result], None] = lambda _: None,
 ) -> Result:
     """Download a file to *target*; the arguments are those of :func:`download`.
+
+    Args:
+        report: called with the result once the file is safe, before anything is recorded or tidied,
+            because that may have to wait for others.
 
     Raises:
         DownloadError: the attempt failed.
@@ -70,6 +75,7 @@ def save_to_volume(
     manifest = VolumeManifest.load(target.root, target.file_prefix) if target.has_manifest else None
     last = _last_file(manifest, target, request, convert) if manifest else None
     partial_files = PartialFiles(target.root, target.hidden_folder, target.file_prefix)
+    saved_files: list[SavedFile] = []
     can_resume = not convert and not request.compressed and request.http.method is Method.GET
     resume_point = partial_files.find_resume_point(request.http.url if can_resume else "", stopped)
 
@@ -84,7 +90,7 @@ def save_to_volume(
         else:
             partial = partial_files.create()
             version = remote_version(request.http, response) if can_resume else None
-        return _TargetFile(partial, target, path, version, manifest, response)
+        return _TargetFile(partial, target, path, version, manifest, response, saved_files)
 
     result, response = download(
         request,
@@ -95,9 +101,12 @@ def save_to_volume(
         previous=_previous_file(last, target) if last else None,
         resume_point=resume_point,
     )
+    report(result)
     if manifest and last and result.unchanged:
         headers = None if response.status == NOT_MODIFIED else response.headers
-        manifest.record_unchanged(last, headers, target.keep_last)
+        manifest.record_unchanged(last, headers, target.keep_last, stopped)
+    elif manifest and saved_files:
+        manifest.record(saved_files[0], target.keep_last, stopped)
     return result
 
 
@@ -120,7 +129,7 @@ def _previous_file(last: SavedFile, target: VolumeTarget) -> PreviousFile:
 
 
 class _TargetFile(OutputFile):
-    """An output file that the schedule's manifest watches over and records."""
+    """An output file that the schedule's manifest watches over, and what to record of it."""
 
     def __init__(
         self,
@@ -130,11 +139,13 @@ class _TargetFile(OutputFile):
         version: RemoteVersion | None,
         manifest: VolumeManifest | None,
         response: Response,
+        saved_files: list[SavedFile],
     ) -> None:
         super().__init__(partial, target.root, path, version)
         self._target = target
         self._manifest = manifest
         self._response = response
+        self._saved_files = saved_files
 
     def check_path(self) -> None:
         if self._manifest:
@@ -143,14 +154,14 @@ class _TargetFile(OutputFile):
     def commit(self, sha256: str) -> str:
         super().commit(sha256)
         if self._manifest:
-            self._record(self._manifest, sha256)
+            self._describe(self._manifest, sha256)
         return self._target.location(self.path)
 
-    def _record(self, manifest: VolumeManifest, sha256: str) -> None:
+    def _describe(self, manifest: VolumeManifest, sha256: str) -> None:
         headers = self._response.headers
         try:
             saved = manifest.describe(self.path, self.inode, self._target.source, sha256, headers)
         except OSError as error:
             log.warning("%s is gone already: %s", self.path, error)
         else:
-            manifest.record(saved, self._target.keep_last)
+            self._saved_files.append(saved)

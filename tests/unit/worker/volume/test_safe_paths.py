@@ -5,11 +5,12 @@ import mmap
 import os
 import random
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from download_worker.errors import DownloadError, Reason
+from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.volume.safe_paths import (
     MAX_PART_BYTES,
     folder_lock,
@@ -104,6 +105,32 @@ def test_folder_lock_keeps_others_out(tmp_path: Path) -> None:
         assert not entered.wait(0.2)
     assert entered.wait(30)
     other.join()
+
+
+def test_lock_of_another_process_is_waited_for_with_a_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with folder_lock(tmp_path, "a/x"):
+        began = time.monotonic()
+        with folder_lock(tmp_path, "a/y", seconds=0.3):
+            assert 0.3 <= time.monotonic() - began < 5
+    assert "another process keeps the manifests locked" in caplog.text
+
+
+def test_stop_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with (
+        folder_lock(tmp_path, "a/x"),
+        pytest.raises(StoppedError),
+        folder_lock(tmp_path, "a/y", lambda: time.monotonic() > began + 0.1),
+    ):
+        pytest.fail("the lock is held")
+    assert time.monotonic() - began < 5
+
+
+def test_free_lock_is_taken_after_a_stop(tmp_path: Path) -> None:
+    with folder_lock(tmp_path, "a/x", lambda: True):
+        pass
 
 
 @pytest.mark.parametrize("length", [1000, 4096, BLOCK_BYTES])
