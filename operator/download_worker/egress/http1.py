@@ -35,6 +35,11 @@ class Target(NamedTuple):
     path: str = ""
     """Path and query; empty for CONNECT."""
 
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether bytes of any kind are to be passed on."""
+        return not self.path
+
 
 def parse_request(head: bytes) -> h11.Request:
     """Read a request's head.
@@ -89,9 +94,22 @@ def body_length(request: h11.Request) -> int:
     return int(headers.get(b"content-length", b"0"))
 
 
-def forwarded_request(request: h11.Request, target: Target) -> bytes:
-    """Return the request's head as the server gets it: the only one on its connection."""
-    return _render(b"%s %s HTTP/1.1" % (request.method, target.path.encode()), request)
+def forwarded_request(request: h11.Request, target: Target, *, is_absolute: bool = False) -> bytes:
+    """Return the request's head as the server gets it: the only one on its connection.
+
+    Args:
+        request: of the client.
+        target: where it leads.
+        is_absolute: whether the server is a proxy, which needs the whole address.
+    """
+    origin = f"http://{authority(target.host, target.port)}" if is_absolute else ""
+    return _render(b"%s %s HTTP/1.1" % (request.method, (origin + target.path).encode()), request)
+
+
+def connect_request(target: Target) -> bytes:
+    """Return the head that asks another proxy for a tunnel."""
+    host = authority(target.host, target.port)
+    return f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
 def returned_response(response: h11.Response) -> bytes:

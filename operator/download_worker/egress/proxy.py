@@ -4,6 +4,9 @@ These are the browser that renders a page and the client of S3, which have no ot
 proxy looks each name up once, and connects to the very address that the policy judged. So neither a
 redirect nor a WebSocket, nor a name server that changes its answer, leads to an address that a
 download itself could not reach.
+
+Where the operator's configuration names a proxy, this one passes every request on to it. Then it is
+that proxy that looks names up and judges addresses, as it does for downloads.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 import h11
 
@@ -63,7 +67,11 @@ class ProxyStats:
 
 @contextmanager
 def egress_proxy(
-    allowed: tuple[Network, ...], *, max_bytes: int, connect_timeout_seconds: float
+    allowed: tuple[Network, ...],
+    *,
+    max_bytes: int,
+    connect_timeout_seconds: float,
+    next_proxy: str = "",
 ) -> Iterator[ProxyStats]:
     """Run the proxy in a thread of its own until the block ends.
 
@@ -71,10 +79,11 @@ def egress_proxy(
         allowed: ranges that are open beyond public addresses.
         max_bytes: limit for all connections together.
         connect_timeout_seconds: for a look-up and the connection that follows.
+        next_proxy: through which everything goes, ``http://host:port``; empty: none.
     """
     listener = socket.create_server((HOST, 0), backlog=MAX_CONNECTIONS)
     stats = ProxyStats(listener.getsockname()[1])
-    proxy = _Proxy(allowed, max_bytes, connect_timeout_seconds, stats)
+    proxy = _Proxy(allowed, max_bytes, connect_timeout_seconds, next_proxy, stats)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
@@ -99,11 +108,13 @@ class _Proxy:
         allowed: tuple[Network, ...],
         max_bytes: int,
         connect_timeout_seconds: float,
+        next_proxy: str,
         stats: ProxyStats,
     ) -> None:
         self._allowed = allowed
         self._max_bytes = max_bytes
         self._connect_timeout_seconds = connect_timeout_seconds
+        self._next_proxy = urlsplit(next_proxy)
         self._stats = stats
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -152,14 +163,18 @@ class _Proxy:
                 writer.write(http1.CONNECTED)
                 await self._tunnel((reader, writer), (upstream, to_upstream))
             else:
-                head = http1.forwarded_request(request, target)
+                is_absolute = bool(self._next_proxy.hostname)
+                head = http1.forwarded_request(request, target, is_absolute=is_absolute)
                 await self._forward(head, body_length, (reader, writer), (upstream, to_upstream))
 
     @asynccontextmanager
     async def _connection(self, target: Target) -> AsyncIterator[Streams]:
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
-                streams = await self._connect(target)
+                if self._next_proxy.hostname:
+                    streams = await self._connect_by_next_proxy(target)
+                else:
+                    streams = await self._connect(target)
         except TimeoutError:
             raise _RefusedError(504, f"no connection to {target.host}") from None
         try:
@@ -186,6 +201,22 @@ class _Proxy:
                     address, target.port, limit=http1.MAX_HEAD_BYTES
                 )
         raise _RefusedError(502, f"no connection to {target.host}")
+
+    async def _connect_by_next_proxy(self, target: Target) -> Streams:
+        """Connect to the next proxy, and through it to the host where a tunnel is asked for."""
+        try:
+            streams = await asyncio.open_connection(
+                self._next_proxy.hostname, self._next_proxy.port, limit=http1.MAX_HEAD_BYTES
+            )
+        except OSError:
+            raise _RefusedError(502, "no connection to the proxy") from None
+        if target.is_tunnel:
+            streams[1].write(http1.connect_request(target))
+            response = await self._receive_response(streams[0])
+            if not 200 <= response.status_code < 300:
+                streams[1].close()
+                raise _RefusedError(502, f"the proxy answered {response.status_code}")
+        return streams
 
     async def _forward(
         self, head: bytes, body_length: int, client: Streams, server: Streams

@@ -87,7 +87,8 @@ def render_pdf(
 
     Args:
         document: as it was fetched.
-        connection: which addresses may be connected to, and how long a connection may take.
+        connection: which addresses may be connected to, by which proxy, and how long a connection
+            may take.
         max_bytes: limit for the PDF, and for everything that the page loads.
         options: how long, and where.
         stopped: asked several times a second whether to give up.
@@ -105,6 +106,7 @@ def render_pdf(
                 connection.allowed,
                 max_bytes=max_bytes,
                 connect_timeout_seconds=connection.connect_timeout_seconds,
+                next_proxy=connection.proxy,
             ) as stats,
             start_browser(Path(folder), stats.port, deadline, stopped) as browser,
         ):

@@ -17,6 +17,7 @@ import pytest
 
 from download_schedule.attempt.result import Result
 from download_worker.download import DownloadRequest, download
+from download_worker.egress.proxy import egress_proxy
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.chromium import PROGRAM
 from download_worker.formats.pdf import RenderOptions, pdf_converter
@@ -26,6 +27,7 @@ from download_worker.http.validators import PreviousFile
 from download_worker.sink import Sink
 from download_worker.volume.output_file import OutputFile
 from download_worker.volume.partial_files import PartialFiles
+from tests.support.attempts import Pod
 from tests.support.http_faults import (
     Exchange,
     FaultServer,
@@ -33,6 +35,7 @@ from tests.support.http_faults import (
     redirect,
     respond,
     response_head,
+    run_server,
     stall,
 )
 
@@ -515,3 +518,29 @@ def test_browser_that_dies_is_reported(
     monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
     error = printer.fail(server.on("/p", page("x")))
     assert (error.reason, error.permanent) == (Reason.RENDER_FAILED, False)
+
+
+def test_what_a_page_loads_goes_through_the_proxy(pod: Pod, server: FaultServer) -> None:
+    """The worker itself may connect to nothing here."""
+    javascript = respond(200, b"document.title = 'loaded'", "Content-Type: text/javascript")
+    loaded = server.on("/loaded.js", javascript)
+    url = server.on("/x", page(f"<script src={loaded}></script>"))
+    allowed = tuple(map(ip_network, ONE))
+    with egress_proxy(allowed, max_bytes=10_000_000, connect_timeout_seconds=5) as stats:
+        proxy = f"http://127.0.0.1:{stats.port}"
+        attempt = pod.run(url, file_format="pdf", allow="", DOWNLOAD_WORKER_PROXY=proxy)
+    assert attempt.code == 0, attempt.out
+    assert paths(server) == ["/x", "/loaded.js"]
+    assert b"/Title (loaded)" in next(iter(pod.files().values()))
+
+
+def test_page_cannot_get_past_the_proxy(pod: Pod, server: FaultServer) -> None:
+    """The worker itself may connect to the server here, and the proxy says that it has no image."""
+    image = server.on("/image", respond(200, b"x"))
+    url = server.on("/x", respond(404))
+    with run_server() as proxy:
+        proxy.behaviours[url] = page(f"<img src={image}>")
+        attempt = pod.run(url, file_format="pdf", DOWNLOAD_WORKER_PROXY=proxy.origin)
+        assert paths(proxy) == [url, image]
+    assert attempt.code == 0, attempt.out
+    assert server.requests == []

@@ -96,6 +96,59 @@ def test_tunnel_passes_bytes_in_both_directions(stats: ProxyStats, server: Fault
     assert response.endswith(BODY)
 
 
+@pytest.fixture
+def chained(stats: ProxyStats) -> Iterator[ProxyStats]:
+    """A proxy that may connect to nothing itself, and passes everything on to the first one."""
+    with egress_proxy(
+        (),
+        max_bytes=10_000_000,
+        connect_timeout_seconds=2,
+        next_proxy=f"http://{HOST}:{stats.port}",
+    ) as running:
+        yield running
+
+
+def test_request_goes_through_the_next_proxy(
+    chained: ProxyStats, stats: ProxyStats, server: FaultServer
+) -> None:
+    url = server.on("/x", respond(200, BODY))
+    assert ask(chained, get_request(url + "?a=b")).endswith(b"\r\n\r\n" + BODY)
+    assert server.requests[0].startswith("GET /x?a=b HTTP/1.1\r\n")
+    assert stats.bytes > len(BODY)
+
+
+def test_tunnel_goes_through_the_next_proxy(
+    chained: ProxyStats, stats: ProxyStats, server: FaultServer
+) -> None:
+    server.on("/x", respond(200, BODY))
+    connect = connect_request(f"127.0.0.1:{port_of(server)}")
+    response = ask(chained, connect, get_request("/x"))
+    assert response.startswith(b"HTTP/1.1 200 Connected\r\n\r\nHTTP/1.1 200")
+    assert response.endswith(BODY)
+    assert stats.bytes > len(BODY)
+
+
+def test_next_proxy_judges_addresses(chained: ProxyStats, stats: ProxyStats) -> None:
+    assert status(ask(chained, connect_request("10.0.0.1:80"))) == 502
+    assert status(ask(chained, get_request("http://10.0.0.2/"))) == 403
+    assert stats.refused == {"10.0.0.1:80": "10.0.0.1", "10.0.0.2:80": "10.0.0.2"}
+
+
+def test_nothing_goes_past_a_next_proxy_that_is_down(server: FaultServer) -> None:
+    url = server.on("/x", respond(200, BODY))
+    with closing(socket.create_server((HOST, 0))) as unused:
+        port = unused.getsockname()[1]
+    with egress_proxy(
+        LOOPBACK,
+        max_bytes=10_000,
+        connect_timeout_seconds=2,
+        next_proxy=f"http://{HOST}:{port}",
+    ) as stats:
+        assert status(ask(stats, get_request(url))) == 502
+        assert status(ask(stats, connect_request(f"127.0.0.1:{port_of(server)}"))) == 502
+    assert server.requests == []
+
+
 FORBIDDEN = [
     "127.0.0.2",
     "127.1.2.3",

@@ -7,6 +7,7 @@ from download_worker.egress.http1 import (
     Target,
     authority,
     body_length,
+    connect_request,
     find_target,
     forwarded_request,
     parse_request,
@@ -130,6 +131,17 @@ def test_forwarded_request_is_the_only_one_on_its_connection() -> None:
     )
     assert forwarded_request(received, Target("x", 80, "/a")) == (
         b"GET /a HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\nConnection: close\r\n\r\n"
+    )
+
+
+def test_request_for_another_proxy_has_the_whole_address() -> None:
+    received = parse_request(b"GET http://[2001:db8::1]:81/a?b HTTP/1.1\r\nHost: h\r\n\r\n")
+    target = Target("2001:db8::1", 81, "/a?b")
+    assert forwarded_request(received, target, is_absolute=True) == (
+        b"GET http://[2001:db8::1]:81/a?b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )
+    assert connect_request(Target("2001:db8::1", 443)) == (
+        b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"
     )
 
 

@@ -21,7 +21,7 @@ def extract(body: bytes, output_format: str = "txt", **options: Any) -> bytes:
     return extract_article(RESPONSE, body, output_format=output_format, **options)
 
 
-def refusal(body: bytes, **options: int) -> DownloadError:
+def refusal(body: bytes, **options: Any) -> DownloadError:
     with pytest.raises(DownloadError) as caught:
         extract(body, **options)
     return caught.value
