@@ -14,6 +14,7 @@ import pytest
 
 from download_schedule.attempt.result import decode
 from download_schedule.attempt.task import MEMORY_LIMIT_VARIABLE
+from download_worker.body import MAX_CONVERTED_BYTES
 from download_worker.formats.article import CPU_SECONDS, MAX_ARTICLE_PAGE_BYTES, extract_article
 from download_worker.formats.article_child import KILL_SECONDS
 from download_worker.formats.converters import DEFAULT_MEMORY_BYTES
@@ -184,6 +185,18 @@ def test_largest_ordinary_page_is_converted(
     assert (outcome.code, outcome.reason) == (0, None)
     (content,) = pod.files().values()
     assert content.count(b"sail again") == page.count("sail again")
+
+
+@pytest.mark.parametrize("file_format", ["html", "json"])
+def test_largest_body_of_other_formats_stays_within_the_limits(
+    pod: Pod, server: FaultServer, file_format: str
+) -> None:
+    """One emoji makes Python take four bytes for every character."""
+    page = "<html>\U0001f600".encode()
+    page += b"x" * (MAX_CONVERTED_BYTES - len(page))
+    outcome = attempt(pod, server, file_format, page)
+    assert (outcome.code, outcome.reason) == (0, None)
+    assert_within_limits(outcome)
 
 
 @pytest.mark.parametrize(("size", "reason"), [(0, None), (1, "TooLarge")])

@@ -1,7 +1,7 @@
 """Run the conversion of a stranger's page in a child process, with limits.
 
 Nobody can tell from a page what its conversion takes: a megabyte of table cells takes minutes, and
-a megabyte of line breaks 400 MiB. A child that reaches a limit fails, and the worker reports it.
+a megabyte of line breaks 300 MiB. A child that reaches a limit fails, and the worker reports it.
 """
 
 import ctypes

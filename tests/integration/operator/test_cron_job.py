@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from download_operator.cache.objects import parse_schedule
+from download_operator.pod_resources import DEFAULTS
+from download_schedule.model import Format
 from tests.support.delayed_watch import empty_cache, reconcile_once
 from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import condition, schedule
@@ -441,6 +443,25 @@ def test_changed_setting_reaches_existing_cron_jobs(
 
     wait_for("the new setting", lambda: pod() == scheduling)
     assert condition(kubectl.get("dls", "report"), "Ready")["status"] == "True"
+
+
+def test_api_server_takes_the_resources_of_every_format(
+    kubectl: Kubectl, operator: Operator, start_operator: StartOperator
+) -> None:
+    operator.stop()
+    more = {"text": {"requests": {"cpu": "0.5"}, "limits": {"memory": "1536Mi", "cpu": "2"}}}
+    start_operator(pdf_image="worker-pdf:1", pod_resources=json.dumps(more))
+    for file_format in Format:
+        kubectl.apply(schedule(file_format, format=file_format))
+        wait_until_ready(kubectl, file_format)
+
+    def memory(file_format: Format) -> str:
+        template = kubectl.get("cronjob", file_format)["spec"]["jobTemplate"]["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        return str(container["resources"]["limits"]["memory"])
+
+    limits = {file_format: default.limits["memory"] for file_format, default in DEFAULTS.items()}
+    assert {f: memory(f) for f in Format} == {**limits, Format.TEXT: "1536Mi"}
 
 
 def test_suspend_of_an_invalid_spec_is_honoured(kubectl: Kubectl) -> None:

@@ -13,7 +13,7 @@ MEBIBYTE = 1024**2
 RESPONSE = Response("http://example.com/", "1.1", 200, {"content-type": "text/html"})
 TEXT = "One sentence of many, and every one of them is worth reading. " * 20
 CELLS = b"<html><table><tr>" + b"<td>x" * 50_000
-"""A page of 250 kB whose article takes minutes."""
+"""A page of 250 kB whose article takes half a minute."""
 
 
 def extract(body: bytes, output_format: str = "txt", **options: Any) -> bytes:
