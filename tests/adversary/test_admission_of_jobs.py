@@ -252,7 +252,7 @@ def test_operators_account_suspends_but_does_not_change_what_it_may_not_make(sta
 )
 def test_operator_makes_every_kind_of_download(stage: Stage, members: dict[str, Any]) -> None:
     stage.team.apply(schedule("kind", **members))
-    stage.team("wait", "--for=condition=Ready", "dls/kind", "--timeout=30s")
+    stage.team("wait", "--for=condition=Ready", "dls/kind", "--timeout=120s")
     stage.team.patch("dls", "kind", {"spec": {"schedule": "0 5 * * *"}})
     stage.team("annotate", "dls/kind", "downloads.dev/run-requested=x")
 

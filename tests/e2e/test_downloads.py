@@ -46,7 +46,7 @@ def test_downloads_and_failures(stage: Cluster, namespace: Kubectl) -> None:
             "flaky", url=f"{install.WEB_URL}/flaky/{namespace.namespace}", schedule=EVERY_MINUTE
         ),
     )
-    namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=120s")
     ask(namespace, "broken", "once")  # It takes longest, and need not wait for a tick.
     key = install.api_key(stage)
     with install.port_forward(stage, "download-operator-api") as url:

@@ -165,7 +165,7 @@ def admission_stage(folder: Path) -> Iterator[Stage]:
             _wait_until_in_force(stage)
             ticking = schedule("ticking", schedule="* * * * *")
             stage.team.apply(schedule("shared", **SHARED), ticking)
-            stage.team("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+            stage.team("wait", "--for=condition=Ready", "dls", "--all", "--timeout=120s")
             yield stage
         finally:
             operator.stop()

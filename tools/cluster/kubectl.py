@@ -81,7 +81,7 @@ class Kubectl:
         self("patch", kind, name, "--type=merge", f"--patch={json.dumps(patch)}", *arguments)
 
 
-def wait_for(what: str, look: Callable[[], T | None], timeout: float = 30, every: float = 0.1) -> T:
+def wait_for(what: str, look: Callable[[], T | None], timeout: float = 90, every: float = 0.1) -> T:
     """Call *look* until it returns something truthy, and return that.
 
     Raises:

@@ -83,7 +83,7 @@ def test_command_of_the_guide_to_operating(
 ) -> None:
     start_operator(namespaces=kubectl.namespace)
     kubectl("apply", f"--filename={SAMPLE}")
-    kubectl("wait", "--for=condition=Ready", "dls/daily-report", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "dls/daily-report", "--timeout=120s")
 
     output = run_blocks("docs/guides/operating.md", shell)
 

@@ -41,7 +41,7 @@ def test_login_plugin_of_a_kubeconfig_is_used(
     kubeconfig = with_login_plugin(cluster.kubeconfig, tmp_path)
     operator = Operator(kubeconfig, tmp_path / "log", namespaces=home, lease_namespace=home)
     try:
-        kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
+        kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=120s")
         assert not operator.has_logged("forbidden")
     finally:
         assert operator.stop() == 0

@@ -44,7 +44,7 @@ def test_kopf_run_starts_and_stops_the_operator(
             stderr=subprocess.STDOUT,
         )
         try:
-            kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
+            kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=120s")
             response = wait_for("kopf's liveness endpoint", lambda: responds(liveness))
             assert (response.status_code, response.json()) == (200, {"healthy": True})
         finally:

@@ -107,7 +107,7 @@ def test_leader_that_was_frozen_writes_nothing_and_ends(
 
     standby.process.send_signal(signal.SIGCONT)
     wait_for("the record", lambda: completed_jobs(kubectl) == ["before"], timeout=30)
-    kubectl("wait", "--for=condition=Ready", "dls/new", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "dls/new", "--timeout=120s")
     writes = operator_writes(kubectl) - before
     assert writes["POST", "cronjobs"] == writes["POST", "jobs"] == 1
 

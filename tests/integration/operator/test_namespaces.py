@@ -47,9 +47,9 @@ def test_namespace_without_rights_does_not_delay_the_others(
         kubeconfig, tmp_path / "log", namespaces=f"nowhere,{home}", lease_namespace=home
     )
     try:
-        kubectl("wait", "--for=condition=Ready", "dls/before", "--timeout=30s")
+        kubectl("wait", "--for=condition=Ready", "dls/before", "--timeout=120s")
         kubectl.apply(schedule("after"))
-        kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=30s")
+        kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=120s")
         assert operator.has_logged("namespaces/nowhere/jobs failed")
         assert operator.get("/healthz").status_code == 200
     finally:
@@ -63,7 +63,7 @@ def test_run_starts_where_owner_references_need_a_right(
     operator = Operator(kubeconfig, tmp_path / "log", namespaces=home, lease_namespace=home)
     try:
         kubectl.apply(schedule("report"))
-        kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=30s")
+        kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=120s")
         kubectl("annotate", "dls/report", "downloads.dev/run-requested=now")
         (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
         assert job["metadata"]["ownerReferences"][0]["kind"] == "CronJob"

@@ -16,7 +16,7 @@ def test_every_sample_becomes_ready(kubectl: Kubectl, start_operator: StartOpera
     start_operator(pdf_image="example.com/worker-pdf:1")
     for sample in SAMPLES:
         kubectl("apply", f"--filename={sample}")
-    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=120s")
     names = {item["metadata"]["name"] for item in kubectl.list("dls")}
     assert names == {sample.stem for sample in SAMPLES}
     expression = kubectl.get("dls", "spread-over-the-hour")["status"]["schedule"]

@@ -51,7 +51,7 @@ def test_three_minutes_of_ticks_are_as_predicted(kubectl: Kubectl) -> None:
         schedule("edited"),
         schedule("sleeper", schedule="* * * * *", suspend=True, concurrencyPolicy="Allow"),
     )
-    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=30s")
+    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=120s")
     kubectl.patch("dls", "edited", {"spec": {"schedule": f"{past} * * * *"}})
     wait_for("two ticks", lambda: len(ticks_of_jobs(kubectl, "utc")) >= 2, timeout=150)
     assert ticks_of_jobs(kubectl, "sleeper") == []
