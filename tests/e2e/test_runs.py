@@ -1,5 +1,6 @@
 """The life of runs with real Pods: requested, overlapping, stuck and interrupted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -107,10 +108,8 @@ def check_stuck(kubectl: Kubectl) -> None:
 
 
 def start_without_image(kubectl: Kubectl) -> None:
-    """Create a Job from the template with an image that no registry has."""
-    template = kubectl.get("cronjob", "no-image")["spec"]["jobTemplate"]
-    container = template["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = "127.0.0.1:1/nowhere:1"
-    metadata = {"name": "no-image-1", "labels": template["metadata"]["labels"]}
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
-    kubectl.apply({**job, "spec": template["spec"]})
+    """Create a Job from the CronJob with an image that no registry has."""
+    source = ("create", "job", "no-image-1", "--from=cronjob/no-image")
+    job = json.loads(kubectl(*source, "--dry-run=client", "--output=json"))
+    job["spec"]["template"]["spec"]["containers"][0]["image"] = "127.0.0.1:1/nowhere:1"
+    kubectl.apply(job)

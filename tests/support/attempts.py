@@ -39,9 +39,19 @@ import logging, sys, os
 from pathlib import Path
 from download_worker.attempt import run
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-sys.exit(run(os.environ, Path(sys.argv[1]), Path(sys.argv[2])))
+volume, termination_log = map(Path, sys.argv[1:])
+code = run(os.environ, volume, termination_log)
+import re, resource
+own_peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
+peak = max(int(own_peak), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+termination_log.with_suffix(".peak").write_text(str(peak))
+sys.exit(code)
 """
-"""Does what a Pod's container does; its arguments are the volume and the termination log."""
+"""Does what a Pod's container does; its arguments are the volume and the termination log.
+
+It also leaves the KiB that it or a child had in memory at most. The kernel's own figure for a
+process includes its parent's memory at the time of the fork.
+"""
 
 
 def pod_environment(**members: Any) -> dict[str, str]:
@@ -88,6 +98,10 @@ class Pod:
     termination_log: Path
     connect_seconds: int = 10
     stall_seconds: int = 30
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that a process of the last attempt had in memory."""
+        return int(self.termination_log.with_suffix(".peak").read_text()) * 1024
 
     def start(
         self,

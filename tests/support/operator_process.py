@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tools.cluster.kubectl import wait_for
+from tools.cluster.kubectl import NotSeenError, wait_for
 from tools.cluster.ports import free_ports
 
 WORKING = "Lease acquired: working"
@@ -58,11 +58,14 @@ class Operator:
 
     def wait_until_working(self, times: int = 1) -> None:
         """Wait until it has the Lease and a complete cache, for the *times*-th time."""
-        wait_for(
-            f"the operator's start, log: {self.log.read_text()[-2000:]}",
-            lambda: self.log.read_text().count(WORKING) >= times,
-            timeout=START_SECONDS,
-        )
+        try:
+            wait_for(
+                "the operator's start",
+                lambda: self.log.read_text().count(WORKING) >= times,
+                timeout=START_SECONDS,
+            )
+        except NotSeenError as error:
+            raise NotSeenError(f"{error}; its log: {self.log.read_text()[-2000:]}") from None
 
     def wait_until_standing_by(self) -> None:
         """Wait until it has a complete cache, but not the Lease."""
