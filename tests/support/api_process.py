@@ -56,15 +56,23 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
         processes.append(process)
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
         clients.append(client)
-        wait_for(f"the API, see {log}", lambda: is_alive(client), timeout=START_SECONDS)
+        wait_for(
+            f"the API, see {log}",
+            lambda: process.poll() is not None or is_alive(client),
+            timeout=START_SECONDS,
+        )
+        assert process.poll() is None, log.read_text()[-2000:]
         return client
 
-    yield start
-    for client in clients:
-        client.close()
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+    try:
+        yield start
+    finally:
+        for client in clients:
+            client.close()
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(timeout=20) for process in processes]
+    assert set(codes) <= {0, -signal.SIGTERM}
 
 
 def pid_of(client: httpx.Client) -> int:

@@ -50,7 +50,7 @@ def test_namespace_without_rights_does_not_delay_the_others(
         kubectl("wait", "--for=condition=Ready", "dls/before", "--timeout=120s")
         kubectl.apply(schedule("after"))
         kubectl("wait", "--for=condition=Ready", "dls/after", "--timeout=120s")
-        assert operator.has_logged("namespaces/nowhere/jobs failed")
+        assert operator.has_logged("namespaces/nowhere/downloadschedules failed")
         assert operator.get("/healthz").status_code == 200
     finally:
         assert operator.stop() == 0
