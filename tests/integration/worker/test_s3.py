@@ -195,6 +195,14 @@ def test_private_endpoint_is_refused(pod: Pod, server: FaultServer, endpoint: st
     assert "is not a public address" in (attempt.result.message or "")
 
 
+def test_address_of_a_refused_endpoint_is_not_disclosed(pod: Pod, server: FaultServer) -> None:
+    spelling = S3Server("http://2852039166")  # resolves to 169.254.169.254
+    attempt = run(pod, spelling, server.on("/x.csv", respond(200)))
+    assert attempt.outcome == (10, "AddressRefused"), attempt.out
+    assert "The S3 endpoint 2852039166" in (attempt.result.message or "")
+    assert "169.254.169.254" not in f"{attempt.result.message} {attempt.out} {attempt.err}"
+
+
 @pytest.mark.parametrize("endpoint", ["http://[::1", "http://a.test:99999", "http://a..test:s3"])
 def test_invalid_endpoint_is_reported(pod: Pod, server: FaultServer, endpoint: str) -> None:
     attempt = run(pod, S3Server(endpoint), server.on("/x.csv", respond(200)))
