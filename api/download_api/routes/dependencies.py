@@ -5,7 +5,7 @@ functions in a thread.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, TypedDict, cast
+from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -47,61 +47,31 @@ class RequestState(AppState):
     access: access.Access
 
 
-def _state(request: Request) -> RequestState:
-    """Return the state of a request. FastAPI does not support ``Request[RequestState]`` yet."""
-    return cast("RequestState", request.state)
+def _member(name: str) -> Any:
+    """Return the dependency on a member of :class:`RequestState`.
+
+    Raises:
+        ValueError: there is no such member.
+    """
+    if name not in RequestState.__annotations__:
+        raise ValueError(f"{name!r} is not in the state of a request")
+
+    async def get(request: Request) -> Any:
+        return request.state[name]
+
+    return Depends(get)
 
 
-async def _settings(request: Request) -> settings.Settings:
-    return _state(request)["settings"]
-
-
-async def _schedules(request: Request) -> schedules.ScheduleStore:
-    return _state(request)["schedules"]
-
-
-async def _run_requests(request: Request) -> run_requests.RunRequests:
-    return _state(request)["run_requests"]
-
-
-async def _logs(request: Request) -> logs.LogReader:
-    return _state(request)["logs"]
-
-
-async def _watcher(request: Request) -> watch.ScheduleWatcher:
-    return _state(request)["watcher"]
-
-
-async def _volumes(request: Request) -> volumes.MountedVolumes:
-    return _state(request)["volumes"]
-
-
-async def _s3_links(request: Request) -> s3_links.S3Links:
-    return _state(request)["s3_links"]
-
-
-async def _streams(request: Request) -> streams.Streams:
-    return _state(request)["streams"]
-
-
-async def _trace(request: Request) -> tracing.Trace:
-    return _state(request)["trace"]
-
-
-async def _access(request: Request) -> access.Access:
-    return _state(request)["access"]
-
-
-Settings = Annotated[settings.Settings, Depends(_settings)]
-ScheduleStore = Annotated[schedules.ScheduleStore, Depends(_schedules)]
-RunRequests = Annotated[run_requests.RunRequests, Depends(_run_requests)]
-LogReader = Annotated[logs.LogReader, Depends(_logs)]
-ScheduleWatcher = Annotated[watch.ScheduleWatcher, Depends(_watcher)]
-MountedVolumes = Annotated[volumes.MountedVolumes, Depends(_volumes)]
-S3Links = Annotated[s3_links.S3Links, Depends(_s3_links)]
-Streams = Annotated[streams.Streams, Depends(_streams)]
-Trace = Annotated[tracing.Trace, Depends(_trace)]
-Access = Annotated[access.Access, Depends(_access)]
+Settings = Annotated[settings.Settings, _member("settings")]
+ScheduleStore = Annotated[schedules.ScheduleStore, _member("schedules")]
+RunRequests = Annotated[run_requests.RunRequests, _member("run_requests")]
+LogReader = Annotated[logs.LogReader, _member("logs")]
+ScheduleWatcher = Annotated[watch.ScheduleWatcher, _member("watcher")]
+MountedVolumes = Annotated[volumes.MountedVolumes, _member("volumes")]
+S3Links = Annotated[s3_links.S3Links, _member("s3_links")]
+Streams = Annotated[streams.Streams, _member("streams")]
+Trace = Annotated[tracing.Trace, _member("trace")]
+Access = Annotated[access.Access, _member("access")]
 
 ScheduleId = Annotated[
     str,
