@@ -42,7 +42,7 @@ def main() -> int:
 def _serve() -> int:
     try:
         settings = Settings.from_environment()
-        login()  # fail now if there is no cluster
+        login()  # to fail before the ports are opened if no cluster is configured
         listener = _listen("PORT", settings.bind, settings.port)
         monitoring_listener = None
         if settings.metrics_port:

@@ -25,7 +25,7 @@ class FileLocation(NamedTuple):
 def locate_file(schedule: Mapping[str, Any], run: Mapping[str, Any]) -> FileLocation:
     """Return where the file that a run kept is.
 
-    The status is not trusted: whoever can create Pods in the namespace can make it say anything.
+    Do not trust the status: anyone who can create Pods in the namespace can write any text into it.
 
     Args:
         schedule: the resource.

@@ -54,8 +54,8 @@ class S3Links:
             method: GET or HEAD, the only method that the URL allows.
 
         Raises:
-            ProblemError: 403, the caller may not read the Secret with the credentials; 404, there
-                is no such Secret, or the schedule uses another bucket.
+            ProblemError: 403, the caller may not read the Secret with the credentials; 404, the
+                Secret does not exist, or the schedule uses another bucket.
             UnreachableError: the API server does not respond.
         """
         stored = schedule["spec"].get("destination", {})
