@@ -101,7 +101,12 @@ class Pod:
 
     def peak_memory(self) -> int:
         """Return the most bytes that a process of the last attempt had in memory."""
-        return int(self.termination_log.with_suffix(".peak").read_text()) * 1024
+        return int(self.peak_file.read_text()) * 1024
+
+    @property
+    def peak_file(self) -> Path:
+        """The test's own file: the KiB that a process of the last attempt had in memory at most."""
+        return self.termination_log.with_suffix(".peak")
 
     def start(
         self,

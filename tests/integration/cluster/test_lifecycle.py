@@ -15,6 +15,7 @@ from tools.cluster import LocalCluster, binaries, local
 from tools.cluster.components import CONTROL_PLANE, NODE_COMPONENTS
 from tools.cluster.host import is_root
 from tools.cluster.kubectl import Kubectl, wait_for
+from tools.cluster.network import LINK_PREFIX
 from tools.cluster.processes import ComponentError
 
 with_a_node = pytest.mark.skipif(not is_root(), reason="makes a node, which needs root")
@@ -32,12 +33,17 @@ def kubectl(cluster: LocalCluster) -> Kubectl:
 
 
 def links() -> set[str]:
-    return {path.name for path in Path("/sys/class/net").iterdir()}
+    """Return the kernel's numbers of all links. It gives no number twice."""
+    return {path.read_text() for path in Path("/sys/class/net").glob("*/ifindex")}
+
+
+def link_of(cluster: LocalCluster) -> str:
+    number = cluster.layout.address.split(".")[2]
+    return Path(f"/sys/class/net/{LINK_PREFIX}{number}/ifindex").read_text()
 
 
 @with_a_node
 def test_cluster_that_is_up_is_reused_and_down_leaves_nothing(name: str) -> None:
-    before = links()
     first = local.up(name, node=True)
     uid = kubectl(first).get("namespace", "default")["metadata"]["uid"]
 
@@ -45,11 +51,13 @@ def test_cluster_that_is_up_is_reused_and_down_leaves_nothing(name: str) -> None
     assert kubectl(second).get("namespace", "default")["metadata"]["uid"] == uid
     assert set(clusters.status(name, "local").values()) == {"running"}
     assert traces_of(name)
+    link = link_of(first)
+    assert link in links()
 
     assert local.down(name)
     assert not local.down(name)
     assert traces_of(name) == []
-    wait_for("the end of the network link", lambda: links() == before)
+    wait_for("the end of the network link", lambda: link not in links())
     assert clusters.status(name, "local") == {}
 
 

@@ -222,7 +222,7 @@ def test_upload_writes_no_files(
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
     run(pod, service, server.on("/x.csv", respond(200)))
-    assert sorted(tmp_path.rglob("*")) == sorted([*before, pod.termination_log])
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, pod.termination_log, pod.peak_file])
 
 
 @SIZES
