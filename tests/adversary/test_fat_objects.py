@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import repeat
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.fat_objects import COLLECTIONS, create, fat, peak_memory
-from tests.support.operator_process import Operator, operators
+from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
-from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl
 
 MEMORY_LIMIT_MIB: Final = 512
@@ -20,13 +18,6 @@ FLAVOURS: Final = ("escapes", "annotations", "nested", "fields", "many")
 COPIES: Final = 40
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-
-
-@pytest.fixture
-def operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[Operator]:
-    """A running operator that serves all namespaces."""
-    with operators(cluster.kubeconfig, tmp_path) as start:
-        yield start()
 
 
 @pytest.fixture

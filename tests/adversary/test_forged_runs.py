@@ -1,29 +1,19 @@
 """Whose run a Job is, its controller decides: forged labels and owners change nobody's history."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.fake_kubelet import end_pod, history, start_run, wait_until_recorded
 from tests.support.fat_objects import LABEL, fat
-from tests.support.operator_process import Operator, operators
+from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
-from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl
 
 MADE_UP = "00000000-0000-4000-8000-000000000000"
 SETTLED_SECONDS = 3.0
 """Time after which the operator would have recorded a forged run as Pending."""
-
-
-@pytest.fixture
-def operator(cluster: LocalCluster, tmp_path: Path) -> Iterator[Operator]:
-    """A running operator that serves all namespaces."""
-    with operators(cluster.kubeconfig, tmp_path) as start:
-        yield start()
 
 
 @pytest.fixture

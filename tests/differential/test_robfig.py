@@ -36,6 +36,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 START_OF_2026: Final = 1_767_225_600
 NEVER_FIRES: Final = "refused by us alone: never fires"
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 def ask_robfig(program: Path, cases: list[Case]) -> list[JSONObject]:
     """Ask the original. It exits after a search that does not end, and is then started again."""
@@ -48,9 +50,8 @@ def ask_robfig(program: Path, cases: list[Case]) -> list[JSONObject]:
 
 
 def ask_ours(cases: list[Case]) -> list[JSONObject]:
-    # Without coverage, which would take three times as long and add nothing.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
-    return _ask([sys.executable, "-m", "download_schedule.cron", "--batch"], cases, environment)
+    command = [sys.executable, "-m", "download_schedule.cron", "--batch"]
+    return _ask(command, cases, dict(os.environ))
 
 
 def _ask(command: list[str], cases: list[Case], environment: dict[str, str]) -> list[JSONObject]:

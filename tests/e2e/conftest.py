@@ -18,7 +18,7 @@ INSTALLERS: dict[str, Callable[[Cluster], None]] = {
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=list(INSTALLERS))
+@pytest.fixture(scope="package", params=list(INSTALLERS))
 def stage(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster with the product, installed one way or the other, and a web server with files."""
     with clusters.temporary(f"e2e-{request.param}-{os.getpid()}", node=True) as cluster:

@@ -87,7 +87,7 @@ def _managed(fields: dict[str, Any]) -> dict[str, Any]:
 
 def create(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]) -> None:
     """POST manifests unchanged: kubectl would escape them, and make them too large to send."""
-    with _server(kubeconfig) as server:
+    with cluster_client(kubeconfig) as server:
         for manifest in manifests:
             path = paths.collection(*_collection(manifest, namespace))
             body = json.dumps(manifest).replace(f'"{_NESTED}"', NESTED)
@@ -97,7 +97,7 @@ def create(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]
 
 def delete(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]) -> None:
     """Delete objects one by one: kubectl would list them first."""
-    with _server(kubeconfig) as server:
+    with cluster_client(kubeconfig) as server:
         for manifest in manifests:
             path = paths.collection(*_collection(manifest, namespace))
             server.delete(f"{path}/{manifest['metadata']['name']}")
@@ -108,7 +108,7 @@ def _collection(manifest: dict[str, Any], namespace: str) -> tuple[str, str, str
     return api, namespace, plural
 
 
-def _server(kubeconfig: Path) -> httpx.Client:
+def cluster_client(kubeconfig: Path) -> httpx.Client:
     account = login_by(kubeconfig)()
     return httpx.Client(
         base_url=account.server,

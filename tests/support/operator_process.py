@@ -41,6 +41,7 @@ class Operator:
             "DOWNLOAD_OPERATOR_IDENTITY": str(log),
             **{f"DOWNLOAD_OPERATOR_{name.upper()}": value for name, value in settings.items()},
         }
+        self._log_start = 0
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -52,9 +53,17 @@ class Operator:
                 stderr=subprocess.STDOUT,
             )
 
+    def begin_log(self) -> None:
+        """Have :meth:`logged` return only what comes from now on."""
+        self._log_start = self.log.stat().st_size
+
+    def logged(self) -> str:
+        """Return the log, or its end since :meth:`begin_log`."""
+        return self.log.read_bytes()[self._log_start :].decode()
+
     def has_logged(self, text: str) -> bool:
-        """Whether the log contains *text*."""
-        return text in self.log.read_text()
+        """Whether :meth:`logged` contains *text*."""
+        return text in self.logged()
 
     def wait_until_working(self, times: int = 1) -> None:
         """Wait until it has the Lease and a complete cache, for the *times*-th time."""

@@ -17,6 +17,7 @@ PYTHON_BUG = "SystemError: AST constructor recursion depth mismatch"
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("uncovered")
 def test_api_conforms_to_its_openapi_document(
     api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator, tmp_path: Path
 ) -> None:
@@ -31,7 +32,7 @@ def test_api_conforms_to_its_openapi_document(
                 f"--config-file={HERE / 'schemathesis.toml'}",
                 "run",
                 f"--seed={os.environ.get('SCHEMATHESIS_SEED', '1')}",
-                f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '10')}",
+                f"--max-examples={os.environ.get('SCHEMATHESIS_EXAMPLES', '5')}",
                 f"{api.base_url}/openapi.json",
             ],
             cwd=tmp_path,

@@ -28,6 +28,14 @@ def name() -> Iterator[str]:
     local.down(chosen)
 
 
+@pytest.fixture(scope="module")
+def shared_name() -> Iterator[str]:
+    """The name of a control plane that tests leave up."""
+    chosen = f"shared-life-{os.getpid()}"
+    yield chosen
+    local.down(chosen)
+
+
 def kubectl(cluster: LocalCluster) -> Kubectl:
     return Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
 
@@ -72,29 +80,31 @@ def test_cluster_whose_creation_was_killed_is_created_again(name: str) -> None:
     assert set(clusters.status(name, "local").values()) == {"running"}
 
 
-def test_two_clusters_share_nothing(name: str) -> None:
-    other = f"{name}-b"
+def test_two_clusters_share_nothing(shared_name: str) -> None:
+    other = f"{shared_name}-b"
     try:
-        one, two = local.up(name, node=False), local.up(other, node=False)
+        one, two = local.up(shared_name, node=False), local.up(other, node=False)
         kubectl(one)("create", "namespace", "mine")
         assert kubectl(two).get("namespace", "mine") is None
     finally:
         local.down(other)
 
 
-def test_dead_component_is_reported_with_the_end_of_its_log(name: str) -> None:
-    cluster = local.up(name, node=False)
+def test_dead_component_is_reported_with_the_end_of_its_log(shared_name: str) -> None:
+    cluster = local.up(shared_name, node=False)
     cluster.check()
     cluster.signal("kube-scheduler", signal.SIGKILL)
-    wait_for("its death", lambda: clusters.status(name, "local")["kube-scheduler"] != "running")
+    wait_for(
+        "its death", lambda: clusters.status(shared_name, "local")["kube-scheduler"] != "running"
+    )
     with pytest.raises(ComponentError, match=r"kube-scheduler died.*end of its log") as raised:
         cluster.check()
     assert len(str(raised.value).splitlines()) > 3
-    local.up(name, node=False).check()
+    local.up(shared_name, node=False).check()
 
 
-def test_component_keeps_its_data_when_it_is_restarted(name: str) -> None:
-    cluster = local.up(name, node=False)
+def test_component_keeps_its_data_when_it_is_restarted(shared_name: str) -> None:
+    cluster = local.up(shared_name, node=False)
     kubectl(cluster)("create", "namespace", "kept")
     cluster.restart("kube-apiserver")
     assert kubectl(cluster).get("namespace", "kept")

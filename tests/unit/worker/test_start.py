@@ -1,7 +1,6 @@
 """What a Pod loads before its first byte goes out."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 
@@ -34,13 +33,13 @@ SELDOM_NEEDED = (
 """Modules that only some attempts need, and that take time to load."""
 
 
+@pytest.mark.usefixtures("uncovered")
 def test_seldom_needed_modules_are_not_loaded_at_start() -> None:
+    """Coverage would start in the process too, and load nearly all of them."""
     program = "import sys; import download_worker.__main__; print(*sys.modules)"
     command = [sys.executable, "-c", program]
-    # Coverage would start in it too, and load nearly all of them.
-    environment = {n: text for n, text in os.environ.items() if not n.startswith("COVERAGE")}
 
-    started = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    started = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert not set(SELDOM_NEEDED) & set(started.stdout.split())
 

@@ -5,12 +5,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.api_process import pid_of
+from tests.support.api_process import KEY, StartApi, pid_of
 from tests.support.api_schedules import create
 from tests.support.schedules import schedule
 from tools.cluster.kubectl import Kubectl, wait_for
@@ -146,7 +147,13 @@ def wait_until_allowed(client: httpx.Client) -> Iterator[httpx.Response]:
     response.close()
 
 
-def test_streams_end_with_the_process(api: httpx.Client, kubectl: Kubectl) -> None:
+def test_streams_end_with_the_process(
+    start_api: StartApi, tmp_path: Path, kubectl: Kubectl
+) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(KEY)
+    api = start_api(key_file=str(key_file), namespace=kubectl.namespace)
+    api.headers["X-API-Key"] = KEY
     process = pid_of(api)
     with follow_events(api, kubectl.namespace) as events:
         create(api)

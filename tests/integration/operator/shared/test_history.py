@@ -206,8 +206,9 @@ def test_runs_that_end_while_the_api_server_restarts_are_recorded(
 
 
 def test_operator_of_one_namespace_leaves_others_alone(
-    kubectl: Kubectl, start_operator: StartOperator
+    kubectl: Kubectl, operator: Operator, start_operator: StartOperator
 ) -> None:
+    operator.stop()
     other = f"{kubectl.namespace}-other"
     kubectl("create", "namespace", other)
     start_operator(namespaces=kubectl.namespace)
@@ -218,7 +219,6 @@ def test_operator_of_one_namespace_leaves_others_alone(
     kubectl("delete", "namespace", other, "--wait=false")
 
 
-def test_operator_exits_with_0_at_sigterm(start_operator: StartOperator) -> None:
-    operator = start_operator()
+def test_operator_exits_with_0_at_sigterm(operator: Operator) -> None:
     operator.process.send_signal(signal.SIGTERM)
     assert operator.process.wait(timeout=15) == 0

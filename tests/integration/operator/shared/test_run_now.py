@@ -114,7 +114,7 @@ def test_refusal_is_published_as_an_event_and_the_run_starts_later(
         return [e["message"] for e in kubectl.list("events") if e["reason"] == "RunRefused"]
 
     assert "exceeded quota" in wait_for("the Event", refused)[0]
-    wait_for("four refusals", lambda: ready.log.read_text().count("failed, trying again") >= 4)
+    wait_for("four refusals", lambda: ready.logged().count("failed, trying again") >= 4)
     assert len(refused()) == 1
     kubectl("delete", "resourcequota", "none")
     wait_for("the Job", lambda: kubectl.list("jobs"))
