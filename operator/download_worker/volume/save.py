@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from download_worker.volume.partial_files import PartialFile, PartialFiles
 log = logging.getLogger(__name__)
 
 MAX_PREFIX_BYTES: Final = 200
+_SHORTENED: Final = re.compile(".{160}-[0-9a-f]{32}")
+"""What :func:`file_prefix` makes of a long name. A schedule can have it as its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class VolumeTarget:
 
 
 def file_prefix(name: str) -> str:
-    """Return *name*, shortened to 200 bytes with a hash if it is longer."""
+    """Return *name*, shortened with a hash if it has more than 200 bytes, or looks shortened."""
     encoded = os.fsencode(name)
-    if len(encoded) <= MAX_PREFIX_BYTES:
+    if len(encoded) <= MAX_PREFIX_BYTES and not _SHORTENED.fullmatch(name):
         return name
     return f"{encoded[:160].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:32]}"
 

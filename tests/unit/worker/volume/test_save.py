@@ -16,3 +16,10 @@ def test_long_name_is_shortened_with_a_hash(name: str) -> None:
     assert len(prefix.encode()) <= MAX_PREFIX_BYTES
     assert name.startswith(prefix[:50])
     assert prefix != file_prefix(name + "x")
+
+
+def test_no_name_has_the_prefix_of_another_that_was_shortened() -> None:
+    shortened = file_prefix("x" * 201)
+    assert len(shortened) < MAX_PREFIX_BYTES
+    assert file_prefix(shortened) != shortened
+    assert file_prefix(f"{shortened}x") == f"{shortened}x"
