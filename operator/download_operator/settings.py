@@ -20,6 +20,8 @@ from download_schedule.model import Destination, Format, Model
 from download_schedule.names import NAMESPACE
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
+WORKER_USER: Final = 65532
+"""User and group of the worker's image."""
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -98,6 +100,18 @@ def _check_proxy(proxy: str) -> str:
     return proxy
 
 
+def _empty_as_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+MAX_ID: Final = 2**31 - 1
+"""Largest id of a user or group that Kubernetes accepts."""
+
+Id = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_ID)] | None,
+    BeforeValidator(_empty_as_none),
+    Hint(f"a whole number from 1 to {MAX_ID}, or nothing to leave it to the cluster"),
+]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 Cidr = Annotated[str, AfterValidator(_check_range)]
 
@@ -128,6 +142,14 @@ class Settings(BaseSettings):
         rules.ONE_DESTINATION,
         Hint('spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}'),
     ] = Field(Destination(), description="destination of schedules that do not name one, as JSON")
+    pod_run_as_user: Id = Field(
+        WORKER_USER,
+        description="user and group of downloads; if empty, the cluster or the image decides",
+    )
+    pod_fs_group: Id = Field(
+        WORKER_USER,
+        description="group that Kubernetes gives a claim's files to; if empty, the cluster decides",
+    )
     pod_scheduling: Annotated[
         PodScheduling,
         NoDecode,

@@ -231,6 +231,15 @@ def test_block_device_is_no_mount(stage: Stage, made_by_operator: dict[str, Any]
     assert MOUNT in stage.refusal_to_create(OPERATOR, job(template, name="x"))
 
 
+def test_bounds_admit_a_user_and_a_group_that_the_cluster_chooses(
+    stage: Stage, made_by_operator: dict[str, Any]
+) -> None:
+    template = copy.deepcopy(made_by_operator)
+    for member in ("runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy"):
+        del template["spec"]["securityContext"][member]
+    check(stage.refusal_to_create(OPERATOR, job(template, name="x")), ALLOWED)
+
+
 def test_operators_account_suspends_but_does_not_change_what_it_may_not_make(stage: Stage) -> None:
     theirs = cron_job({"spec": {"template": pod_template()}}, name="theirs")
     stage.team.apply(theirs)

@@ -40,9 +40,8 @@ spec:
 {{- define "download-operator.pod" -}}
 enableServiceLinks: false
 securityContext:
+  # The user is that of the image, 65532, or one that the cluster chooses.
   runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
   seccompProfile: {type: RuntimeDefault}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:

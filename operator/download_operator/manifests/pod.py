@@ -27,7 +27,6 @@ from download_schedule.model import Destination, Format, Spec
 from download_schedule.names import CONTAINER, JOB_UID_LABEL
 from download_schedule.types import JSONObject
 
-WORKER_USER: Final = 65532
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
 ARTICLE_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN})
@@ -79,12 +78,12 @@ def _container(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject
 def _security_context(spec: Spec, settings: Settings) -> JSONObject:
     context: JSONObject = {
         "runAsNonRoot": True,
-        "runAsUser": WORKER_USER,
-        "runAsGroup": WORKER_USER,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    if _destination(spec, settings).volume:
-        context |= {"fsGroup": WORKER_USER, "fsGroupChangePolicy": "OnRootMismatch"}
+    if user := settings.pod_run_as_user:
+        context |= {"runAsUser": user, "runAsGroup": user}
+    if (group := settings.pod_fs_group) and _destination(spec, settings).volume:
+        context |= {"fsGroup": group, "fsGroupChangePolicy": "OnRootMismatch"}
     return context
 
 

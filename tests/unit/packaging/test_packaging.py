@@ -242,6 +242,8 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "downloads.nodeSelector.pool=egress",
         "downloads.tolerations[0].operator=Exists",
         "downloads.resources.text.limits.memory=2Gi",
+        "downloads.runAsUser=1000660000",
+        "downloads.fsGroup=",
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -260,6 +262,7 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "tolerations": [{"operator": "Exists"}],
     }
     assert settings.pod_resources[Format.TEXT].limits["memory"] == "2Gi"
+    assert (settings.pod_run_as_user, settings.pod_fs_group) == (1000660000, None)
 
 
 def test_existing_secret_needs_no_right_to_create_one() -> None:

@@ -11,6 +11,7 @@ from download_operator.cache.objects import parse_schedule
 from download_operator.pod_resources import DEFAULTS
 from download_schedule.model import Format
 from tests.support.delayed_watch import empty_cache, reconcile_once
+from tests.support.fake_kubelet import active_pod, start_run
 from tests.support.operator_process import Operator, StartOperator
 from tests.support.schedules import condition, schedule
 from tests.support.write_audit import count_writes
@@ -462,6 +463,22 @@ def test_api_server_takes_the_resources_of_every_format(
 
     limits = {file_format: default.limits["memory"] for file_format, default in DEFAULTS.items()}
     assert {f: memory(f) for f in Format} == {**limits, Format.TEXT: "1536Mi"}
+
+
+def test_pods_whose_user_is_left_to_the_cluster_are_restricted(
+    kubectl: Kubectl, start_operator: StartOperator, operator: Operator
+) -> None:
+    operator.stop()
+    start_operator(pod_run_as_user="", pod_fs_group="")
+    restricted = "pod-security.kubernetes.io/enforce=restricted"
+    kubectl("label", "namespace", kubectl.namespace, restricted)
+    kubectl.apply(schedule("report", destination={"volume": {"claimName": "data"}}))
+    wait_until_ready(kubectl, "report")
+
+    start_run(kubectl, "report", "by-hand")
+
+    pod = kubectl.get("pod", active_pod(kubectl, "by-hand"))
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["spec"]["securityContext"].keys()
 
 
 def test_suspend_of_an_invalid_spec_is_honoured(kubectl: Kubectl) -> None:

@@ -11,6 +11,7 @@ from download_operator.pod_scheduling import PodScheduling
 from download_schedule.model import Format
 from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
 
+ON_CLAIM = {"volume": {"claimName": "data"}}
 VALUE = {"name": "Accept", "value": "text/csv"}
 SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
 
@@ -85,10 +86,25 @@ def test_dollar_sign_in_a_body_does_not_refer_to_a_variable() -> None:
 
 
 def test_files_on_a_volume_belong_to_the_workers_group() -> None:
-    context = pod_spec(destination={"volume": {"claimName": "data"}})["securityContext"]
+    context = pod_spec(destination=ON_CLAIM)["securityContext"]
 
-    assert context["fsGroup"] == context["runAsGroup"]
+    assert context["fsGroup"] == context["runAsGroup"] == context["runAsUser"] == 65532
     assert "fsGroup" not in pod_spec()["securityContext"]
+
+
+def test_settings_leave_user_and_group_to_the_cluster() -> None:
+    left = {"pod_run_as_user": None, "pod_fs_group": None}
+    other = {"pod_run_as_user": 1000, "pod_fs_group": 2000}
+
+    isolation = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert pod_spec(left, destination=ON_CLAIM)["securityContext"] == isolation
+    assert pod_spec(other, destination=ON_CLAIM)["securityContext"] == {
+        **isolation,
+        "runAsUser": 1000,
+        "runAsGroup": 1000,
+        "fsGroup": 2000,
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
 
 
 def test_image_is_pulled_with_the_secrets_of_the_settings() -> None:
