@@ -175,7 +175,11 @@ class Volume(Model):
     """Name of the PersistentVolumeClaim."""
     path: Annotated[str, Field(min_length=1, max_length=1024), rules.PATH] = DEFAULT_PATH
     """Path of the file in the volume. Each run replaces ``{namespace}``, ``{name}``,
-    ``{scheduled}`` (the tick in UTC, such as ``20261123T020000Z``) and ``{filename}``."""
+    ``{scheduled}`` (the tick in UTC, such as ``20261123T020000Z``) and ``{filename}``. It starts
+    with ``{namespace}/{name}/`` unless the operator allows other paths."""
+    overwrite: bool = False
+    """If true, a run may replace a file that this schedule did not write. It never replaces a file
+    that another schedule wrote."""
 
 
 class SecretName(Model):

@@ -26,7 +26,14 @@ WORKER_USER: Final = 65532
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _SCALAR_ERRORS: Final = frozenset(
-    {"int_parsing", "int_parsing_size", "greater_than_equal", "less_than_equal", "literal_error"}
+    {
+        "bool_parsing",
+        "greater_than_equal",
+        "int_parsing",
+        "int_parsing_size",
+        "less_than_equal",
+        "literal_error",
+    }
 )
 """pydantic's errors about a number or a word, whose own messages do not repeat it."""
 
@@ -142,6 +149,10 @@ class Settings(BaseSettings):
         rules.ONE_DESTINATION,
         Hint('spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}'),
     ] = Field(Destination(), description="destination of schedules that do not name one, as JSON")
+    free_paths: Annotated[bool, Hint("true or false")] = Field(
+        False,
+        description="whether files may be written outside of {namespace}/{name}/ of their claim",
+    )
     pod_run_as_user: Id = Field(
         WORKER_USER,
         description="user and group of downloads; if empty, the cluster or the image decides",
@@ -247,6 +258,8 @@ def _default(field: FieldInfo) -> str:
     default = "" if field.is_required() else field.get_default(call_default_factory=True)
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if isinstance(default, Model | dict) else str(default)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from download_schedule.attempt.folders import own_folder
 from download_schedule.attempt.result import (
     EXIT_DONE,
     EXIT_PERMANENT,
@@ -127,12 +128,26 @@ def _volume_target(spec: Spec, volume: Volume, data: Path) -> VolumeTarget:
     return VolumeTarget(
         root=data,
         file_prefix=file_prefix(f"{spec.task.namespace}.{spec.task.name}"),
-        path=lambda response: spec.fill_template(volume.path, _filename(spec, response), started),
+        path=lambda response: _path(spec, volume, _filename(spec, response), started),
         location=lambda path: f"volume://{volume.claim}/{path}",
+        overwrite=volume.overwrite,
         source=_source(spec),
         only_if_changed=spec.task.only_if_changed,
         keep_last=spec.task.keep_last,
     )
+
+
+def _path(spec: Spec, volume: Volume, filename: str, now: datetime) -> str:
+    """Return the file's path on the claim, in the folder of the schedule unless paths are free."""
+    path = spec.fill_template(volume.path, filename, now)
+    folder = own_folder(spec.task.namespace, spec.task.name)
+    if not volume.free_path and not path.startswith(folder):
+        raise DownloadError(
+            Reason.INVALID_PATH,
+            f"{path} leads out of {folder}, the schedule's own folder on the claim: write "
+            "{namespace}/{name}/ in front of destination.volume.path.",
+        )
+    return path
 
 
 def _upload_opener(spec: Spec, s3: S3Target, convert: Convert | None) -> OpenSink:

@@ -72,6 +72,7 @@ def _fetch(arguments: argparse.Namespace, progress: Progress) -> Result:
         location=lambda _: output.absolute().as_uri(),
         source=arguments.url,
         hidden_folder="",
+        overwrite=True,
         has_manifest=arguments.only_if_changed,
         only_if_changed=arguments.only_if_changed,
     )

@@ -34,6 +34,9 @@ class Reason(StrEnum):
     CONNECT_TIMEOUT = "ConnectTimeout"
     """No connection was made within `request.connectTimeoutSeconds`. Raise it if the server
     is slow."""
+    FILE_EXISTS = "FileExists"
+    """A file that no schedule wrote is at the path. Move it away, choose another path, or write
+    `overwrite: true` in `spec.destination.volume`."""
     HOST_NOT_FOUND = "HostNotFound"
     """The host name does not resolve. Correct the URL, or check the cluster's name
     servers."""
@@ -47,7 +50,7 @@ class Reason(StrEnum):
     """A bug in the worker. Please report it with the message."""
     INVALID_PATH = "InvalidPath"
     """The destination's path, with its placeholders filled in, does not name a file below the
-    root, or is too long. Correct `path` or `key`."""
+    schedule's own folder, or is too long. Correct `path` or `key`."""
     INVALID_SPEC = "InvalidSpec"
     """The worker cannot use its configuration: worker and operator have different versions, a
     Secret's value is not a valid header or credential, or the image has no browser for
@@ -90,8 +93,8 @@ class Reason(StrEnum):
     """The body has fewer bytes than `verify.minBytes`. Often a file that is still being
     written."""
     UNSAFE_PATH = "UnsafePath"
-    """A symbolic link, a folder or a file that this schedule did not write is in the way.
-    Choose another path, or move it away."""
+    """A symbolic link or a folder is in the way, or a file that another schedule wrote. Choose
+    another path, or move it away."""
     UPLOAD_FAILED = "UploadFailed"
     """The S3 service is unavailable or busy. If it persists, check the endpoint."""
     WRITE_FAILED = "WriteFailed"
@@ -108,6 +111,7 @@ PERMANENT: Final = frozenset(
         Reason.BUCKET_DENIED,
         Reason.BUCKET_NOT_FOUND,
         Reason.CHECKSUM_MISMATCH,
+        Reason.FILE_EXISTS,
         Reason.INVALID_PATH,
         Reason.INVALID_SPEC,
         Reason.INVALID_URL,

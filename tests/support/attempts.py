@@ -35,19 +35,37 @@ VERIFY: Mapping[str, Any] = MappingProxyType(
     {"minBytes": 0, "maxBytes": 10 * 1024**3, "contentTypes": []}
 )
 RUN_PROGRAM = """
-import logging, sys, os
+import email.utils, http, logging, os, re, resource, sys
 from pathlib import Path
 from download_worker.attempt import run
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-volume, termination_log = map(Path, sys.argv[1:])
+volume, termination_log = map(Path, sys.argv[1:3])
+for user in map(int, sys.argv[3:]):  # only now, because it may not be able to read the modules
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+changes = {"fcntl.flock", "os.remove", "os.rename"}
+remaining = int(os.environ.get("DIE_AT", 0))
+
+def die_in_time(event, _):
+    global remaining
+    if event in changes:
+        remaining -= 1
+        if remaining == 0:
+            os.kill(os.getpid(), 9)
+
+if remaining:
+    sys.addaudithook(die_in_time)
 code = run(os.environ, volume, termination_log)
-import re, resource
 own_peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
 peak = max(int(own_peak), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 termination_log.with_suffix(".peak").write_text(str(peak))
 sys.exit(code)
 """
-"""Does what a Pod's container does; its arguments are the volume and the termination log.
+"""Does what a Pod's container does. Its arguments are the volume and the termination log, and the
+user that it becomes, if that is another one. With the variable DIE_AT it dies just before it
+changes the file system, or asks for a lock, for that time.
 
 It also leaves the KiB that it or a child had in memory at most. The kernel's own figure for a
 process includes its parent's memory at the time of the fork.
@@ -98,6 +116,8 @@ class Pod:
     termination_log: Path
     connect_seconds: int = 10
     stall_seconds: int = 30
+    user: int | None = None
+    """Id of the attempts' user and group, for a test that runs as root; None: the test's own."""
 
     def peak_memory(self) -> int:
         """Return the most bytes that a process of the last attempt had in memory."""
@@ -121,11 +141,14 @@ class Pod:
         keep_last: int | None = None,
         file_format: str = "raw",
         name: str = "nightly",
+        overwrite: bool = False,
+        free_path: bool = False,
         s3: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt. Without *path* and *s3*, it discards the file."""
-        volume = {"volume": {"claimName": "data", "path": path}}
+        flags = {"overwrite": overwrite, "freePath": free_path}
+        volume = {"volume": {"claimName": "data", "path": path, **flags}}
         variables = pod_environment(
             name=name,
             url=url,
@@ -142,8 +165,11 @@ class Pod:
             keepLast=keep_last,
             destination={"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
         )
+        arguments = [str(self.data), str(self.termination_log)]
+        if self.user:
+            arguments.append(str(self.user))
         return subprocess.Popen(
-            [sys.executable, "-c", RUN_PROGRAM, self.data, self.termination_log],
+            [sys.executable, "-c", RUN_PROGRAM, *arguments],
             env=os.environ | variables | {ALLOW_CIDRS_VARIABLE: allow} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

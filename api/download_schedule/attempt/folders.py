@@ -1,7 +1,8 @@
-"""Open a folder on a shared volume without following a symbolic link.
+"""Folders on a shared volume: which one is a schedule's own, and how to open one safely.
 
 The worker writes files on a claim and the API reads them. Other users of the claim can put a link
-anywhere, so both descend by this one rule: nothing that lies on a volume leads out of it.
+anywhere, so both descend by this one rule: no symbolic link is followed, so nothing that lies on a
+volume leads out of it.
 """
 
 import os
@@ -11,6 +12,26 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def own_folder(namespace: str, name: str) -> str:
+    """Return the path of a schedule's own folder on a claim, with a slash at its end.
+
+    Neither name can have a slash in it, so no schedule's folder lies in another's.
+    """
+    return f"{namespace}/{name}/"
+
+
+def is_confined(template: str, namespace: str, name: str) -> bool:
+    """Return whether every path of *template* is in the schedule's own folder.
+
+    Args:
+        template: without ``.`` and ``..`` as parts.
+        namespace: of the schedule.
+        name: of the schedule.
+    """
+    path = template.replace("{namespace}", namespace).replace("{name}", name)
+    return path.startswith(own_folder(namespace, name))
 
 
 def open_folder(root: Path, names: Iterable[str], *, create: bool = False) -> int:

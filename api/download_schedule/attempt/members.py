@@ -66,6 +66,10 @@ class Members:
             raise ValueError(f"{name} is neither true nor false")
         return value
 
+    def optional_flag(self, name: str) -> bool:
+        """Return true or false; false if it is missing or null."""
+        return self._optional(name) is not None and self.flag(name)
+
     def number(self, name: str, low: int, high: int) -> int:
         """Return a whole number from *low* to *high*."""
         value = self._required(name)

@@ -100,6 +100,10 @@ class Volume(NamedTuple):
     claim: str
     path: str
     """Template of the path in the volume."""
+    overwrite: bool = False
+    """Replace a file that the schedule did not write."""
+    free_path: bool = False
+    """The path may lead out of the schedule's own folder."""
 
 
 class S3(NamedTuple):
@@ -247,8 +251,10 @@ def _compact(members: Mapping[str, object]) -> dict[str, object]:
 
 def _encode_destination(destination: Destination) -> dict[str, object]:
     match destination:
-        case Volume(claim, path):
-            return {"volume": {"claimName": claim, "path": path}}
+        case Volume(claim, path, overwrite, free_path):
+            # Only what is set: a schedule that sets neither needs no new CronJob.
+            flags = {"overwrite": overwrite or None, "freePath": free_path or None}
+            return {"volume": _compact({"claimName": claim, "path": path, **flags})}
         case S3(bucket, key, endpoint, region, secret):
             credentials = {"name": secret}
             s3 = {
@@ -266,7 +272,12 @@ def _decode_destination(destination: Members) -> Destination:
     kind = destination.only_name()
     if kind == "volume":
         volume = destination.nested(kind)
-        return Volume(volume.text("claimName"), volume.text("path"))
+        return Volume(
+            volume.text("claimName"),
+            volume.text("path"),
+            volume.optional_flag("overwrite"),
+            volume.optional_flag("freePath"),
+        )
     if kind == "s3":
         s3 = destination.nested(kind)
         return S3(

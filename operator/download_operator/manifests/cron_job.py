@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from download_operator.cache.objects import CronJob, Schedule
-from download_operator.manifests.pod import build_pod_spec
+from download_operator.manifests.pod import build_pod_spec, find_destination
 from download_operator.settings import Settings
 from download_schedule import cron
+from download_schedule.attempt.folders import is_confined, own_folder
 from download_schedule.attempt.result import EXIT_PERMANENT
 from download_schedule.model import API_VERSION, KIND, Format, Spec
 from download_schedule.names import (
@@ -40,6 +41,10 @@ _REFERENCE_DATE: Final = datetime(2024, 1, 1, tzinfo=UTC)
 CronJob; the year is a leap year, so that 29 February fires."""
 
 
+class ForbiddenSpecError(ValueError):
+    """The operator's administrator forbids what the spec asks for, and so what it asked before."""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredState:
     """What a schedule asks of Kubernetes."""
@@ -54,6 +59,7 @@ def build_desired_state(schedule: Schedule, settings: Settings) -> DesiredState:
     """Return what *schedule* asks for. The same input gives the same output at any time.
 
     Raises:
+        ForbiddenSpecError: the spec must not be carried out, and no earlier one either.
         ValueError: the spec cannot be carried out; one sentence for each reason.
     """
     try:
@@ -65,6 +71,7 @@ def build_desired_state(schedule: Schedule, settings: Settings) -> DesiredState:
             "spec.format: pdf is not available in this cluster; ask the operator's administrator "
             "to set DOWNLOAD_OPERATOR_PDF_IMAGE, or write another format"
         )
+    _check_path(schedule, spec, settings)
     parsed = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
     manifest = _manifest(schedule, spec, parsed, settings)
     digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
@@ -92,6 +99,32 @@ def build_manual_job(
         },
         "spec": template["spec"],
     }
+
+
+def _check_path(schedule: Schedule, spec: Spec, settings: Settings) -> None:
+    """Refuse a path out of the schedule's own folder. The worker refuses it once more.
+
+    Raises:
+        ForbiddenSpecError: the path leads elsewhere, and the settings do not allow that.
+    """
+    volume = find_destination(spec, settings).volume
+    namespace, name = schedule.namespace, schedule.name
+    if volume is None or settings.free_paths or is_confined(volume.path, namespace, name):
+        return
+    rest = volume.path.removeprefix("{namespace}/").removeprefix("{name}/")
+    if not spec.destination.volume:
+        raise ForbiddenSpecError(
+            f"spec.destination: the operator's default path {volume.path!r} leads out of "
+            f"{own_folder(namespace, name)}, this schedule's own folder on the claim; ask the "
+            f"operator's administrator to write {{namespace}}/{{name}}/{rest} in "
+            "DOWNLOAD_OPERATOR_DEFAULT_DESTINATION, or set spec.destination"
+        )
+    raise ForbiddenSpecError(
+        f"spec.destination.volume.path: {volume.path!r} leads out of "
+        f"{own_folder(namespace, name)}, this schedule's own folder on the claim; write "
+        f"{{namespace}}/{{name}}/{rest}, or ask the operator's administrator to set "
+        "DOWNLOAD_OPERATOR_FREE_PATHS"
+    )
 
 
 def _owner(api_version: str, kind: str, name: str, uid: str) -> JSONObject:

@@ -82,7 +82,7 @@ def _security_context(spec: Spec, settings: Settings) -> JSONObject:
     }
     if user := settings.pod_run_as_user:
         context |= {"runAsUser": user, "runAsGroup": user}
-    if (group := settings.pod_fs_group) and _destination(spec, settings).volume:
+    if (group := settings.pod_fs_group) and find_destination(spec, settings).volume:
         context |= {"fsGroup": group, "fsGroupChangePolicy": "OnRootMismatch"}
     return context
 
@@ -90,7 +90,7 @@ def _security_context(spec: Spec, settings: Settings) -> JSONObject:
 def _mounts(spec: Spec, settings: Settings) -> list[tuple[JSONObject, JSONObject]]:
     """Return the container's mounts, each with its volume."""
     mounts: list[tuple[JSONObject, JSONObject]] = []
-    if volume := _destination(spec, settings).volume:
+    if volume := find_destination(spec, settings).volume:
         claim = {"claimName": volume.claim_name}
         mounts.append(
             (
@@ -115,16 +115,15 @@ def _mounts(spec: Spec, settings: Settings) -> list[tuple[JSONObject, JSONObject
     return mounts
 
 
-def _destination(spec: Spec, settings: Settings) -> Destination:
+def find_destination(spec: Spec, settings: Settings) -> Destination:
     """Return the schedule's destination, or the operator's default if it names none."""
-    if spec.destination.model_dump(exclude_none=True):
-        return spec.destination
-    return settings.default_destination
+    named = spec.destination
+    return named if named.volume or named.s3 or named.discard else settings.default_destination
 
 
 def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, Any]]:
-    destination = _destination(spec, settings)
-    document = encode(_task(schedule, spec, destination))
+    destination = find_destination(spec, settings)
+    document = encode(_task(schedule, spec, destination, settings))
     values = {SPEC_VARIABLE: _without_expansion(document)}
     if settings.allow_cidrs:
         values[ALLOW_CIDRS_VARIABLE] = ",".join(settings.allow_cidrs)
@@ -143,7 +142,7 @@ def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dic
     ]
 
 
-def _task(schedule: Schedule, spec: Spec, destination: Destination) -> Task:
+def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Settings) -> Task:
     return Task(
         namespace=schedule.namespace,
         name=schedule.name,
@@ -162,7 +161,7 @@ def _task(schedule: Schedule, spec: Spec, destination: Destination) -> Task:
         content_types=spec.verify.content_types,
         only_if_changed=spec.only_if_changed,
         keep_last=spec.keep_last,
-        destination=_task_destination(destination),
+        destination=_task_destination(destination, settings),
     )
 
 
@@ -176,9 +175,9 @@ def _headers(spec: Spec) -> tuple[task.Header, ...]:
     )
 
 
-def _task_destination(destination: Destination) -> task.Destination:
+def _task_destination(destination: Destination, settings: Settings) -> task.Destination:
     if volume := destination.volume:
-        return task.Volume(volume.claim_name, volume.path)
+        return task.Volume(volume.claim_name, volume.path, volume.overwrite, settings.free_paths)
     if s3 := destination.s3:
         secret = s3.credentials_secret_ref.name
         return task.S3(s3.bucket, s3.key, s3.endpoint, s3.region, secret)

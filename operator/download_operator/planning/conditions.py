@@ -17,7 +17,8 @@ _SUSPENDED: Final = "Suspended"
 """Ready is True: `spec.suspend` is true, so no new runs start."""
 _INVALID_SPEC: Final = "InvalidSpec"
 """Ready is False: the spec cannot be carried out; the message says what to write. A CronJob of an
-earlier spec goes on, or stops if `spec.suspend` is true."""
+earlier spec goes on. It stops if `spec.suspend` is true, or if the path leads out of the schedule's
+own folder."""
 _NAME_TAKEN: Final = "NameTaken"
 """Ready is False: a CronJob of the same name belongs to somebody else."""
 CRON_JOB_REFUSED: Final = "CronJobRefused"

@@ -12,7 +12,12 @@ Layout
     └── .download-operator/
         ├── team.nightly.json                    manifest: the files that the schedule saved
         ├── .team.nightly.<16 hex>.part          partial file: the bytes fetched so far
-        └── .team.nightly.<16 hex>.part.jsonl    its checksum log
+        ├── .team.nightly.<16 hex>.part.jsonl    its checksum log
+        └── .team.nightly.<hex>.<hex>.commit     mark of a file that is committed, but not recorded
+
+A schedule writes files below `team/nightly/` alone, unless the operator's administrator frees the
+paths. The folder of the manifests is shared, and whatever a schedule does, the names in there begin
+with its own.
 
 `python -m download_worker fetch -o report.csv` puts `.report.csv.<16 hex>.part` and its log beside
 `report.csv`, and writes a manifest only for `--only-if-changed`.
@@ -55,7 +60,8 @@ The disk reports an error at a sync
 A crash during the commit
     The whole file under its name, or the file that was there before. The bytes are synced, the name
     is changed, the folder is synced. Only then is the file recorded in the manifest. A file without
-    a record stays, and `keepLast` does not count it.
+    a record stays, and `keepLast` does not count it. By its mark, the next run knows that it may
+    replace it.
 A crash while the manifest is written
     The old manifest or the new one: it is written beside the old one, synced and renamed.
 

@@ -9,17 +9,28 @@ import errno
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from download_schedule.attempt.task import MAX_KEEP_LAST
 from download_worker.errors import DownloadError, Reason
-from download_worker.http.validators import is_weak_date
-from download_worker.volume.safe_paths import folder_lock, parent_folder, replace_file
+from download_worker.volume.commit_marks import add_mark, has_mark, remove_marks
+from download_worker.volume.safe_paths import (
+    folder_lock,
+    is_replaceable,
+    parent_folder,
+    replace_file,
+)
+from download_worker.volume.saved_file import (
+    SavedFile,
+    is_author,
+    parse_file,
+    read_validators,
+    without_details,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +43,6 @@ MAX_BYTES: Final = 16 * 1024**2
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags that do not wait for a writer if the file is a named pipe."""
-_SHA256: Final = re.compile("[0-9a-f]{64}")
-_NUMBERS: Final = frozenset({"inode", "modified"})
-_OPTIONAL: Final = frozenset({"etag", "last_modified"})
-
-
-@dataclass(frozen=True, slots=True)
-class SavedFile:
-    """A file that the schedule saved."""
-
-    path: str
-    inode: int
-    modified: int
-    """Nanoseconds since 1970, as the file system has it."""
-    source: str
-    """What the file was made from: its URL, and its format if that is not raw."""
-    sha256: str
-    etag: str | None = None
-    last_modified: str | None = None
 
 
 class VolumeManifest:
@@ -73,7 +66,7 @@ class VolumeManifest:
             with parent_folder(root, manifest.path) as (folder, name):
                 handle = os.open(name, _READ, dir_fd=folder)
             with os.fdopen(handle, "rb") as file:
-                manifest.files = [_parse_file(item) for item in json.loads(file.read(MAX_BYTES))]
+                manifest.files = [parse_file(item) for item in json.loads(file.read(MAX_BYTES))]
         except FileNotFoundError:
             pass
         except (
@@ -109,11 +102,12 @@ class VolumeManifest:
         """
         try:
             with folder_lock(self._root, self.path, stopped):
-                if not self._is_intact(saved):
-                    return  # another run replaced it, and records its own
-                # Another run may have recorded a file since this one loaded the manifest.
-                self.files = VolumeManifest.load(self._root, self._owner).files
-                self._record(saved, keep_last)
+                if self._is_intact(saved):  # otherwise another run replaced it, and records its own
+                    # Another run may have recorded a file since this one loaded the manifest.
+                    self.files = self._load_again()
+                    self._record(saved, keep_last)
+                with parent_folder(self._root, self.path) as (folder, _):
+                    remove_marks(folder, self._owner, *saved.identity)
         except (OSError, DownloadError) as error:
             log.warning("the file is not recorded, or older ones are not removed: %s", error)
 
@@ -133,15 +127,19 @@ class VolumeManifest:
             stopped: as for :meth:`record`.
         """
         if headers is not None:
-            etag, modified = _validators(headers)
+            etag, modified = read_validators(headers)
             last = replace(last, etag=etag, last_modified=modified)
         self.record(last, keep_last, stopped)
 
-    def check_path(self, path: str) -> None:
+    def check_path(self, path: str, *, overwrite: bool = False) -> None:
         """Check that *path* is free, or names a file of this schedule.
 
+        Args:
+            path: below the root.
+            overwrite: whether it may also name a file that no schedule saved.
+
         Raises:
-            DownloadError: another schedule saved the file, or the path is reserved.
+            DownloadError: it names somebody else's file, or the path is reserved.
             OSError: the file system refuses.
         """
         if path.partition("/")[0].casefold() == FOLDER:
@@ -149,19 +147,30 @@ class VolumeManifest:
                 Reason.INVALID_PATH,
                 f"The path leads into {FOLDER}, which is reserved: choose another path.",
             )
-        try:
-            inode_and_time = self._stat(path)
-        except FileNotFoundError:
-            return
-        if _has_file(self.files, path, inode_and_time):
+        if not (status := self._find_foreign(path)):
             return
         for owner in self._other_owners():
-            if _has_file(VolumeManifest.load(self._root, owner).files, path, inode_and_time):
+            if is_author(self.load(self._root, owner).files, path, status.st_mtime_ns):
                 raise DownloadError(
                     Reason.UNSAFE_PATH,
                     f"{path} is a file of the schedule {owner}: choose another path, "
                     "for example with {namespace} and {name} in it.",
                 )
+        if is_replaceable(status.st_mode) and not overwrite:
+            raise DownloadError(
+                Reason.FILE_EXISTS,
+                f"{path} is a file that this schedule did not write: move it away, choose another "
+                "path, or write overwrite: true in destination.volume to replace it.",
+            )
+
+    def announce(self, file: int) -> None:
+        """Note that the open *file* is about to be committed, so that it counts as this schedule's.
+
+        Raises:
+            OSError: the file system refuses.
+        """
+        with parent_folder(self._root, self.path) as (folder, _):
+            add_mark(folder, self._owner, file)
 
     def describe(
         self, path: str, inode: int, source: str, sha256: str, headers: Mapping[str, str]
@@ -171,15 +180,36 @@ class VolumeManifest:
         Raises:
             OSError: another run has replaced or removed the file already.
         """
-        current_inode, modified = self._stat(path)
-        if current_inode != inode:
+        status = self._stat(path)
+        if status.st_ino != inode:
             raise FileNotFoundError(errno.ENOENT, "another run has replaced it", path)
-        return SavedFile(path, inode, modified, source, sha256, *_validators(headers))
+        return SavedFile(path, *_identity(status), source, sha256, *read_validators(headers))
+
+    def _find_foreign(self, path: str) -> os.stat_result | None:
+        """Return the status of what is at *path* if this schedule did not save it."""
+        with suppress(FileNotFoundError):
+            while not self._is_own(path, status := self._stat(path)):
+                if _identity(self._stat(path)) == _identity(status):
+                    return status
+                # Another run of this schedule has replaced the file in the meantime.
+        return None
+
+    def _is_own(self, path: str, status: os.stat_result) -> bool:
+        if is_author(self.files, path, status.st_mtime_ns):
+            return True
+        # In this order: a mark is removed after the entry is written.
+        with parent_folder(self._root, self.path) as (folder, _):
+            if has_mark(folder, self._owner, *_identity(status)):
+                return True
+        return is_author(self._load_again(), path, status.st_mtime_ns)
+
+    def _load_again(self) -> list[SavedFile]:
+        return self.load(self._root, self._owner).files
 
     def _record(self, saved: SavedFile, keep_last: int | None) -> None:
-        if _has_file(self.files[:-1], saved.path, (saved.inode, saved.modified)):
+        if any((f.path, f.identity) == (saved.path, saved.identity) for f in self.files[:-1]):
             return  # the file is not new, and another run has saved a later one
-        older = [_without_details(file) for file in self.files if file.path != saved.path]
+        older = [without_details(file) for file in self.files if file.path != saved.path]
         excess = max(len(older) + 1 - (keep_last or MAX_FILES), 0)
         is_recorded = bool(self.files) and self.files[-1] == saved
         if is_recorded and not excess:
@@ -194,20 +224,19 @@ class VolumeManifest:
             names = [entry.name for entry in entries if entry.name != own]
         return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
-    def _stat(self, path: str) -> tuple[int, int]:
-        """Return inode and time of modification, which together tell one file from another.
+    def _stat(self, path: str) -> os.stat_result:
+        """Return the status of what is at *path*.
 
         Raises:
-            OSError: the file is not there.
+            OSError: nothing is there.
         """
         with parent_folder(self._root, path, create=False) as (folder, name):
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return status.st_ino, status.st_mtime_ns
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
     def _is_intact(self, saved: SavedFile) -> bool:
         """Return whether the file is still the one that was saved."""
         with suppress(OSError, DownloadError):
-            return self._stat(saved.path) == (saved.inode, saved.modified)
+            return _identity(self._stat(saved.path)) == saved.identity
         return False
 
     def _remove(self, saved: SavedFile) -> bool:
@@ -224,42 +253,5 @@ class VolumeManifest:
         return True
 
 
-def _has_file(files: list[SavedFile], path: str, inode_and_time: tuple[int, int]) -> bool:
-    return any(
-        file.path == path and (file.inode, file.modified) == inode_and_time for file in files
-    )
-
-
-def _without_details(saved: SavedFile) -> SavedFile:
-    """Drop what only matters for the last file, so that thousands fit into the manifest."""
-    return replace(saved, source="", etag=None, last_modified=None)
-
-
-def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return ETag and Last-Modified, each only if it can be read back and is of use."""
-    etag = _printable(headers.get("etag"))
-    modified = _printable(headers.get("last-modified"))
-    return etag, None if modified and not etag and is_weak_date(headers) else modified
-
-
-def _printable(text: str | None) -> str | None:
-    return text if text and text.isprintable() else None
-
-
-def _parse_file(item: Any) -> SavedFile:
-    """Read an entry, whose texts go into paths and headers.
-
-    Raises:
-        AttributeError, TypeError, ValueError: it does not describe a file.
-    """
-    for name, value in item.items():
-        if value is None and name in _OPTIONAL:
-            continue
-        if not isinstance(value, int if name in _NUMBERS else str):
-            raise TypeError(name)
-        if isinstance(value, str) and not value.isprintable():
-            raise ValueError(name)
-    saved = SavedFile(**item)
-    if not _SHA256.fullmatch(saved.sha256):
-        raise ValueError("sha256")
-    return saved
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_mtime_ns

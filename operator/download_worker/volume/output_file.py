@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from download_worker.sink import Chunk, Sink
 from download_worker.volume.checksum_log import SUFFIX, ChecksumLog
 from download_worker.volume.partial_files import PartialFile
 from download_worker.volume.safe_paths import (
+    is_replaceable,
     open_parent_folder,
     remove,
     write_all,
@@ -175,6 +175,5 @@ def _check_replaceable(folder: int, name: str) -> None:
         OSError: it names something else.
     """
     with suppress(FileNotFoundError):
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        if not is_replaceable(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -105,6 +106,11 @@ def _wait_for_lock(folder: int, stopped: Callable[[], bool], deadline: float) ->
             log.warning("another process keeps the manifests locked: going on without the lock")
             return None
         time.sleep(LOCK_POLL_SECONDS)
+
+
+def is_replaceable(mode: int) -> bool:
+    """Return whether a rename replaces what has this mode: a file, or a link itself."""
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
 
 
 def remove(folder: int, name: str) -> None:

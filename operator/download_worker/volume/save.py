@@ -16,9 +16,10 @@ from download_worker.http.curl import Progress, StopRequested
 from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.validators import PreviousFile, RemoteVersion, remote_version
 from download_worker.sink import Sink
-from download_worker.volume.manifest import FOLDER, SavedFile, VolumeManifest
+from download_worker.volume.manifest import FOLDER, VolumeManifest
 from download_worker.volume.output_file import OutputFile
 from download_worker.volume.partial_files import PartialFile, PartialFiles
+from download_worker.volume.saved_file import SavedFile
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class VolumeTarget:
     hidden_folder: str = FOLDER
     """Folder for partial files; empty: the root itself."""
     has_manifest: bool = True
+    overwrite: bool = False
+    """Replace a file that has no entry in a manifest."""
     only_if_changed: bool = False
     keep_last: int | None = None
 
@@ -85,7 +88,7 @@ def save_to_volume(
     def open_sink(response: Response, resuming: bool) -> Sink:
         path = target.path(response)
         if manifest:
-            manifest.check_path(path)
+            manifest.check_path(path, overwrite=target.overwrite)
         if resuming and resume_point:
             log.info("resuming after %s bytes", resume_point.size)
             partial = resume_point
@@ -145,14 +148,18 @@ class _TargetFile(OutputFile):
         saved_files: list[SavedFile],
     ) -> None:
         super().__init__(partial, target.root, path, version)
+        self._file = partial.file
         self._target = target
         self._manifest = manifest
         self._response = response
         self._saved_files = saved_files
 
     def check_path(self) -> None:
+        overwrite = self._target.overwrite
         if self._manifest:
-            self._manifest.check_path(self.path)
+            self._manifest.check_path(self.path, overwrite=overwrite)
+        if self._manifest and not overwrite:
+            self._manifest.announce(self._file)
 
     def commit(self, sha256: str) -> str:
         super().commit(sha256)

@@ -324,10 +324,9 @@ def test_path_of_a_run_without_a_tick_has_its_start(server: FaultServer, pod: Po
         exchange.closing.wait(1.1)
         respond(200)(exchange)
 
-    assert (
-        pod.run(server.on("/x", respond_late), path="{scheduled}", DOWNLOAD_JOB="by-hand").code == 0
-    )
-    (scheduled,) = pod.files()
+    path = "{namespace}/{name}/{scheduled}"
+    assert pod.run(server.on("/x", respond_late), path=path, DOWNLOAD_JOB="by-hand").code == 0
+    (scheduled,) = pod.names()
     assert scheduled <= arrivals[0]
 
 

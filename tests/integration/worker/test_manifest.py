@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from download_worker.volume.manifest import FOLDER
-from tests.support.attempts import Pod
+from tests.support.attempts import PATH, Pod
 from tests.support.http_faults import BODY, Exchange, FaultServer, respond, response_head
 from tools.cluster.kubectl import wait_for
 
 ETAG = '"one"'
 MANIFEST = f"{FOLDER}/team.nightly.json"
+FREE = {"free_path": True}
 
 
 def respond_with_etag(exchange: Exchange) -> None:
@@ -109,8 +111,8 @@ def test_file_overwritten_by_somebody_else_is_not_removed(pod: Pod, server: Faul
 def test_path_without_a_tick_is_one_file(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x.csv", respond(200, BODY), respond(200, BODY + b"2"))
     for _ in range(2):
-        assert pod.run(url, path="latest.csv", keep_last=1).code == 0
-    assert pod.files() == {"latest.csv": BODY + b"2"}
+        assert pod.run(url, path="team/nightly/latest.csv", keep_last=1).code == 0
+    assert pod.files() == {"team/nightly/latest.csv": BODY + b"2"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_invalid_digest_in_the_manifest_is_not_reported(pod: Pod, server: FaultS
     pod.run(url, only_if_changed=True)
     manifest = pod.data / MANIFEST
     manifest.write_text(manifest.read_text().replace(hashlib.sha256(BODY).hexdigest(), "0"))
-    attempt = pod.run(url, only_if_changed=True)
+    attempt = pod.run(url, only_if_changed=True, overwrite=True)
     assert (attempt.code, attempt.result.unchanged) == (0, None), attempt.out
     assert attempt.result.sha256 == hashlib.sha256(BODY).hexdigest()
 
@@ -155,7 +157,8 @@ def test_pipe_in_place_of_a_manifest_does_not_block(
     (pod.data / "x").write_bytes(b"not ours")
     (pod.data / FOLDER).mkdir()
     os.mkfifo(pod.data / path)
-    assert pod.run(server.on("/x", respond(200)), path="x", only_if_changed=True).code == 0
+    options: dict[str, Any] = {"path": "x", "only_if_changed": True, **FREE, "overwrite": True}
+    assert pod.run(server.on("/x", respond(200)), **options).code == 0
     assert pod.files() == {"x": BODY}
 
 
@@ -169,22 +172,23 @@ def test_failed_run_removes_nothing(pod: Pod, server: FaultServer) -> None:
 
 def test_file_of_another_schedule_is_not_overwritten(pod: Pod, server: FaultServer) -> None:
     url = server.on("/x.csv", respond(200, BODY), respond(200, BODY + b"new"))
-    assert pod.run(url, path="shared/{filename}").code == 0
-    other = pod.run(url, path="shared/{filename}", name="other")
+    assert pod.run(url, path="shared/{filename}", **FREE).code == 0
+    other = pod.run(url, path="shared/{filename}", name="other", **FREE)
     assert other.outcome == (10, "UnsafePath"), other.out
     assert "of the schedule team.nightly" in (other.result.message or "")
     assert pod.files() == {"shared/x.csv": BODY}
-    assert pod.run(url, path="shared/{filename}").code == 0  # it may replace its own
+    assert pod.run(url, path="shared/{filename}", **FREE).code == 0  # it may replace its own
     assert pod.files() == {"shared/x.csv": BODY + b"new"}
 
 
 def test_path_taken_over_by_another_schedule_is_not_taken_back(
     pod: Pod, server: FaultServer
 ) -> None:
-    assert pod.run(server.on("/x", respond(200)), path="x").code == 0
+    assert pod.run(server.on("/x", respond(200)), path="x", **FREE).code == 0
     (pod.data / "x").unlink()
-    assert pod.run(server.on("/y", respond(200, b"other's")), path="x", name="other").code == 0
-    attempt = pod.run(server.on("/x", respond(200)), path="x")
+    url = server.on("/y", respond(200, b"other's"))
+    assert pod.run(url, path="x", name="other", **FREE).code == 0
+    attempt = pod.run(server.on("/x", respond(200)), path="x", **FREE)
     assert attempt.outcome == (10, "UnsafePath"), attempt.out
     assert pod.files() == {"x": b"other's"}
 
@@ -196,27 +200,64 @@ def test_file_that_another_schedule_wrote_during_the_download_is_not_overwritten
         exchange.send(response_head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:1])
         wait_for("the partial file", lambda: [*pod.data.rglob("*.part")])
         other = Pod(pod.data, pod.termination_log.with_name("other"))
-        assert (
-            other.run(server.on("/y", respond(200, b"other's")), path="x", name="other").code == 0
-        )
+        url = server.on("/y", respond(200, b"other's"))
+        assert other.run(url, path="x", name="other", **FREE).code == 0
         exchange.send(BODY[1:])
 
-    attempt = pod.run(server.on("/x", run_other_schedule), path="x")
+    attempt = pod.run(server.on("/x", run_other_schedule), path="x", **FREE)
     assert attempt.outcome == (10, "UnsafePath"), attempt.out
     assert (pod.files(), pod.partial_files()) == ({"x": b"other's"}, [])
 
 
-def test_file_of_no_schedule_is_replaced(pod: Pod, server: FaultServer) -> None:
-    (pod.data / "x.csv").write_bytes(b"not ours")
-    assert pod.run(server.on("/x.csv", respond(200)), path="{filename}").code == 0
-    assert pod.files() == {"x.csv": BODY}
+def test_file_of_no_schedule_is_replaced_only_on_request(pod: Pod, server: FaultServer) -> None:
+    path = "team/nightly/x.csv"
+    (pod.data / path).parent.mkdir(parents=True)
+    (pod.data / path).write_bytes(b"not ours")
+    url = server.on("/x.csv", respond(200))
+
+    attempt = pod.run(url, path=path)
+    assert attempt.outcome == (10, "FileExists"), attempt.out
+    assert "overwrite: true" in (attempt.result.message or "")
+    assert (pod.files(), pod.partial_files()) == ({path: b"not ours"}, [])
+
+    assert pod.run(url, path=path, overwrite=True).code == 0
+    assert pod.files() == {path: BODY}
+    assert pod.run(url, path=path).code == 0  # by now it is the schedule's own
+
+
+def test_file_that_somebody_put_there_during_the_download_is_not_replaced(
+    pod: Pod, server: FaultServer
+) -> None:
+    def put_file(exchange: Exchange) -> None:
+        exchange.send(response_head("200 OK", f"Content-Length: {len(BODY)}") + BODY[:1])
+        wait_for("the partial file", lambda: [*pod.data.rglob("*.part")])
+        (pod.data / "team/nightly/x").write_bytes(b"not ours")
+        exchange.send(BODY[1:])
+
+    attempt = pod.run(server.on("/x", put_file), path="team/nightly/x")
+    assert attempt.outcome == (10, "FileExists"), attempt.out
+    assert (pod.files(), pod.partial_files()) == ({"team/nightly/x": b"not ours"}, [])
+
+
+def test_file_of_a_run_that_was_killed_at_any_step_is_replaced_by_the_next(
+    pod: Pod, server: FaultServer
+) -> None:
+    url, path = server.on("/x", respond(200, BODY)), "team/nightly/x"
+    killed, steps = True, 0
+    while killed:
+        steps += 1
+        killed = pod.run(url, path=path, DIE_AT=str(steps)).code == -signal.SIGKILL
+        attempt = pod.run(url, path=path)
+        assert attempt.code == 0, attempt.out
+        assert pod.files() == {path: BODY}
+    assert steps > 5
 
 
 @pytest.mark.parametrize("folder", [FOLDER, FOLDER.upper()])
 def test_manifest_of_another_schedule_is_not_overwritten(
     pod: Pod, server: FaultServer, folder: str
 ) -> None:
-    attempt = pod.run(server.on("/x", respond(200)), path=f"{folder}/team.other.json")
+    attempt = pod.run(server.on("/x", respond(200)), path=f"{folder}/team.other.json", **FREE)
     assert attempt.outcome == (10, "InvalidPath"), attempt.out
 
 
@@ -224,7 +265,7 @@ def test_manifest_of_another_schedule_is_not_overwritten(
 def test_template_with_an_invisible_character_is_refused(
     pod: Pod, server: FaultServer, hidden: str
 ) -> None:
-    attempt = pod.run(server.on("/x", respond(200)), path=f"a{hidden}b/x")
+    attempt = pod.run(server.on("/x", respond(200)), path=f"team/nightly/a{hidden}b/x")
     assert attempt.outcome == (10, "InvalidPath"), attempt.out
     assert pod.files() == {}
 
@@ -238,7 +279,7 @@ def respond_together(
     respond(200, BODY + b"%d" % number, f'ETag: "{number}"')(exchange)
 
 
-@pytest.mark.parametrize("path", ["latest", "{scheduled}-{filename}"])
+@pytest.mark.parametrize("path", ["team/nightly/latest", PATH])
 def test_manifest_is_right_after_two_runs_at_the_same_moment(
     pod: Pod, server: FaultServer, path: str
 ) -> None:
@@ -268,5 +309,5 @@ def test_manifest_is_right_after_two_runs_at_the_same_moment(
             etag = recorded[name]["etag"] or '""'  # only the last file has its own
             assert body.endswith(etag.strip('"').encode())
 
-    assert len(pod.files()) == (1 if path == "latest" else 3)
+    assert len(pod.files()) == (3 if path == PATH else 1)
     assert pod.partial_files() == []

@@ -63,11 +63,11 @@ def test_removed_folder_is_not_created_again(
     pod: Pod, server: FaultServer, keep_last: int | None
 ) -> None:
     url = server.on("/x", respond(200, BODY))
-    path = "{scheduled}/{filename}"
+    path = "{namespace}/{name}/{scheduled}/{filename}"
     pod.run(url, path=path, keep_last=keep_last, only_if_changed=True, DOWNLOAD_JOB=JOBS[0])
-    shutil.rmtree(pod.data / "20261123T020000Z")
+    shutil.rmtree(pod.data / "team/nightly/20261123T020000Z")
     pod.run(url, path=path, keep_last=keep_last, only_if_changed=True, DOWNLOAD_JOB=JOBS[1])
-    assert sorted(path.name for path in pod.data.iterdir()) == [FOLDER, "20261123T020100Z"]
+    assert [path.name for path in (pod.data / "team/nightly").iterdir()] == ["20261123T020100Z"]
 
 
 def test_decoded_file_is_another_one_than_the_compressed_file(
@@ -81,9 +81,9 @@ def test_decoded_file_is_another_one_than_the_compressed_file(
             respond(200, gzip.compress(BODY), *headers)(exchange)
 
     url = server.on("/x", compressed)
-    options: dict[str, Any] = {"only_if_changed": True, "path": "latest"}
+    options: dict[str, Any] = {"only_if_changed": True, "path": "team/nightly/latest"}
     pod.run(url, **options)
     for unchanged in (None, True):
         attempt = pod.run(url, request={"compressed": True}, **options)
         assert attempt.result.unchanged is unchanged
-        assert pod.files() == {"latest": BODY}
+        assert pod.files() == {"team/nightly/latest": BODY}

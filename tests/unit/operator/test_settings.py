@@ -44,9 +44,10 @@ def test_lists_and_numbers_are_read(read: Read) -> None:
 
 
 def test_ids_of_downloads_may_be_left_to_the_cluster(read: Read) -> None:
-    settings = read(POD_RUN_AS_USER="", POD_FS_GROUP=str(2**31 - 1))
+    settings = read(POD_RUN_AS_USER="", POD_FS_GROUP=str(2**31 - 1), FREE_PATHS="true")
 
     assert (settings.pod_run_as_user, settings.pod_fs_group) == (None, 2**31 - 1)
+    assert settings.free_paths
 
 
 def test_json_is_read(read: Read) -> None:
@@ -86,6 +87,7 @@ def test_empty_value_is_the_default(read: Read, name: str) -> None:
         ("WORKERS", "", "'': write a whole number"),
         ("HEALTH_PORT", "65536", "from 0 to 65535"),
         ("LOG_FORMAT", "xml", "'xml': write text or json"),
+        ("FREE_PATHS", "maybe", "is 'maybe': write true or false"),
         ("POD_RUN_AS_USER", "0", "'0': write a whole number from 1 to 2147483647, or nothing"),
         ("POD_RUN_AS_USER", "root", "'root': write a whole number"),
         ("POD_FS_GROUP", "2147483648", "'2147483648': write a whole number"),

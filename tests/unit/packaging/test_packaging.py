@@ -244,6 +244,7 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "downloads.resources.text.limits.memory=2Gi",
         "downloads.runAsUser=1000660000",
         "downloads.fsGroup=",
+        "operator.freePaths=true",
     ]
     deployment = one(rendered(*values), "Deployment", "download-operator")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -263,6 +264,7 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
     }
     assert settings.pod_resources[Format.TEXT].limits["memory"] == "2Gi"
     assert (settings.pod_run_as_user, settings.pod_fs_group) == (1000660000, None)
+    assert settings.free_paths
 
 
 def test_existing_secret_needs_no_right_to_create_one() -> None:

@@ -481,6 +481,28 @@ def test_pods_whose_user_is_left_to_the_cluster_are_restricted(
     assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["spec"]["securityContext"].keys()
 
 
+def test_forbidden_path_stops_the_runs_of_an_earlier_version(
+    kubectl: Kubectl, start_operator: StartOperator, operator: Operator
+) -> None:
+    """As after an upgrade of an operator that let schedules write anywhere."""
+    volume = {"claimName": "data", "path": "{name}/latest.csv"}
+    operator.stop()
+    free = start_operator(free_paths="true")
+    kubectl.apply(schedule("report", destination={"volume": volume}))
+    wait_until_ready(kubectl, "report")
+    free.stop()
+
+    start_operator()
+    ready = wait_for_reason(kubectl, "report", "InvalidSpec")
+    assert "write {namespace}/{name}/latest.csv, or ask" in ready["message"]
+    wait_for("the suspension", lambda: kubectl.get("cronjob", "report")["spec"]["suspend"])
+
+    corrected = {**volume, "path": "{namespace}/{name}/latest.csv"}
+    kubectl.patch("dls", "report", {"spec": {"destination": {"volume": corrected}}})
+    wait_until_ready(kubectl, "report")
+    assert not kubectl.get("cronjob", "report")["spec"]["suspend"]
+
+
 def test_suspend_of_an_invalid_spec_is_honoured(kubectl: Kubectl) -> None:
     kubectl.apply(schedule("report"))
     wait_until_ready(kubectl, "report")

@@ -1,16 +1,18 @@
 """What a download's container receives, where secrets come from, and where its Pod runs."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from download_operator.manifests.cron_job import build_desired_state
+from download_operator.manifests.cron_job import ForbiddenSpecError, build_desired_state
 from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
-from download_schedule.model import Format
+from download_schedule.model import Destination, Format
 from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
 
+PATH = "{namespace}/{name}/{filename}"
 ON_CLAIM = {"volume": {"claimName": "data"}}
 VALUE = {"name": "Accept", "value": "text/csv"}
 SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
@@ -39,7 +41,7 @@ def test_worker_receives_every_field_that_concerns_it() -> None:
         verify={"sha256": "a" * 64, "contentTypes": ["text/*"]},
         onlyIfChanged=True,
         keepLast=3,
-        destination={"volume": {"claimName": "data", "path": "x"}},
+        destination={"volume": {"claimName": "data", "path": PATH, "overwrite": True}},
         request={"method": "POST", "body": "{}", "headers": [VALUE]},
     )
 
@@ -60,7 +62,8 @@ def test_worker_receives_every_field_that_concerns_it() -> None:
     }
     assert received["onlyIfChanged"] is True
     assert received["keepLast"] == 3
-    assert received["destination"] == {"volume": {"claimName": "data", "path": "x"}}
+    volume = {"claimName": "data", "path": PATH, "overwrite": True}
+    assert received["destination"] == {"volume": volume}
 
 
 def test_schedule_without_a_destination_discards() -> None:
@@ -105,6 +108,40 @@ def test_settings_leave_user_and_group_to_the_cluster() -> None:
         "fsGroup": 2000,
         "fsGroupChangePolicy": "OnRootMismatch",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("latest.csv", "{namespace}/{name}/latest.csv"),
+        ("{name}/{scheduled}-{filename}", "{namespace}/{name}/{scheduled}-{filename}"),
+        ("{namespace}/{filename}", "{namespace}/{name}/{filename}"),
+        ("team/other/{filename}", "{namespace}/{name}/team/other/{filename}"),
+    ],
+)
+def test_path_out_of_the_own_folder_is_forbidden_unless_paths_are_free(
+    path: str, instead: str
+) -> None:
+    volume = {"volume": {"claimName": "data", "path": path}}
+    sentence = f"leads out of team/report/.*; write {re.escape(instead)}, or ask .* FREE_PATHS"
+
+    with pytest.raises(
+        ForbiddenSpecError, match=sentence.replace("FREE", "DOWNLOAD_OPERATOR_FREE")
+    ):
+        pod_spec(destination=volume)
+    pod_spec(destination={"volume": {"claimName": "data", "path": instead}})
+    free = pod_spec({"free_paths": True}, destination=volume)
+    document = json.loads(free["containers"][0]["env"][0]["value"])
+    assert document["destination"]["volume"] == {**volume["volume"], "freePath": True}
+
+
+def test_default_path_out_of_the_own_folder_is_the_administrators_mistake() -> None:
+    default = Destination.model_validate({"volume": {"claimName": "data", "path": "{filename}"}})
+
+    with pytest.raises(
+        ForbiddenSpecError, match=r"to write \{namespace\}/\{name\}/\{filename\} in"
+    ):
+        pod_spec({"default_destination": default})
 
 
 def test_image_is_pulled_with_the_secrets_of_the_settings() -> None:

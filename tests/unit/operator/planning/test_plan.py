@@ -138,6 +138,20 @@ def test_only_suspend_of_an_invalid_spec_is_honoured() -> None:
     assert kinds(cluster.settle()) == [ReplaceCronJob, WriteStatus]
 
 
+def test_cron_job_of_a_forbidden_spec_is_suspended() -> None:
+    cluster = FakeCluster()
+    cluster.settle()
+
+    cluster.edit_spec(destination={"volume": {"claimName": "data", "path": "latest.csv"}})
+    assert isinstance(cluster.plan(), SuspendCronJob)
+    manifest = cron_job_manifest(cluster.next_version(), generation=2)
+    manifest["metadata"]["annotations"] = {"downloads.dev/spec-hash": "stopped"}
+    cluster.cache.note_cron_job(KEY, "stopped", parse_cron_job(manifest))
+    assert kinds(cluster.settle()) == [WriteStatus]
+    assert cluster.ready["reason"] == "InvalidSpec"
+    assert cluster.ready["message"].endswith("CronJob report is suspended")
+
+
 def test_cron_job_of_another_owner_is_left_alone_until_it_is_gone() -> None:
     cluster = FakeCluster()
     foreign = cron_job_manifest()

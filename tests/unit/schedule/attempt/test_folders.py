@@ -5,8 +5,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from download_schedule.attempt.folders import open_folder
+from download_schedule.attempt.folders import is_confined, open_folder, own_folder
+from download_schedule.attempt.task import PLACEHOLDERS
 
 
 def open_path(root: Path, path: str, *, create: bool = False) -> Path:
@@ -89,3 +92,44 @@ def test_folder_is_created_by_many_at_the_same_moment(tmp_path: Path) -> None:
 
     assert errors == []
     assert (tmp_path / path).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("template", "confined"),
+    [
+        ("{namespace}/{name}/{scheduled}-{filename}", True),
+        ("{namespace}/{name}/a/b", True),
+        ("team/nightly/latest.csv", True),
+        ("{namespace}/nightly/latest.csv", True),
+        ("{namespace}/{name}", False),
+        ("{namespace}/{name}-{filename}", False),
+        ("{namespace}/nightlyx/latest.csv", False),
+        ("{name}/{scheduled}-{filename}", False),
+        ("{filename}/nightly/x", False),
+        ("team/{filename}", False),
+        ("latest.csv", False),
+        ("Team/nightly/latest.csv", False),
+    ],
+)
+def test_template_is_confined_if_it_starts_with_the_own_folder(
+    template: str, confined: bool
+) -> None:
+    assert is_confined(template, "team", "nightly") is confined
+
+
+names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,6}[a-z0-9])?", fullmatch=True)
+parts = st.sampled_from([*(f"{{{name}}}" for name in PLACEHOLDERS), "/", "a", "b", "..", "."])
+
+
+@given(names, names, st.lists(parts, max_size=8).map("".join), names)
+def test_path_of_a_confined_template_is_in_no_other_folder(
+    namespace: str, name: str, template: str, other: str
+) -> None:
+    if is_confined(template, namespace, name):
+        path = template
+        values = {"namespace": namespace, "name": name, "scheduled": "s", "filename": "f"}
+        for placeholder in PLACEHOLDERS:
+            path = path.replace(f"{{{placeholder}}}", values[placeholder])
+        assert path.startswith(own_folder(namespace, name))
+        if other != name:
+            assert not path.startswith(own_folder(namespace, other))

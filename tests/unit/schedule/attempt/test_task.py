@@ -87,7 +87,7 @@ tasks = st.builds(
     only_if_changed=st.booleans(),
     keep_last=st.none() | st.integers(1, MAX_KEEP_LAST),
     destination=st.none()
-    | st.builds(Volume, short_texts, short_texts)
+    | st.builds(Volume, short_texts, short_texts, st.booleans(), st.booleans())
     | st.builds(S3, short_texts, short_texts, st.none() | short_texts, short_texts, short_texts),
 )
 json_values = st.recursive(
@@ -175,6 +175,8 @@ def test_destination_has_the_form_of_the_resource(
         (changed(destination=[]), "destination is not a JSON object"),
         (changed(destination={"gcs": {}}), "destination 'gcs' is unknown"),
         (changed(destination={"volume": {"claimName": "data"}}), "volume has no path"),
+        (changed(destination__volume__overwrite=1), "overwrite is neither true nor false"),
+        (changed(destination__volume__freePath="yes"), "freePath is neither true nor false"),
         (changed(destination={"s3": {"bucket": "b"}}), "s3 has no key"),
         (changed(waitFor={}), "task has an unknown member 'waitFor'"),
         (changed(verify__contains=["date;"]), "verify has an unknown member 'contains'"),

@@ -4,14 +4,16 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from download_worker.errors import DownloadError, Reason
-from download_worker.volume.manifest import FOLDER, MAX_FILES, SavedFile, VolumeManifest
+from download_worker.volume.manifest import FOLDER, MAX_FILES, VolumeManifest
 from download_worker.volume.output_file import OutputFile
 from download_worker.volume.partial_files import PartialFiles
+from download_worker.volume.saved_file import SavedFile
 
 OWNER = "team.nightly"
 URL = "http://example.com/x"
@@ -165,9 +167,100 @@ def test_path_of_another_schedule_is_refused(tmp_path: Path) -> None:
     manifest.check_path("free")
 
 
-def test_path_of_no_schedule_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text("by a person")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_file_of_no_schedule_is_replaced_only_on_request(tmp_path: Path, is_link: bool) -> None:
+    if is_link:
+        (tmp_path / "x").symlink_to("nowhere")
+    else:
+        (tmp_path / "x").write_text("by a person")
+    manifest = VolumeManifest(tmp_path, OWNER)
+
+    with pytest.raises(
+        DownloadError, match=r"write overwrite: true in destination\.volume"
+    ) as caught:
+        manifest.check_path("x")
+
+    assert (caught.value.reason, caught.value.permanent) == (Reason.FILE_EXISTS, True)
+    manifest.check_path("x", overwrite=True)
+
+
+def test_request_to_overwrite_is_not_about_files_of_other_schedules(tmp_path: Path) -> None:
+    save(VolumeManifest(tmp_path, "team.other"), tmp_path, "shared")
+
+    with pytest.raises(DownloadError, match=r"a file of the schedule team\.other"):
+        VolumeManifest(tmp_path, OWNER).check_path("shared", overwrite=True)
+
+
+def test_own_file_that_somebody_changed_is_not_replaced(tmp_path: Path) -> None:
+    manifest = VolumeManifest(tmp_path, OWNER)
+    save(manifest, tmp_path, "x")
+    manifest.check_path("x")
+    (tmp_path / "x").write_text("changed")
+
+    with pytest.raises(DownloadError, match="did not write"):
+        manifest.check_path("x")
+
+
+def test_own_file_of_a_claim_that_was_copied_is_replaced(tmp_path: Path) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    save(VolumeManifest(original, OWNER), original, "x")
+    save(VolumeManifest(original, "team.other"), original, "y")
+    shutil.copytree(original, copy)
+    manifest = VolumeManifest.load(copy, OWNER)
+
+    manifest.check_path("x")
+    with pytest.raises(DownloadError, match=r"a file of the schedule team\.other"):
+        manifest.check_path("y", overwrite=True)
+    assert manifest.last_file(URL) is None
+
+
+def test_file_that_another_run_recorded_in_the_meantime_is_replaced(tmp_path: Path) -> None:
+    manifest = VolumeManifest.load(tmp_path, OWNER)
+    save(VolumeManifest.load(tmp_path, OWNER), tmp_path, "x")
+    manifest.check_path("x")
+
+
+def announce(manifest: VolumeManifest, root: Path, path: str) -> OutputFile:
+    """Do what a run does before it dies: commit a file, and not record it."""
+
+    class AnnouncedFile(OutputFile):
+        def check_path(self) -> None:
+            manifest.announce(self._partial.file)
+
+    file = AnnouncedFile(PartialFiles(root, "parts", "x").create(), root, path)
+    file.write(b"x")
+    file.commit("")
+    return file
+
+
+def test_file_of_a_run_that_died_before_it_recorded_it_is_replaced(tmp_path: Path) -> None:
+    announce(VolumeManifest(tmp_path, OWNER), tmp_path, "x")
+
     VolumeManifest(tmp_path, OWNER).check_path("x")
+    with pytest.raises(DownloadError, match="did not write"):
+        VolumeManifest(tmp_path, "team.nightly2").check_path("x")
+    (tmp_path / "x").write_text("changed")
+    with pytest.raises(DownloadError, match="did not write"):
+        VolumeManifest(tmp_path, OWNER).check_path("x")
+
+
+def test_mark_of_a_file_is_removed_once_it_is_recorded(tmp_path: Path) -> None:
+    manifest = VolumeManifest(tmp_path, OWNER)
+    replaced, file = (announce(manifest, tmp_path, "x") for _ in range(2))
+    folder = tmp_path / FOLDER
+    assert len(list(folder.iterdir())) == 2
+
+    manifest.record(manifest.describe("x", file.inode, URL, DIGEST, {}), None)
+    (left,) = folder.glob("*.commit")
+    assert f".{replaced.inode:x}." in left.name
+
+    other_schedule = folder / left.name.replace("nightly", "nightly.1")
+    other_schedule.touch()
+    for path in (left, other_schedule):
+        os.utime(path, (0, 0))
+    manifest.record(manifest.files[0], None)
+    assert [path.name for path in folder.glob("*.commit")] == [other_schedule.name]
 
 
 @pytest.mark.parametrize("path", [f"{FOLDER}/x", f"{FOLDER.upper()}/x", FOLDER])
