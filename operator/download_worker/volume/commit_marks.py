@@ -10,16 +10,11 @@ without its mark.
 """
 
 import os
-import re
 import time
 from contextlib import suppress
-from typing import Final
 
 from download_worker.volume.partial_files import ABANDONED_SECONDS
 from download_worker.volume.safe_paths import NEW_FILE, remove
-
-_SUFFIX: Final = re.compile(r"\.[0-9a-f]+\.[0-9a-f]+\.commit")
-"""What follows the owner in the name of a mark."""
 
 
 def add_mark(folder: int, owner: str, file: int) -> None:
@@ -56,7 +51,7 @@ def remove_marks(folder: int, owner: str, inode: int, modified: int) -> None:
     """
     remove(folder, _name(owner, inode, modified))
     for name in os.listdir(folder):
-        if name.startswith(f".{owner}.") and _SUFFIX.fullmatch(name.removeprefix(f".{owner}")):
+        if _is_mark(name, owner):
             with suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if time.time() - status.st_mtime > ABANDONED_SECONDS:
@@ -65,3 +60,10 @@ def remove_marks(folder: int, owner: str, inode: int, modified: int) -> None:
 
 def _name(owner: str, inode: int, modified: int) -> str:
     return f".{owner}.{inode:x}.{modified:x}.commit"
+
+
+def _is_mark(name: str, owner: str) -> bool:
+    """Return whether it is a mark of exactly this owner, and not of one whose name is longer."""
+    prefix = f".{owner}."
+    is_of_owner = name.startswith(prefix) and name[len(prefix) :].count(".") == 2
+    return is_of_owner and name.endswith(".commit")

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,8 @@ from download_worker.volume.saved_file import SavedFile
 log = logging.getLogger(__name__)
 
 MAX_PREFIX_BYTES: Final = 200
-_SHORTENED: Final = re.compile(".{160}-[0-9a-f]{32}")
-"""What :func:`file_prefix` makes of a long name. A schedule can have it as its own name."""
+_KEPT_BYTES: Final = 160
+_HASH_DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,15 @@ class VolumeTarget:
 def file_prefix(name: str) -> str:
     """Return *name*, shortened with a hash if it has more than 200 bytes, or looks shortened."""
     encoded = os.fsencode(name)
-    if len(encoded) <= MAX_PREFIX_BYTES and not _SHORTENED.fullmatch(name):
+    if len(encoded) <= MAX_PREFIX_BYTES and not _looks_shortened(encoded):
         return name
-    return f"{encoded[:160].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:32]}"
+    digest = hashlib.sha256(encoded).hexdigest()[:_HASH_DIGITS]
+    return f"{encoded[:_KEPT_BYTES].decode(errors='ignore')}-{digest}"
+
+
+def _looks_shortened(name: bytes) -> bool:
+    """Return whether it may be the prefix of a longer name, and a schedule's own name as well."""
+    return len(name) == _KEPT_BYTES + 1 + _HASH_DIGITS and name[_KEPT_BYTES:][:1] == b"-"
 
 
 def save_to_volume(
