@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from contextlib import suppress
-from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY, Result, enco
 from download_schedule.attempt.task import DEFAULT_MAX_BYTES
 from download_worker.attempt import StopFlag, outcome
 from download_worker.download import DownloadRequest
-from download_worker.egress.policy import Network
+from download_worker.egress.policy import EgressPolicy, Range, parse_range
 from download_worker.http.curl import ConnectionOptions, Progress
 from download_worker.http.messages import Header, Request
 from download_worker.http.redirects import ascii_url
@@ -61,7 +60,7 @@ def _fetch(arguments: argparse.Namespace, progress: Progress) -> Result:
     output: Path = arguments.output
     request = DownloadRequest(
         Request(arguments.url, tuple(arguments.header)),
-        ConnectionOptions(tuple(arguments.allow)),
+        ConnectionOptions(EgressPolicy(tuple(arguments.allow))),
         max_bytes=arguments.max_bytes,
         sha256=arguments.sha256,
     )
@@ -109,8 +108,8 @@ def _build_parser() -> argparse.ArgumentParser:
         help="header to send; may be repeated",
     )  # fmt: skip
     fetch.add_argument(
-        "--allow", type=_network, action="append", default=[], metavar="CIDR",
-        help="address range to open beyond public addresses; may be repeated",
+        "--allow", type=_range, action="append", default=[], metavar="CIDR[:PORT]",
+        help="address range to open beyond public addresses, or another port; may be repeated",
     )  # fmt: skip
     fetch.add_argument(
         "--only-if-changed", action="store_true",
@@ -165,12 +164,12 @@ def _size(text: str) -> int:
     return int(text)
 
 
-def _network(text: str) -> Network:
+def _range(text: str) -> Range:
     try:
-        return ip_network(text)
+        return parse_range(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{error}: write an address range such as 10.0.0.0/8"
+            f"{error}: write an address range such as 10.0.0.0/8, or 10.0.0.0/8:81 for one port"
         ) from None
 
 

@@ -9,8 +9,8 @@ class Reason(StrEnum):
     """Every reason that the worker may report: what it means, then what to do about it."""
 
     ADDRESS_REFUSED = "AddressRefused"
-    """The address is not public. Ask the administrator to allow its range
-    (`operator.allowCidrs`)."""
+    """The address is not public, or the administrator denies it. Ask the administrator to allow
+    its range (`operator.allowCidrs`)."""
     BAD_REDIRECT = "BadRedirect"
     """The server redirects to something other than http or https, to an address with a user
     name, from https to http, or to another origin with a body. Write the address that you
@@ -66,6 +66,9 @@ class Reason(StrEnum):
     OBJECT_EXISTS = "ObjectExists"
     """Another run, or somebody else, put an object under this key. Choose another key, or
     remove the object."""
+    PORT_REFUSED = "PortRefused"
+    """The port is neither 80 nor 443 nor above 1023. Use another, or ask the administrator to
+    open it (`operator.allowPorts`, or `ports` in `operator.allow`)."""
     RENDER_FAILED = "RenderFailed"
     """The browser could not start, or died. Give its Pod more memory if it was killed."""
     RENDER_TIMEOUT = "RenderTimeout"
@@ -118,6 +121,7 @@ PERMANENT: Final = frozenset(
         Reason.NOT_A_PAGE,
         Reason.NO_ARTICLE,
         Reason.OBJECT_EXISTS,
+        Reason.PORT_REFUSED,
         Reason.TOO_COMPLEX,
         Reason.TOO_LARGE,
         Reason.TOO_MANY_REDIRECTS,

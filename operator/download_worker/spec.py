@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from download_schedule.attempt.task import (
     ACCESS_KEY_ID_VARIABLE,
     ALLOW_CIDRS_VARIABLE,
+    ALLOW_PORTS_VARIABLE,
+    DENY_CIDRS_VARIABLE,
     JOB_VARIABLE,
     MEMORY_LIMIT_VARIABLE,
     PLACEHOLDERS,
@@ -26,7 +27,7 @@ from download_schedule.attempt.task import (
     decode,
 )
 from download_worker.download import DownloadRequest
-from download_worker.egress.policy import Network
+from download_worker.egress.policy import EgressPolicy, Range, parse_port, parse_range
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.converters import DEFAULT_MEMORY_BYTES, PAGE_FORMATS
 from download_worker.http.curl import ConnectionOptions
@@ -128,7 +129,7 @@ def _build_request(task: Task, environment: Mapping[str, str]) -> DownloadReques
     return DownloadRequest(
         http=Request(task.url, headers, task.method, body),
         connection=ConnectionOptions(
-            allowed=_allowed_ranges(environment),
+            egress=_read_policy(environment),
             connect_timeout_seconds=task.connect_timeout_seconds,
             stall_timeout_seconds=task.stall_timeout_seconds,
             proxy=environment.get(PROXY_VARIABLE, ""),
@@ -142,9 +143,20 @@ def _build_request(task: Task, environment: Mapping[str, str]) -> DownloadReques
     )
 
 
-def _allowed_ranges(environment: Mapping[str, str]) -> tuple[Network, ...]:
-    texts = environment.get(ALLOW_CIDRS_VARIABLE, "").split(",")
-    return tuple(ip_network(text.strip()) for text in texts if text.strip())
+def _read_policy(environment: Mapping[str, str]) -> EgressPolicy:
+    return EgressPolicy(
+        allowed=_read_ranges(environment, ALLOW_CIDRS_VARIABLE),
+        denied=_read_ranges(environment, DENY_CIDRS_VARIABLE),
+        ports=frozenset(map(parse_port, _read_list(environment, ALLOW_PORTS_VARIABLE))),
+    )
+
+
+def _read_ranges(environment: Mapping[str, str], variable: str) -> tuple[Range, ...]:
+    return tuple(map(parse_range, _read_list(environment, variable)))
+
+
+def _read_list(environment: Mapping[str, str], variable: str) -> list[str]:
+    return [text for text in environment.get(variable, "").split(",") if text.strip()]
 
 
 def _header_value(header: Header, environment: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from download_schedule.attempt.task import (
     RUN_VARIABLE,
     SPEC_VARIABLE,
 )
+from download_worker.egress.policy import EgressPolicy, parse_range
 from download_worker.volume.manifest import FOLDER
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
@@ -70,6 +71,14 @@ changes the file system, or asks for a lock, for that time.
 It also leaves the KiB that it or a child had in memory at most. The kernel's own figure for a
 process includes its parent's memory at the time of the fork.
 """
+
+
+def policy(
+    *allowed: str, denied: tuple[str, ...] = (), ports: tuple[int, ...] = ()
+) -> EgressPolicy:
+    """Return the policy with these ranges and ports."""
+    ranges, closed = (tuple(map(parse_range, texts)) for texts in (allowed, denied))
+    return EgressPolicy(ranges, closed, frozenset(ports))
 
 
 def pod_environment(**members: Any) -> dict[str, str]:

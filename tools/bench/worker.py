@@ -65,15 +65,15 @@ FETCH = [*WORKER, "fetch", "--allow", "127.0.0.0/8"]
 MANY_IN_ONE = """
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from ipaddress import ip_network
 from pathlib import Path
 from download_worker.download import DownloadRequest
+from download_worker.egress.policy import EgressPolicy, parse_range
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Request
 from download_worker.volume.save import VolumeTarget, save_to_volume
 
 root, origin, count, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-connection = ConnectionOptions((ip_network("127.0.0.0/8"),))
+connection = ConnectionOptions(EgressPolicy((parse_range("127.0.0.0/8"),)))
 
 def one(number):
     url, name = f"{origin}/small/{number}", str(number)
@@ -188,10 +188,10 @@ from download_worker.s3.upload import S3Object, Upload
 from download_worker.s3.client import Bucket
 from download_worker.http.curl import ConnectionOptions
 from download_worker.writer import Writer
-from ipaddress import ip_network
+from download_worker.egress.policy import EgressPolicy, parse_range
 path, endpoint, name = sys.argv[1:]
 keys = {{"AWS_ACCESS_KEY_ID": "{s3.KEY_ID}", "AWS_SECRET_ACCESS_KEY": "{s3.SECRET}"}}
-connection = ConnectionOptions((ip_network("127.0.0.0/8"),))
+connection = ConnectionOptions(EgressPolicy((parse_range("127.0.0.0/8"),)))
 bucket = Bucket(name, endpoint, "us-east-1", keys, "keys", connection)
 writer = Writer(Upload(bucket, S3Object("ours", None, 512 << 20)))
 with open(path, "rb") as file:

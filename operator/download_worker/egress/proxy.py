@@ -6,7 +6,8 @@ redirect nor a WebSocket, nor a name server that changes its answer, leads to an
 download itself could not reach.
 
 Where the operator's configuration names a proxy, this one passes every request on to it. Then it is
-that proxy that looks names up and judges addresses, as it does for downloads.
+that proxy that looks names up and judges addresses, as it does for downloads. This one still judges
+ports.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ import h11
 
 from download_worker.egress import http1
 from download_worker.egress.http1 import Target
-from download_worker.egress.policy import Network, is_allowed
+from download_worker.egress.policy import EgressPolicy
+from download_worker.errors import Reason
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ MAX_CONNECTIONS: Final = 128
 MAX_REPORTED: Final = 20
 """Refusals that are kept for the error message; a page can cause any number of them."""
 
+_WHAT: Final = {Reason.ADDRESS_REFUSED: "address", Reason.PORT_REFUSED: "port"}
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -48,26 +52,27 @@ class ProxyStats:
         port: on which the proxy listens.
         bytes: in both directions.
         is_exhausted: whether the bytes reached their limit, so that nothing passes any more.
-        refused: the first few ``host:port`` that were refused. Not their addresses: everything that
-            is said about them may be read by somebody who must not learn what is inside.
+        refused: the first few ``host:port`` that were refused, and why. Not their addresses:
+            everything that is said about them may be read by somebody who must not learn what is
+            inside.
     """
 
     port: int = 0
     bytes: int = 0
     is_exhausted: bool = False
-    refused: list[str] = field(default_factory=list)
+    refused: dict[str, Reason] = field(default_factory=dict)
 
-    def add_refusal(self, target: Target) -> None:
+    def add_refusal(self, target: Target, reason: Reason) -> None:
         """Log a refusal and keep it for the message."""
         authority = http1.authority(target.host, target.port)
-        log.info("refused: %s, which is not a public address", authority)
-        if len(self.refused) < MAX_REPORTED and authority not in self.refused:
-            self.refused.append(authority)
+        log.info("refused: %s, because of its %s", authority, _WHAT[reason])
+        if len(self.refused) < MAX_REPORTED:
+            self.refused.setdefault(authority, reason)
 
 
 @contextmanager
 def egress_proxy(
-    allowed: tuple[Network, ...],
+    policy: EgressPolicy,
     *,
     max_bytes: int,
     connect_timeout_seconds: float,
@@ -76,14 +81,14 @@ def egress_proxy(
     """Run the proxy in a thread of its own until the block ends.
 
     Args:
-        allowed: ranges that are open beyond public addresses.
+        policy: which addresses and ports are open.
         max_bytes: limit for all connections together.
         connect_timeout_seconds: for a look-up and the connection that follows.
         next_proxy: through which everything goes, ``http://host:port``; empty: none.
     """
     listener = socket.create_server((HOST, 0), backlog=MAX_CONNECTIONS)
     stats = ProxyStats(listener.getsockname()[1])
-    proxy = _Proxy(allowed, max_bytes, connect_timeout_seconds, next_proxy, stats)
+    proxy = _Proxy(policy, max_bytes, connect_timeout_seconds, next_proxy, stats)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
@@ -105,13 +110,13 @@ class _RefusedError(Exception):
 class _Proxy:
     def __init__(
         self,
-        allowed: tuple[Network, ...],
+        policy: EgressPolicy,
         max_bytes: int,
         connect_timeout_seconds: float,
         next_proxy: str,
         stats: ProxyStats,
     ) -> None:
-        self._allowed = allowed
+        self._policy = policy
         self._max_bytes = max_bytes
         self._connect_timeout_seconds = connect_timeout_seconds
         self._next_proxy = urlsplit(next_proxy)
@@ -190,11 +195,12 @@ class _Proxy:
             )
         except (OSError, UnicodeError):
             raise _RefusedError(502, f"host {target.host} not found") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        allowed = [address for address in addresses if is_allowed(address, self._allowed)]
+        addresses = {str(entry[4][0]): None for entry in entries}
+        verdicts = {address: self._policy.refusal(address, target.port) for address in addresses}
+        allowed = [address for address, refusal in verdicts.items() if refusal is None]
         if not allowed:
-            self._stats.add_refusal(target)
-            raise _RefusedError(403, f"{target.host} is not a public address")
+            is_port = Reason.PORT_REFUSED in verdicts.values()
+            raise self._refuse(target, Reason.PORT_REFUSED if is_port else Reason.ADDRESS_REFUSED)
         for address in allowed:
             with suppress(OSError):
                 return await asyncio.open_connection(
@@ -202,8 +208,14 @@ class _Proxy:
                 )
         raise _RefusedError(502, f"no connection to {target.host}")
 
+    def _refuse(self, target: Target, reason: Reason) -> _RefusedError:
+        self._stats.add_refusal(target, reason)
+        return _RefusedError(403, f"the {_WHAT[reason]} of {target.host} is refused")
+
     async def _connect_by_next_proxy(self, target: Target) -> Streams:
         """Connect to the next proxy, and through it to the host where a tunnel is asked for."""
+        if not self._policy.has_port(target.port):
+            raise self._refuse(target, Reason.PORT_REFUSED)
         try:
             streams = await asyncio.open_connection(
                 self._next_proxy.hostname, self._next_proxy.port, limit=http1.MAX_HEAD_BYTES

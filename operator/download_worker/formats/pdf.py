@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from download_worker.body import MAX_CONVERTED_BYTES
 from download_worker.download import Convert, DownloadRequest
 from download_worker.egress.http1 import authority
+from download_worker.egress.policy import refusal_error
 from download_worker.egress.proxy import ProxyStats, egress_proxy
 from download_worker.errors import DownloadError, Reason, http_status_error
 from download_worker.formats.chromium import Browser, render_timeout, start_browser
@@ -103,7 +104,7 @@ def render_pdf(
                 prefix="page-", dir=options.scratch, ignore_cleanup_errors=True
             ) as folder,
             egress_proxy(
-                connection.allowed,
+                connection.egress,
                 max_bytes=max_bytes,
                 connect_timeout_seconds=connection.connect_timeout_seconds,
                 next_proxy=connection.proxy,
@@ -132,8 +133,8 @@ class _Page:
         if self._stats.is_exhausted:
             raise self._too_large("The page loads more than")
         pdf = self._print_to_pdf()
-        for host_and_port in self._stats.refused:
-            log.warning("left out of the page: %s is not a public address", host_and_port)
+        for host_and_port, reason in self._stats.refused.items():
+            log.warning("left out of the page: %s (%s)", host_and_port, reason)
         if not settled:
             log.warning("the page was still loading after %g seconds", options.settle_seconds)
         return pdf
@@ -183,12 +184,8 @@ class _Page:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host_and_port = authority(parts.hostname or "", port)
-        if host_and_port in self._stats.refused:
-            return DownloadError(
-                Reason.ADDRESS_REFUSED,
-                f"The page leads to {host_and_port}, which is not a public address: have the "
-                "operator's configuration allow its range if the page may load it.",
-            )
+        if reason := self._stats.refused.get(host_and_port):
+            return refusal_error(reason, f"{parts.hostname}, to which the page leads,", port)
         if status:
             return http_status_error(status)
         return DownloadError(

@@ -19,11 +19,12 @@ from download_schedule.attempt.task import (
     DEFAULT_STALL_TIMEOUT_SECONDS,
     Method,
 )
-from download_worker.egress.policy import Network, is_allowed
+from download_worker.egress.policy import PUBLIC_ONLY, EgressPolicy, refusal_error
 from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.http.ca_certificates import find_ca_file, find_ca_folder
 from download_worker.http.head_parser import ResponseHeadParser
 from download_worker.http.messages import Request, Response
+from download_worker.http.redirects import effective_port
 
 BUFFER_BYTES: Final = 128 * 1024
 """Size of libcurl's receive buffer. libcurl fills it up to ten times before it lets us read."""
@@ -71,13 +72,14 @@ StopRequested = Callable[[], bool]
 class ConnectionOptions:
     """Where a connection may lead, and how long it may take."""
 
-    allowed: tuple[Network, ...] = ()
-    """Address ranges that are open beyond public addresses."""
+    egress: EgressPolicy = PUBLIC_ONLY
+    """Which addresses and ports are open."""
     connect_timeout_seconds: int = DEFAULT_CONNECT_TIMEOUT_SECONDS
     stall_timeout_seconds: float = DEFAULT_STALL_TIMEOUT_SECONDS
     """The server may be silent for this long."""
     proxy: str = ""
-    """Proxy (``http://host:port``) for every connection, which then judges the addresses."""
+    """Proxy (``http://host:port``) for every connection, which then judges the addresses, but not
+    the ports."""
 
 
 @contextmanager
@@ -93,8 +95,9 @@ def exchange(
             complete.
     """
     if not _HTTP_URL.match(request.url):
-        advice = _ADVICE[Reason.INVALID_URL]
-        raise DownloadError(Reason.INVALID_URL, f"The url is not a web address{advice}.")
+        raise _invalid_url()
+    if options.proxy:
+        _check_port(request.url, options.egress)
     transfer = _Transfer(request, options, progress, stopped)
     try:
         yield transfer.receive_head(), transfer.receive_body()
@@ -124,7 +127,10 @@ class _Transfer:
         """When the server was last heard. Before there is a connection, it cannot stall."""
         self._host = urlsplit(request.url).hostname
         """As the URL has it. The address of a name inside is nobody's business outside."""
-        self._is_refused = False
+        self._port = 0
+        """Port of the socket that was refused."""
+        self._refusal: Reason | None = None
+        """Why no socket may be opened, to one of the host's addresses at least."""
         self._sockets: list[socket.socket] = []
         """pycurl works with duplicates of these."""
         self._error: DownloadError | None = None
@@ -232,10 +238,12 @@ class _Transfer:
         family, kind, protocol, target = address
         if family in (socket.AF_INET, socket.AF_INET6):
             host = target[0].decode() if isinstance(target[0], bytes) else target[0]
-            if self._options.proxy or is_allowed(host, self._options.allowed):
+            refusal = None if self._options.proxy else self._options.egress.refusal(host, target[1])
+            if refusal is None:
                 self._sockets.append(socket.socket(family, kind, protocol))
                 return self._sockets[-1]
-            self._is_refused = True
+            if self._refusal is not Reason.PORT_REFUSED:  # another port would help, so say that
+                self._refusal, self._port = refusal, target[1]
         return pycurl.SOCKET_BAD
 
     def _on_connected(self, *_addresses: object) -> int:
@@ -254,18 +262,29 @@ class _Transfer:
     def _explain(self, code: int, words: str) -> DownloadError:
         if self._error is not None:
             return self._error
-        if self._is_refused and not self._sockets:
-            return DownloadError(
-                Reason.ADDRESS_REFUSED,
-                f"{self._host} is not a public address: have the operator's configuration allow "
-                "its range if downloads may come from there.",
-            )
+        if self._refusal and not self._sockets:
+            return refusal_error(self._refusal, str(self._host), self._port)
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         if reason is Reason.INVALID_URL and self._sockets:
             reason = Reason.BAD_RESPONSE  # libcurl calls HTTP/0.9 an unsupported protocol
         advice = _ADVICE.get(reason, "")
         status = self._parser.response.status or None
         return DownloadError(reason, f"{words.rstrip('.')}{advice}.", status)
+
+
+def _check_port(url: str, egress: EgressPolicy) -> None:
+    """Check the port of a URL that goes to a proxy: the socket has another."""
+    try:
+        host, port = urlsplit(url).hostname, effective_port(url) or 0
+    except ValueError:
+        raise _invalid_url() from None
+    if not egress.has_port(port):
+        raise refusal_error(Reason.PORT_REFUSED, str(host), port)
+
+
+def _invalid_url() -> DownloadError:
+    advice = _ADVICE[Reason.INVALID_URL]
+    return DownloadError(Reason.INVALID_URL, f"The url is not a web address{advice}.")
 
 
 def _header_line(name: str, value: str) -> str:

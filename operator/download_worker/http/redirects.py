@@ -52,6 +52,16 @@ def ascii_url(url: str) -> str:
     return quote(parts.geturl(), safe=string.punctuation)
 
 
+def effective_port(url: str) -> int | None:
+    """Return the port to which a request for *url* goes; None if its scheme is not of the web.
+
+    Raises:
+        ValueError: the URL is invalid.
+    """
+    parts = urlsplit(url)
+    return _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+
+
 def follow_redirect(request: Request, location: str, status: int) -> Request:
     """Return the request that a redirect of *request* to *location* asks for.
 
@@ -105,7 +115,7 @@ def _from_root(url: str, reference: str) -> str:
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, effective_port(url)
 
 
 def _bad_redirect(target: str, status: int) -> DownloadError:

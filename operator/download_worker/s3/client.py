@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,9 +13,10 @@ from download_schedule.attempt.task import (
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,
 )
-from download_worker.egress.policy import Network, is_allowed
+from download_worker.egress.policy import EgressPolicy, refusal_error
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.curl import ConnectionOptions
+from download_worker.http.redirects import effective_port
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config, S3Store
@@ -46,25 +47,21 @@ class Bucket:
 
 
 class S3Client:
-    """A client for one bucket. obstore connects through our own proxy, which judges addresses.
+    """A client for one bucket. obstore connects through our own proxy, which applies the policy.
 
     Attributes:
         store: the bucket, for obstore's functions.
 
     Raises:
-        DownloadError: the service's address may not be connected to.
+        DownloadError: the service's address or port may not be connected to.
     """
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._proxy_stats: ProxyStats | None = None
+        _check_endpoint(bucket.url, bucket.connection)
         with ExitStack() as stack:
-            proxy_url = bucket.connection.proxy
-            if not proxy_url:
-                _check_address(bucket.url, bucket.connection.allowed)
-                self._proxy_stats = _start_proxy(stack, bucket.connection)
-                proxy_url = f"http://127.0.0.1:{self._proxy_stats.port}"
-            self.store = _open_store(bucket, proxy_url)
+            self._proxy_stats = _start_proxy(stack, bucket.connection)
+            self.store = _open_store(bucket, f"http://127.0.0.1:{self._proxy_stats.port}")
             self._stack = stack.pop_all()
 
     def close(self) -> None:
@@ -94,8 +91,10 @@ class S3Client:
 
     def explain(self, error: BaseException) -> DownloadError:
         """Return what went wrong, with advice."""
-        if self._proxy_stats and self._proxy_stats.refused:
-            return _address_refused(self._proxy_stats.refused[0])
+        if refused := self._proxy_stats.refused:
+            host_and_port, reason = next(iter(refused.items()))
+            host, _, port = host_and_port.rpartition(":")
+            return _refused(reason, host, int(port))
         return _service_error(error, self._bucket)
 
 
@@ -114,9 +113,10 @@ def _start_proxy(stack: ExitStack, connection: ConnectionOptions) -> "ProxyStats
     from download_worker.egress.proxy import egress_proxy
 
     proxy = egress_proxy(
-        connection.allowed,
+        connection.egress,
         max_bytes=sys.maxsize,
         connect_timeout_seconds=connection.connect_timeout_seconds,
+        next_proxy=connection.proxy,
     )
     return stack.enter_context(proxy)
 
@@ -146,11 +146,14 @@ def _open_store(bucket: Bucket, proxy_url: str) -> "S3Store":
     )
 
 
-def _check_address(url: str, allowed: Iterable[Network]) -> None:
+def _check_endpoint(url: str, connection: ConnectionOptions) -> None:
+    """Refuse an endpoint before the body is read, and not only when the object is written."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        host, port = urlsplit(url).hostname or "", effective_port(url) or 0
+        if not connection.egress.has_port(port):
+            raise _refused(Reason.PORT_REFUSED, host, port)
+        if not connection.proxy:
+            _check_addresses(host, port, connection.egress)
     except ValueError:
         raise DownloadError(
             Reason.INVALID_URL,
@@ -160,18 +163,16 @@ def _check_address(url: str, allowed: Iterable[Network]) -> None:
         raise DownloadError(
             Reason.HOST_NOT_FOUND, f"Could not resolve host {host} of the S3 endpoint."
         ) from None
-    ranges = tuple(allowed)
-    for *_, address in entries:
-        if not is_allowed(str(address[0]), ranges):
-            raise _address_refused(host)
 
 
-def _address_refused(host: str) -> DownloadError:
-    return DownloadError(
-        Reason.ADDRESS_REFUSED,
-        f"The S3 endpoint {host} is not a public address: have the operator's configuration allow "
-        "its range.",
-    )
+def _check_addresses(host: str, port: int, egress: EgressPolicy) -> None:
+    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if reason := egress.refusal(str(address[0]), port):
+            raise _refused(reason, host, port)
+
+
+def _refused(reason: Reason, host: str, port: int) -> DownloadError:
+    return refusal_error(reason, f"The S3 endpoint {host}", port)
 
 
 def _service_error(error: BaseException, bucket: Bucket) -> DownloadError:

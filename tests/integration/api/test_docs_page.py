@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import httpx
 from download_api.routes.docs import SECURITY_POLICY
 from download_worker.egress.proxy import ProxyStats, egress_proxy
 from download_worker.formats.chromium import Browser, start_browser
+from tests.support.attempts import LOOPBACK, policy
 
 PATHS = ("/docs", "/docs/start.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css")
 TITLE = "document.querySelector('.info .title')?.innerText ?? ''"
@@ -69,9 +69,7 @@ class Page:
 @contextmanager
 def browser_page(folder: Path) -> Iterator[tuple[Page, ProxyStats]]:
     with (
-        egress_proxy(
-            (ip_network("127.0.0.1/32"),), max_bytes=100_000_000, connect_timeout_seconds=10
-        ) as stats,
+        egress_proxy(policy(LOOPBACK), max_bytes=100_000_000, connect_timeout_seconds=10) as stats,
         start_browser(folder, stats.port, time.monotonic() + MAX_SECONDS, lambda: False) as browser,
     ):
         yield Page(browser), stats
@@ -89,7 +87,7 @@ def test_page_works_without_a_network_and_within_its_policy(
         page.evaluate(FIRST_OPERATION)
         assert page.wait_for(DETAILS) == 1
         assert page.complaints == []
-        assert stats.refused == []
+        assert stats.refused == {}
 
 
 def test_page_has_a_strict_policy_and_needs_no_other_host(api: httpx.Client) -> None:

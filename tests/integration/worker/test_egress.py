@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE
+from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE, DENY_CIDRS_VARIABLE
 from tests.support import network_namespace
 from tests.support.attempts import REQUEST, RUN_PROGRAM, VERIFY, pod_environment
 from tests.support.network_namespace import SILENT, NetworkNamespace, Observation
 
 PUBLIC = "93.184.216.34"
+S3 = {"bucket": "own", "key": "x", "region": "eu-west-1", "credentialsSecretRef": {"name": "keys"}}
 INNER = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "100.100.100.200", "192.168.1.1")
 SPELLINGS = [
     *("127.0.0.1", "127.0.0.1.", "127.1", "127.0.1", "0", "0.0.0.0", "2130706433", "017700000001"),
@@ -42,7 +43,7 @@ SPELLINGS = [
 
 def within_local_prefix(inner: str, length: int) -> str:
     """Return an address of NAT64's prefix for local use, with *inner* where RFC 6052 puts it."""
-    number = 0x64FF9B0001 << 88
+    number = 0x64FF9B0001 << 80
     position = length // 8
     for byte in map(int, inner.split(".")):
         position += position == 8  # bits 64 to 71 are always zero
@@ -155,6 +156,25 @@ def test_address_of_a_name_inside_is_not_disclosed(net: NetworkNamespace) -> Non
     assert inner not in by_redirect.err + by_redirect.out
 
 
+@pytest.mark.parametrize(
+    "url", ["http://{}:21/", "https://{}:70/", "http://{}:80/to?http://{}:21/"]
+)
+@pytest.mark.parametrize("host", [PUBLIC, "[2606:4700::1]", "public.test"])
+def test_closed_port_is_not_connected_to(net: NetworkNamespace, url: str, host: str) -> None:
+    observed = net.fetch(url.format(host, host), zone={"public.test": [[PUBLIC]]})
+    assert observed.code == 10, observed
+    assert "PortRefused" in observed.out
+    assert "cannot be reached at port" in observed.out
+    assert {connection.split()[1] for connection in observed.reached} <= {"80"}
+
+
+def test_range_that_is_open_at_a_port_is_closed_at_others(net: NetworkNamespace) -> None:
+    allow = ("--allow=10.0.0.0/8:21", "--allow=10.0.0.0/8:3128")
+    for port, code in ((21, 0), (3128, 0), (80, 10), (8333, 10), (70, 10)):
+        observed = net.fetch(f"http://10.0.0.1:{port}/", *allow)
+        assert (observed.code, len(observed.reached)) == (code, int(code == 0)), observed
+
+
 def test_name_with_several_addresses_leads_to_the_public_one(net: NetworkNamespace) -> None:
     several = ["10.0.0.1", "fd00::1", PUBLIC, "127.0.0.1"]
     observed = net.fetch("http://several.test/", zone={"several.test": [several]})
@@ -206,6 +226,7 @@ def attempt(
     zone: network_namespace.Zone,
     page: str = "",
     allow: str = "",
+    deny: str = "",
     **members: Any,
 ) -> tuple[Observation, dict[str, Any]]:
     """Run an attempt as a Pod does; return what it did and its result document."""
@@ -221,7 +242,12 @@ def attempt(
         *(sys.executable, "-c", RUN_PROGRAM, str(tmp_path), str(termination_log)),
         zone=zone,
         pages={"/page": page} if page else None,
-        environment={**pod_environment(**task), **credentials, ALLOW_CIDRS_VARIABLE: allow},
+        environment={
+            **pod_environment(**task),
+            **credentials,
+            ALLOW_CIDRS_VARIABLE: allow,
+            DENY_CIDRS_VARIABLE: deny,
+        },
     )
     return observed, json.loads(termination_log.read_text())
 
@@ -234,17 +260,34 @@ def test_no_s3_endpoint_at_a_private_address_connects(
     net: NetworkNamespace, tmp_path: Path, host: str, key: str
 ) -> None:
     """A name may change its address between our look-up and the client's."""
-    s3 = {
-        "bucket": "own",
-        "key": key,
-        "endpoint": f"http://{host}",
-        "region": "eu-west-1",
-        "credentialsSecretRef": {"name": "keys"},
-    }
+    s3 = {**S3, "key": key, "endpoint": f"http://{host}"}
     zone = {"inner.test": [["10.0.0.1"]], "turns.test": [[PUBLIC], ["10.0.0.1"]]}
     observed, result = attempt(net, tmp_path, zone, destination={"s3": s3})
     assert observed.addresses == {PUBLIC}, observed
     assert result["reason"] == "AddressRefused", result
+
+
+@pytest.mark.parametrize("allow", ["", "10.0.0.0/8"])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"destination": {"s3": {**S3, "endpoint": "http://inner.test:9999"}}},
+        {"destination": {"s3": {**S3, "endpoint": "https://inner.test:80"}}},
+        {"format": "pdf"},
+        {"url": "http://inner.test:9999/"},
+    ],
+    ids=["s3-down", "s3-tls", "pdf", "url"],
+)
+def test_no_message_and_no_log_line_discloses_the_address_of_a_name(
+    net: NetworkNamespace, tmp_path: Path, members: dict[str, Any], allow: str
+) -> None:
+    """Whether the name is refused or its server fails. Tenants read both."""
+    inner = "10.11.12.13"
+    page = "<!doctype html><script>location = 'http://inner.test:9999/'</script>"
+    zone = {"inner.test": [[inner]]}
+    observed, result = attempt(net, tmp_path, zone, page, allow, **members)
+    assert result["reason"], result
+    assert inner not in result["message"] + observed.out + observed.err
 
 
 WAYS = """
@@ -293,3 +336,53 @@ def test_same_page_connects_where_the_operator_allows_it(
     ranges = "10.0.0.0/8,::1/128"
     observed, _ = attempt(net, tmp_path, TURNS, FULL_PAGE, ranges, format="pdf")
     assert observed.addresses == {PUBLIC, "10.0.0.1", "::1"}, observed
+
+
+EVERYTHING = "0.0.0.0/0,::/0"
+WITHIN_10_1 = [
+    *("10.1.2.3", "0x0a.1.515", "167838211", "[::ffff:10.1.2.3]", "[::ffff:a01:203]"),
+    *("[64:ff9b::10.1.2.3]", "[2002:a01:203::1]", "[2606:4700::5efe:10.1.2.3]", "[::10.1.2.3]"),
+    *("[::ffff:0:10.1.2.3]", "[2001:0:a01:203::]", "[2001::f5fe:fdfc]"),
+    *(within_local_prefix("10.1.2.3", length) for length in (48, 56, 64, 96)),
+]
+
+
+@pytest.mark.parametrize("host", WITHIN_10_1)
+def test_no_spelling_of_a_denied_address_connects(
+    net: NetworkNamespace, tmp_path: Path, host: str
+) -> None:
+    """The range is denied, and everything is allowed."""
+    url = f"http://{host}/"
+    observed, result = attempt(net, tmp_path, {}, allow=EVERYTHING, deny="10.1.0.0/16", url=url)
+    assert (observed.code, observed.reached, result["reason"]) == (10, [], "AddressRefused")
+    observed, _ = attempt(net, tmp_path, {}, allow=EVERYTHING, deny="10.2.0.0/16", url=url)
+    assert (observed.code, len(observed.reached)) == (0, 1), observed
+
+
+def test_denied_public_address_is_not_connected_to(net: NetworkNamespace, tmp_path: Path) -> None:
+    """By its number, by a name, by a redirect, and by a name that changes its address."""
+    other = "8.8.8.8"
+    zone = {"own.test": [[other]], "turns.test": [[PUBLIC], [other]]}
+    for url in (
+        f"http://{other}/",
+        "http://own.test/",
+        f"http://{PUBLIC}/to?http://own.test/",
+        "http://turns.test/to?http://turns.test/",
+    ):
+        observed, result = attempt(net, tmp_path, zone, deny="8.8.8.0/24", url=url)
+        assert observed.addresses <= {PUBLIC}, observed
+        assert result["reason"] == "AddressRefused", result
+        assert other in url or other not in result["message"] + observed.out
+
+
+def test_denied_address_is_reached_neither_by_a_page_nor_by_s3(
+    net: NetworkNamespace, tmp_path: Path
+) -> None:
+    deny = "10.0.0.0/24,::1/128"
+    observed, _ = attempt(net, tmp_path, TURNS, FULL_PAGE, EVERYTHING, deny, format="pdf")
+    assert "10.0.0.1" not in observed.addresses, observed
+    assert "::1" not in observed.addresses, observed
+    destination = {"destination": {"s3": {**S3, "endpoint": "http://turns.test"}}}
+    observed, result = attempt(net, tmp_path, TURNS, "", EVERYTHING, deny, **destination)
+    assert observed.addresses == {PUBLIC}, observed
+    assert result["reason"] == "AddressRefused", result

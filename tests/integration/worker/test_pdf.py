@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ from download_worker.http.validators import PreviousFile
 from download_worker.sink import Sink
 from download_worker.volume.output_file import OutputFile
 from download_worker.volume.partial_files import PartialFiles
-from tests.support.attempts import Pod
+from tests.support.attempts import Pod, policy
 from tests.support.http_faults import (
     Exchange,
     FaultServer,
@@ -53,6 +52,7 @@ class Printer:
 
     folder: Path
     allowed: tuple[str, ...] = ONE
+    denied: tuple[str, ...] = ()
     max_bytes: int = 50_000_000
     headers: tuple[tuple[str, str], ...] = ()
     previous: PreviousFile | None = None
@@ -62,7 +62,7 @@ class Printer:
     def print(self, url: str) -> Result:
         request = DownloadRequest(
             Request(url, self.headers),
-            ConnectionOptions(tuple(ip_network(text) for text in self.allowed)),
+            ConnectionOptions(policy(*self.allowed, denied=self.denied)),
             max_bytes=self.max_bytes,
         )
         result, _ = download(
@@ -297,8 +297,27 @@ def test_page_that_navigates_to_a_private_address_fails(
         error = printer.fail(server.on("/p", page(NAVIGATIONS[way].format(target=target))))
         assert guarded.connections == 0
     assert error.reason is Reason.ADDRESS_REFUSED
-    assert f"leads to {target}, which is not a public address" in str(error)
-    assert target in str(error)
+    assert f"{guarded.host}, to which the page leads, is not a public address" in str(error)
+
+
+def test_page_that_navigates_to_a_closed_port_fails(printer: Printer, server: FaultServer) -> None:
+    refresh = NAVIGATIONS["refresh"].format(target="127.0.0.1:81")
+    error = printer.fail(server.on("/p", page(refresh)))
+    assert error.reason is Reason.PORT_REFUSED
+    assert "127.0.0.1, to which the page leads, cannot be reached at port 81" in str(error)
+
+
+@pytest.mark.parametrize("way", sorted(set(WAYS) - {"preconnect", "popup"}))
+def test_nothing_in_a_page_reaches_a_denied_address(
+    printer: Printer, server: FaultServer, way: str
+) -> None:
+    printer.allowed = ("127.0.0.0/8",)
+    printer.denied = ("127.0.0.2/32",)
+    server.on("/go", redirect_to_query)
+    with forbidden("127.0.0.2") as guarded:
+        target = f"{guarded.host}:{guarded.port}"
+        printer.print(server.on("/p", page(WAYS[way].format(target=target))))
+        assert guarded.connections == 0
 
 
 def test_page_that_navigates_elsewhere_is_printed_from_there(
@@ -525,8 +544,7 @@ def test_what_a_page_loads_goes_through_the_proxy(pod: Pod, server: FaultServer)
     javascript = respond(200, b"document.title = 'loaded'", "Content-Type: text/javascript")
     loaded = server.on("/loaded.js", javascript)
     url = server.on("/x", page(f"<script src={loaded}></script>"))
-    allowed = tuple(map(ip_network, ONE))
-    with egress_proxy(allowed, max_bytes=10_000_000, connect_timeout_seconds=5) as stats:
+    with egress_proxy(policy(*ONE), max_bytes=10_000_000, connect_timeout_seconds=5) as stats:
         proxy = f"http://127.0.0.1:{stats.port}"
         attempt = pod.run(url, file_format="pdf", allow="", DOWNLOAD_WORKER_PROXY=proxy)
     assert attempt.code == 0, attempt.out

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from download_worker.egress.proxy import HOST, ProxyStats, egress_proxy
+from download_worker.errors import Reason
+from tests.support.attempts import LOOPBACK, policy
 from tests.support.http_faults import (
     BODY,
     Exchange,
@@ -23,12 +24,12 @@ from tests.support.http_faults import (
     stall,
 )
 
-LOOPBACK = (ip_network("127.0.0.1/32"),)
+OPEN = policy(LOOPBACK)
 
 
 @pytest.fixture
 def stats() -> Iterator[ProxyStats]:
-    with egress_proxy(LOOPBACK, max_bytes=10_000_000, connect_timeout_seconds=2) as running:
+    with egress_proxy(OPEN, max_bytes=10_000_000, connect_timeout_seconds=2) as running:
         yield running
 
 
@@ -100,7 +101,7 @@ def test_tunnel_passes_bytes_in_both_directions(stats: ProxyStats, server: Fault
 def chained(stats: ProxyStats) -> Iterator[ProxyStats]:
     """A proxy that may connect to nothing itself, and passes everything on to the first one."""
     with egress_proxy(
-        (),
+        policy(),
         max_bytes=10_000_000,
         connect_timeout_seconds=2,
         next_proxy=f"http://{HOST}:{stats.port}",
@@ -131,7 +132,7 @@ def test_tunnel_goes_through_the_next_proxy(
 def test_next_proxy_judges_addresses(chained: ProxyStats, stats: ProxyStats) -> None:
     assert status(ask(chained, connect_request("10.0.0.1:80"))) == 502
     assert status(ask(chained, get_request("http://10.0.0.2/"))) == 403
-    assert stats.refused == ["10.0.0.1:80", "10.0.0.2:80"]
+    assert list(stats.refused) == ["10.0.0.1:80", "10.0.0.2:80"]
 
 
 def test_nothing_goes_past_a_next_proxy_that_is_down(server: FaultServer) -> None:
@@ -139,7 +140,7 @@ def test_nothing_goes_past_a_next_proxy_that_is_down(server: FaultServer) -> Non
     with closing(socket.create_server((HOST, 0))) as unused:
         port = unused.getsockname()[1]
     with egress_proxy(
-        LOOPBACK,
+        OPEN,
         max_bytes=10_000,
         connect_timeout_seconds=2,
         next_proxy=f"http://{HOST}:{port}",
@@ -178,7 +179,7 @@ def test_private_address_is_refused(stats: ProxyStats, host: str, method: str) -
         get_request(f"http://{host}:8080/") if method == "GET" else connect_request(f"{host}:8080")
     )
     assert status(ask(stats, request)) == 403
-    assert stats.refused == [f"{host}:8080"]
+    assert stats.refused == {f"{host}:8080": Reason.ADDRESS_REFUSED}
 
 
 def test_refused_address_is_not_connected_to(stats: ProxyStats) -> None:
@@ -210,7 +211,7 @@ def test_judged_address_is_the_one_connected_to(
     assert status(ask(stats, get_request(by_name))) == 200
     assert look_ups == ["rebinding.test"]
     assert status(ask(stats, get_request(by_name))) == 403
-    assert stats.refused == [f"rebinding.test:{port_of(server)}"]
+    assert list(stats.refused) == [f"rebinding.test:{port_of(server)}"]
 
 
 def test_allowed_one_of_several_addresses_is_used(
@@ -225,6 +226,33 @@ def test_allowed_one_of_several_addresses_is_used(
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert status(ask(stats, get_request(url.replace("127.0.0.1", "several.test")))) == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "[::ffff:7f00:1]"])
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+def test_closed_port_is_refused(stats: ProxyStats, host: str, method: str) -> None:
+    request = (
+        get_request(f"http://{host}:25/") if method == "GET" else connect_request(f"{host}:25")
+    )
+    assert status(ask(stats, request)) == 403
+    assert stats.refused == {f"{host}:25": Reason.PORT_REFUSED}
+
+
+def test_closed_port_is_refused_before_a_next_proxy(chained: ProxyStats, stats: ProxyStats) -> None:
+    for request in (get_request("http://nobody.invalid:25/"), connect_request("nobody.invalid:25")):
+        assert status(ask(chained, request)) == 403
+    assert chained.refused == {"nobody.invalid:25": Reason.PORT_REFUSED}
+    assert stats.refused == {}
+
+
+def test_denied_address_is_refused_although_it_is_allowed(server: FaultServer) -> None:
+    url = server.on("/x", respond(200, BODY))
+    denying = policy(LOOPBACK, denied=("127.0.0.0/8",))
+    with egress_proxy(denying, max_bytes=10_000, connect_timeout_seconds=2) as stats:
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+            assert status(ask(stats, get_request(url.replace("127.0.0.1", host)))) == 403
+    assert server.requests == []
+    assert set(stats.refused.values()) == {Reason.ADDRESS_REFUSED}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +286,7 @@ def test_unreachable_host_is_reported(stats: ProxyStats, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert status(ask(stats, get_request("http://nowhere.invalid/"))) == 502
-    assert stats.refused == []
+    assert stats.refused == {}
 
 
 def test_second_request_on_a_connection_is_not_forwarded(
@@ -288,7 +316,7 @@ def test_change_of_protocol_is_refused(stats: ProxyStats, server: FaultServer) -
 
 def test_byte_limit_ends_every_connection(server: FaultServer) -> None:
     url = server.on("/x", endless(response_head(200)))
-    with egress_proxy(LOOPBACK, max_bytes=1_000_000, connect_timeout_seconds=2) as stats:
+    with egress_proxy(OPEN, max_bytes=1_000_000, connect_timeout_seconds=2) as stats:
         assert len(ask(stats, get_request(url))) <= 1_000_000
         assert stats.is_exhausted
         assert len(ask(stats, get_request(url))) == 0
@@ -304,7 +332,7 @@ def test_slow_look_up_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return original("127.0.0.1" if host == "slow.test" else host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with egress_proxy(LOOPBACK, max_bytes=1_000_000, connect_timeout_seconds=0.2) as stats:
+    with egress_proxy(OPEN, max_bytes=1_000_000, connect_timeout_seconds=0.2) as stats:
         assert status(ask(stats, get_request("http://slow.test/"))) == 504
     hanging.set()
 
@@ -312,7 +340,7 @@ def test_slow_look_up_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proxy_stops_at_once_during_a_transfer(server: FaultServer) -> None:
     reached = threading.Event()
     url = server.on("/x", stall(5, reached))
-    with egress_proxy(LOOPBACK, max_bytes=1_000_000, connect_timeout_seconds=2) as stats:
+    with egress_proxy(OPEN, max_bytes=1_000_000, connect_timeout_seconds=2) as stats:
         waiting = threading.Thread(target=ask, args=(stats, get_request(url)))
         waiting.start()
         assert reached.wait(5)

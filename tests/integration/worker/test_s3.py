@@ -2,9 +2,9 @@
 
 import hashlib
 import random
+import socket
 import threading
 from collections.abc import Iterator
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from download_worker.http.curl import ConnectionOptions
 from download_worker.s3.client import Bucket
 from download_worker.s3.upload import S3Object, Upload
 from tests.support import s3
-from tests.support.attempts import FinishedAttempt, Pod
+from tests.support.attempts import LOOPBACK, FinishedAttempt, Pod, policy
 from tests.support.http_faults import (
     BODY,
     Behaviour,
@@ -112,7 +112,7 @@ def test_invalid_content_type_is_left_out(
 @SIZES
 def test_panic_of_the_client_is_reported(service: S3Server, size: int) -> None:
     credentials = {"AWS_ACCESS_KEY_ID": "a\x01", "AWS_SECRET_ACCESS_KEY": SECRET}
-    connection = ConnectionOptions((ip_network("127.0.0.1/32"),))
+    connection = ConnectionOptions(policy(LOOPBACK))
     bucket = Bucket(service.bucket, service.endpoint, "us-east-1", credentials, "keys", connection)
     upload = Upload(bucket, S3Object("x", None))
     with pytest.raises(DownloadError, match="could not be stored"):
@@ -180,19 +180,45 @@ def test_missing_bucket_is_reported(pod: Pod, server: FaultServer) -> None:
 
 
 def test_service_that_is_down_is_retried(pod: Pod, server: FaultServer, service: S3Server) -> None:
-    down = S3Server("http://127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    down = S3Server(f"http://127.0.0.1:{port}")
     attempt = run(pod, down, server.on("/x.csv", respond(200)))
     assert attempt.outcome == (20, "UploadFailed"), attempt.out
 
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["http://127.0.0.2:1", "http://[::1]:1", "http://169.254.169.254", "http://2852039166"],
+    ["http://127.0.0.2:8333", "http://[::1]:8333", "http://169.254.169.254", "http://2852039166"],
 )
 def test_private_endpoint_is_refused(pod: Pod, server: FaultServer, endpoint: str) -> None:
     attempt = run(pod, S3Server(endpoint), server.on("/x.csv", respond(200)))
     assert attempt.outcome == (10, "AddressRefused"), attempt.out
     assert "is not a public address" in (attempt.result.message or "")
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_endpoint_at_a_closed_port_is_refused(
+    pod: Pod, server: FaultServer, through_proxy: bool
+) -> None:
+    url = server.on("/x.csv", respond(200))
+    proxy = {"DOWNLOAD_WORKER_PROXY": server.origin} if through_proxy else {}
+    server.behaviours[url] = respond(200)
+    attempt = run(pod, S3Server("http://127.0.0.1:25"), url, **proxy)
+    assert attempt.outcome == (10, "PortRefused"), attempt.out
+    assert "The S3 endpoint 127.0.0.1 cannot be reached at port 25" in (
+        attempt.result.message or ""
+    )
+
+
+def test_denied_endpoint_is_refused_although_it_is_allowed(
+    pod: Pod, server: FaultServer, service: S3Server
+) -> None:
+    denied = service.endpoint.replace("http://", "").replace(":", "/32:")
+    url = server.on("/x.csv", respond(200))
+    attempt = run(pod, service, url, DOWNLOAD_WORKER_DENY_CIDRS=denied)
+    assert attempt.outcome == (10, "AddressRefused"), attempt.out
+    assert service.names() == []
 
 
 def test_address_of_a_refused_endpoint_is_not_disclosed(pod: Pod, server: FaultServer) -> None:

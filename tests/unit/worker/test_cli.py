@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from download_schedule.attempt.result import EXIT_PERMANENT, Result
 from download_worker import cli
+from download_worker.egress.policy import Range
 
 URL = "http://127.0.0.1:1/"
 EXIT_USAGE = 2
@@ -88,12 +90,11 @@ def test_run_takes_no_arguments(
 
 
 def test_arguments_are_read(tmp_path: Path) -> None:
-    arguments = parse(
-        tmp_path, "--header", "A: b:c", "--sha256", "AB" * 32, "--allow", "10.0.0.0/8"
-    )
+    allow = ("--allow", "10.0.0.0/8", "--allow", "fd00::/8:81")
+    arguments = parse(tmp_path, "--header", "A: b:c", "--sha256", "AB" * 32, *allow)
     assert arguments.header == [("A", "b:c")]
     assert arguments.sha256 == "ab" * 32
-    assert [str(network) for network in arguments.allow] == ["10.0.0.0/8"]
+    assert arguments.allow == [Range(ip_network("10.0.0.0/8")), Range(ip_network("fd00::/8"), 81)]
     assert (arguments.only_if_changed, arguments.json) == (False, False)
 
 

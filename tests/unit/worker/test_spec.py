@@ -9,7 +9,7 @@ from download_schedule.attempt.task import Method, Volume
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request
 from download_worker.spec import S3Target, read_spec
-from tests.support.attempts import REQUEST, VERIFY, pod_environment
+from tests.support.attempts import REQUEST, VERIFY, pod_environment, policy
 
 NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
@@ -38,18 +38,25 @@ def test_request_and_destination_are_read() -> None:
         destination=ON_VOLUME,
     )
 
-    spec = read_spec({**variables, "DOWNLOAD_WORKER_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8"})
+    ranges = {
+        "DOWNLOAD_WORKER_ALLOW_CIDRS": "10.0.0.0/8, fd00::/8:443",
+        "DOWNLOAD_WORKER_DENY_CIDRS": "10.0.0.5/32:6443",
+        "DOWNLOAD_WORKER_ALLOW_PORTS": "81,82",
+    }
+    spec = read_spec({**variables, **ranges})
 
     assert spec.request.http == Request("https://example.com/x", (("B", "1"), ("A", "")))
     assert spec.destination == Volume("data", PATH)
-    assert [str(net) for net in spec.request.connection.allowed] == ["10.0.0.0/8", "fd00::/8"]
+    assert spec.request.connection.egress == policy(
+        "10.0.0.0/8", "fd00::/8:443", denied=("10.0.0.5/32:6443",), ports=(81, 82)
+    )
 
 
 def test_discarding_needs_no_destination() -> None:
     variables = pod_environment(destination={"discard": {}})
     spec = read_spec({**variables, "DOWNLOAD_WORKER_ALLOW_CIDRS": ""})
     assert spec.destination is None
-    assert spec.request.connection.allowed == ()
+    assert spec.request.connection.egress == policy()
 
 
 def test_options_of_request_and_verify_are_read() -> None:
@@ -146,9 +153,15 @@ def test_invalid_document_is_refused(text: str) -> None:
     assert_refused({**pod_environment(), "DOWNLOAD_SPEC": text})
 
 
-@pytest.mark.parametrize("ranges", ["10.0.0.1/8", "all"])
-def test_invalid_ranges_are_refused(ranges: str) -> None:
-    assert_refused({**pod_environment(), "DOWNLOAD_WORKER_ALLOW_CIDRS": ranges})
+@pytest.mark.parametrize("ranges", ["10.0.0.1/8", "all", "10.0.0.0/8:0"])
+@pytest.mark.parametrize("variable", ["ALLOW_CIDRS", "DENY_CIDRS"])
+def test_invalid_ranges_are_refused(variable: str, ranges: str) -> None:
+    assert_refused({**pod_environment(), f"DOWNLOAD_WORKER_{variable}": ranges})
+
+
+@pytest.mark.parametrize("ports", ["0", "65536", "http", "80-90"])
+def test_invalid_ports_are_refused(ports: str) -> None:
+    assert_refused({**pod_environment(), "DOWNLOAD_WORKER_ALLOW_PORTS": ports})
 
 
 @pytest.mark.parametrize(
