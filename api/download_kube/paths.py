@@ -7,6 +7,7 @@ from download_schedule.names import cron_job_name
 
 BATCH: Final = "/apis/batch/v1"
 CORE: Final = "/api/v1"
+DISCOVERY: Final = "/apis/discovery.k8s.io/v1"
 EVENTS: Final = "/apis/events.k8s.io/v1"
 LEASES: Final = "/apis/coordination.k8s.io/v1"
 SCHEDULES: Final = f"/apis/{API_VERSION}"

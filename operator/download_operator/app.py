@@ -6,7 +6,7 @@ kopf starts and stops what is here, see :mod:`download_operator.handlers`.
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,7 +17,9 @@ from download_kube.login import login
 from download_kube.paths import ALL_NAMESPACES
 from download_kube.reflector import Reflector
 from download_operator.cache.cache import ClusterCache
+from download_operator.cache.egress import EgressCache
 from download_operator.cache.snapshot import Key
+from download_operator.egress_sources import EgressSources
 from download_operator.health import serve_health
 from download_operator.mirror import Mirror, within
 from download_operator.monitor import Monitor
@@ -75,7 +77,9 @@ class Operator:
         self.lease = Lease(client, settings.lease_namespace, settings.identity)
         self._cache = ClusterCache(self._enqueue, _now)
         executor = Executor(Requests(client, self.lease), self._cache, _now)
-        self._reconciler = Reconciler(self._cache, executor, settings, _now)
+        egress = EgressCache(settings.egress, self._enqueue_namespaces)
+        self._egress_sources = EgressSources(client, egress, settings.egress)
+        self._reconciler = Reconciler(self._cache, executor, settings, egress, _now)
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, _EXPECTED_ERRORS)
         self._workers = settings.workers
         scopes = settings.namespaces or (ALL_NAMESPACES,)
@@ -83,6 +87,7 @@ class Operator:
         self._served: set[str] = set()
         """Scopes whose schedules are reconciled."""
         reflectors = tuple(reflector for mirror in self._mirrors for reflector in mirror.all)
+        reflectors += self._egress_sources.reflectors
         self.monitor = Monitor(client, self.lease, self._cache, self._queue, reflectors)
 
     async def run(self) -> None:
@@ -94,6 +99,7 @@ class Operator:
                 for _ in range(self._workers):
                     tasks.create_task(self._queue.work())
                 tasks.create_task(self.lease.hold())
+                tasks.create_task(self._egress_sources.run())
                 tasks.create_task(self._announce_standby())
         except* LeaseLostError as lost:
             log.error("%s: ending", lost.exceptions[0])
@@ -120,6 +126,7 @@ class Operator:
             tasks.create_task(mirror.run())
             # 4. Wait until everything is known: only then is an unknown Job a deleted Job.
             await _synced(mirror.all)
+            await self._egress_sources.wait_until_known()
             self._cache.start_observing()
             # 5. Reconcile every schedule once, and from then on those that change.
             self._served.add(mirror.scope)
@@ -137,6 +144,11 @@ class Operator:
     def _enqueue(self, key: Key) -> None:
         if not self._served.isdisjoint((key[0], ALL_NAMESPACES)):
             self._queue.add(key)
+
+    def _enqueue_namespaces(self, names: Collection[str]) -> None:
+        for schedule in self._cache.schedules():
+            if schedule.namespace in names:
+                self._enqueue((schedule.namespace, schedule.name))
 
     async def _reconcile(self, key: Key) -> float | None:
         delay = await self._reconciler.reconcile(key)

@@ -1,6 +1,5 @@
 """Settings of the operator, from environment variables that start with ``DOWNLOAD_OPERATOR_``."""
 
-import ipaddress
 import os
 import re
 import socket
@@ -13,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from download_operator.pod_egress import MAX_RANGES, Allowance, Cidr, EgressRules, Port, check_size
 from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
 from download_schedule import rules
@@ -68,6 +68,17 @@ def _split(value: Any) -> Any:
     return parts
 
 
+def _split_numbers(value: Any) -> Any:
+    """Split a comma-separated list of numbers."""
+    if not isinstance(value, str):
+        return value
+    return tuple(int(part) if part.isdecimal() else part for part in _split(value))
+
+
+def _read_json_list(value: Any) -> Any:
+    return _read_json(value or "[]") if isinstance(value, str) else value
+
+
 def _read_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -88,14 +99,6 @@ def _check_namespace(namespace: str) -> str:
     if not re.fullmatch(NAMESPACE, namespace):
         raise ValueError(f"has {namespace!r}, which is not the name of a namespace")
     return namespace
-
-
-def _check_range(cidr: str) -> str:
-    try:
-        ipaddress.ip_network(cidr)
-    except ValueError as error:
-        raise ValueError(f"has {cidr!r} ({error})") from None
-    return cidr
 
 
 def _check_proxy(proxy: str) -> str:
@@ -120,7 +123,6 @@ Id = Annotated[
     Hint(f"a whole number from 1 to {MAX_ID}, or nothing to leave it to the cluster"),
 ]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
-Cidr = Annotated[str, AfterValidator(_check_range)]
 
 
 class Settings(BaseSettings):
@@ -200,10 +202,43 @@ class Settings(BaseSettings):
     ] = Field((), description="namespaces to serve, comma-separated; if empty, all")
     allow_cidrs: Annotated[
         tuple[Cidr, ...],
+        Field(max_length=MAX_RANGES),
         NoDecode,
         BeforeValidator(_split),
         Hint("for example 10.96.0.0/16, or nothing"),
     ] = Field((), description="private address ranges that downloads may reach, comma-separated")
+    allow: Annotated[
+        tuple[Allowance, ...],
+        NoDecode,
+        BeforeValidator(_read_json_list),
+        AfterValidator(check_size),
+        Hint(
+            "a list of ranges as JSON, for example "
+            '[{"cidr": "10.0.0.0/8", "namespaces": ["team-a"], "ports": [443]}]'
+        ),
+    ] = Field((), description="the same by namespace and port, as JSON")
+    deny_cidrs: Annotated[
+        tuple[Cidr, ...],
+        Field(max_length=MAX_RANGES),
+        NoDecode,
+        BeforeValidator(_split),
+        Hint("for example 11.0.0.0/8, or nothing"),
+    ] = Field(
+        (),
+        description="address ranges that downloads never reach, whatever else is allowed, "
+        "comma-separated",
+    )
+    allow_ports: Annotated[
+        tuple[Port, ...],
+        Field(max_length=MAX_RANGES),
+        NoDecode,
+        BeforeValidator(_split_numbers),
+        Hint("numbers from 1 to 65535, for example 81, or nothing"),
+    ] = Field(
+        (),
+        description="ports that downloads may use beside 80, 443 and those above 1023, "
+        "comma-separated",
+    )
     workers: Annotated[int, Field(ge=1, le=256), Hint("a whole number from 1 to 256")] = Field(
         32, description="schedules reconciled at the same time, 1 to 256"
     )
@@ -223,6 +258,11 @@ class Settings(BaseSettings):
     health_port: Annotated[int, Field(ge=0, le=65535), Hint("a whole number from 0 to 65535")] = (
         Field(8081, description="port of GET /healthz and /metrics, 1 to 65535; 0 for none")
     )
+
+    @property
+    def egress(self) -> EgressRules:
+        """Where downloads may connect to."""
+        return EgressRules(self.allow_cidrs, self.allow, self.deny_cidrs, self.allow_ports)
 
 
 def read_settings() -> Settings:
@@ -257,7 +297,7 @@ def _variable(field: str) -> str:
 def _default(field: FieldInfo) -> str:
     default = "" if field.is_required() else field.get_default(call_default_factory=True)
     if isinstance(default, tuple):
-        return ",".join(default)
+        return ",".join(map(str, default))
     if isinstance(default, bool):
         return str(default).lower()
     return "" if isinstance(default, Model | dict) else str(default)

@@ -5,6 +5,7 @@ from typing import Any
 
 from download_operator.cache.objects import Schedule, parse_schedule
 from download_operator.manifests.cron_job import DesiredState, build_desired_state
+from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 
 SETTINGS = Settings(worker_image="worker:1")
@@ -31,7 +32,7 @@ def schedule_object(version: int = 1, **spec: Any) -> Schedule:
 
 
 def desired_state(**spec: Any) -> DesiredState:
-    return build_desired_state(schedule_object(**spec), SETTINGS)
+    return build_desired_state(schedule_object(**spec), SETTINGS, PodEgress())
 
 
 def cron_job_manifest(version: int = 2, generation: int = 1, **spec: Any) -> dict[str, Any]:

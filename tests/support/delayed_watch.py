@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from download_kube.client import KubeClient
 from download_kube.lease import Lease
 from download_operator.cache.cache import ClusterCache
+from download_operator.cache.egress import EgressCache
 from download_operator.reconciling.executor import Executor
 from download_operator.reconciling.reconciler import Reconciler
 from download_operator.reconciling.requests import Requests
@@ -32,7 +33,7 @@ def reconcile_once(
         await lease.acquired.wait()
         executor = Executor(Requests(client, lease), cache, _now)
         settings = Settings(worker_image="example.com/worker:1")
-        reconciler = Reconciler(cache, executor, settings, _now)
+        reconciler = Reconciler(cache, executor, settings, EgressCache(settings.egress), _now)
         await reconciler.reconcile((kubectl.namespace, schedule))
         holding.cancel()
         await client.close()

@@ -18,6 +18,7 @@ from download_operator.planning.actions import (
     WriteStatus,
 )
 from download_operator.planning.plan import plan
+from download_operator.pod_egress import PodEgress
 from download_schedule.names import SPEC_HASH_ANNOTATION
 from tests.support.cluster_objects import (
     SETTINGS,
@@ -70,7 +71,7 @@ class FakeCluster:
         snapshot = self.snapshot()
         if self.desired is None:
             try:
-                self.desired = build_desired_state(snapshot.schedule, SETTINGS)
+                self.desired = build_desired_state(snapshot.schedule, SETTINGS, PodEgress())
             except ValueError as error:
                 self.desired = error
         return plan(snapshot, self.desired, self.now)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from download_operator.cache.objects import CronJob, Schedule
 from download_operator.manifests.pod import build_pod_spec, find_destination
+from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 from download_schedule import cron
 from download_schedule.attempt.folders import is_confined, own_folder
@@ -55,8 +56,13 @@ class DesiredState:
     spec_hash: str
 
 
-def build_desired_state(schedule: Schedule, settings: Settings) -> DesiredState:
+def build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgress) -> DesiredState:
     """Return what *schedule* asks for. The same input gives the same output at any time.
+
+    Args:
+        schedule: whose CronJob it is.
+        settings: the operator's settings.
+        egress: where downloads in the schedule's namespace may connect to.
 
     Raises:
         ForbiddenSpecError: the spec must not be carried out, and no earlier one either.
@@ -73,7 +79,8 @@ def build_desired_state(schedule: Schedule, settings: Settings) -> DesiredState:
         )
     _check_path(schedule, spec, settings)
     parsed = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
-    manifest = _manifest(schedule, spec, parsed, settings)
+    pod = build_pod_spec(schedule, spec, settings, egress)
+    manifest = _manifest(schedule, spec, parsed, pod)
     digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {SPEC_HASH_ANNOTATION: digest}
     return DesiredState(spec, parsed, manifest, digest)
@@ -157,7 +164,7 @@ def job_retention(parsed: cron.CronSchedule) -> timedelta:
 
 
 def _manifest(
-    schedule: Schedule, spec: Spec, parsed: cron.CronSchedule, settings: Settings
+    schedule: Schedule, spec: Spec, parsed: cron.CronSchedule, pod: JSONObject
 ) -> JSONObject:
     limit = jobs_to_keep(parsed)
     return {
@@ -179,7 +186,7 @@ def _manifest(
             "failedJobsHistoryLimit": limit,
             "jobTemplate": {
                 "metadata": {"labels": _labels(schedule)},
-                "spec": _job_spec(schedule, spec, settings),
+                "spec": _job_spec(schedule, spec, pod),
             },
         },
     }
@@ -189,7 +196,7 @@ def _labels(schedule: Schedule) -> dict[str, str]:
     return {MANAGED_BY_LABEL: MANAGER, SCHEDULE_UID_LABEL: schedule.uid}
 
 
-def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
+def _job_spec(schedule: Schedule, spec: Spec, pod: JSONObject) -> JSONObject:
     return {
         "backoffLimit": spec.backoff_limit,
         "activeDeadlineSeconds": spec.active_deadline_seconds,
@@ -212,6 +219,6 @@ def _job_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
         },
         "template": {
             "metadata": {"labels": _labels(schedule)},
-            "spec": build_pod_spec(schedule, spec, settings),
+            "spec": pod,
         },
     }

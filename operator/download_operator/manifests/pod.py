@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 from download_operator.cache.objects import Schedule
+from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 from download_schedule.attempt import task
 from download_schedule.attempt.task import (
     ACCESS_KEY_ID_VARIABLE,
-    ALLOW_CIDRS_VARIABLE,
     CA_FILE_VARIABLE,
     DATA_PATH,
     JOB_VARIABLE,
@@ -33,7 +33,9 @@ ARTICLE_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN})
 """Formats whose conversion uses as much memory as the container may have."""
 
 
-def build_pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
+def build_pod_spec(
+    schedule: Schedule, spec: Spec, settings: Settings, egress: PodEgress
+) -> JSONObject:
     """Return the spec of a Pod that Pod Security's "restricted" level admits.
 
     A schedule's author decides about data alone: no image, no volume but a claim, no privilege.
@@ -41,7 +43,7 @@ def build_pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONOb
     Raises:
         ValueError: the configuration is larger than an environment variable can be.
     """
-    container = _container(schedule, spec, settings)
+    container = _container(schedule, spec, settings, egress)
     pod: JSONObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -59,13 +61,13 @@ def build_pod_spec(schedule: Schedule, spec: Spec, settings: Settings) -> JSONOb
     return pod | settings.pod_scheduling.members()
 
 
-def _container(schedule: Schedule, spec: Spec, settings: Settings) -> JSONObject:
+def _container(schedule: Schedule, spec: Spec, settings: Settings, egress: PodEgress) -> JSONObject:
     return {
         "name": CONTAINER,
         "image": settings.pdf_image if spec.format is Format.PDF else settings.worker_image,
         "imagePullPolicy": settings.worker_image_pull_policy,
         "args": ["run"],
-        "env": _environment(schedule, spec, settings),
+        "env": _environment(schedule, spec, settings, egress),
         "resources": settings.pod_resources[spec.format].members(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -121,12 +123,12 @@ def find_destination(spec: Spec, settings: Settings) -> Destination:
     return named if named.volume or named.s3 or named.discard else settings.default_destination
 
 
-def _environment(schedule: Schedule, spec: Spec, settings: Settings) -> list[dict[str, Any]]:
+def _environment(
+    schedule: Schedule, spec: Spec, settings: Settings, egress: PodEgress
+) -> list[dict[str, Any]]:
     destination = find_destination(spec, settings)
     document = encode(_task(schedule, spec, destination, settings))
-    values = {SPEC_VARIABLE: _without_expansion(document)}
-    if settings.allow_cidrs:
-        values[ALLOW_CIDRS_VARIABLE] = ",".join(settings.allow_cidrs)
+    values = {SPEC_VARIABLE: _without_expansion(document), **egress.variables()}
     if settings.proxy:
         values[PROXY_VARIABLE] = settings.proxy
     if settings.log_format == JSON_LOG_FORMAT:

@@ -9,11 +9,13 @@ from typing import Final
 
 from download_kube.client import ApiError
 from download_operator.cache.cache import ClusterCache
+from download_operator.cache.egress import EgressCache
 from download_operator.cache.objects import Schedule
 from download_operator.cache.snapshot import Key
 from download_operator.manifests.cron_job import DesiredState, build_desired_state
 from download_operator.planning.actions import StartRun, StopRun, Wait
 from download_operator.planning.plan import plan
+from download_operator.pod_egress import PodEgress
 from download_operator.reconciling.executor import Executor
 from download_operator.settings import Settings
 
@@ -36,6 +38,7 @@ class Reconciler:
         cache: what is known of the cluster.
         executor: carries actions out, and puts the responses into *cache*.
         settings: the operator's settings.
+        egress: where downloads may connect to.
         clock: returns the time, with a time zone.
     """
 
@@ -44,14 +47,16 @@ class Reconciler:
         cache: ClusterCache,
         executor: Executor,
         settings: Settings,
+        egress: EgressCache,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache = cache
         self._executor = executor
         self._settings = settings
+        self._egress = egress
         self._clock = clock
-        self._desired: dict[tuple[str, int], DesiredState | ValueError] = {}
-        """By UID and generation, oldest first."""
+        self._desired: dict[tuple[str, int, PodEgress], DesiredState | ValueError] = {}
+        """By UID, generation and egress, oldest first."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one schedule up to date; return the seconds to wait before the next look.
@@ -89,10 +94,11 @@ class Reconciler:
 
     def _desired_state(self, schedule: Schedule) -> DesiredState | ValueError:
         """Return what the schedule asks for, or what is wrong with its spec."""
-        version = schedule.uid, schedule.generation
+        egress = self._egress.find(schedule.namespace)
+        version = schedule.uid, schedule.generation, egress
         if version not in self._desired:
             try:
-                self._desired[version] = build_desired_state(schedule, self._settings)
+                self._desired[version] = build_desired_state(schedule, self._settings, egress)
             except ValueError as error:
                 self._desired[version] = error
             if len(self._desired) > MAX_DESIRED_STATES:

@@ -25,9 +25,13 @@ def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Itera
     )
     role["metadata"]["name"] = kubectl.namespace
     kubectl.apply(role)
+    default = kubectl.within("default")
+    endpoints = ("--verb=get", "--resource=endpointslices", "--resource-name=kubernetes")
+    default("create", "role", kubectl.namespace, *endpoints)
     kubectl("create", "serviceaccount", ACCOUNT)
     kubectl("create", "role", "lease", "--verb=get,create,update", "--resource=leases")
     account = f"--serviceaccount={kubectl.namespace}:{ACCOUNT}"
+    default("create", "rolebinding", kubectl.namespace, f"--role={kubectl.namespace}", account)
     kubectl("create", "rolebinding", "lease", "--role=lease", account)
     kubectl("create", "rolebinding", "all", f"--clusterrole={kubectl.namespace}", account)
     content = yaml.safe_load(cluster.kubeconfig.read_text())
@@ -36,6 +40,7 @@ def kubeconfig(kubectl: Kubectl, cluster: LocalCluster, tmp_path: Path) -> Itera
     path.write_text(yaml.safe_dump(content))
     yield path
     kubectl("delete", "clusterrole", kubectl.namespace)
+    default("delete", f"role/{kubectl.namespace}", f"rolebinding/{kubectl.namespace}")
 
 
 def test_namespace_without_rights_does_not_delay_the_others(

@@ -1,9 +1,11 @@
 """The environment variables that configure the operator, and what is said about a bad value."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
+from download_operator.pod_egress import Allowance, EgressRules
 from download_operator.settings import Settings, help_text, read_settings
 
 P = "DOWNLOAD_OPERATOR_"
@@ -50,6 +52,56 @@ def test_ids_of_downloads_may_be_left_to_the_cluster(read: Read) -> None:
     assert settings.free_paths
 
 
+def test_egress_is_read(read: Read) -> None:
+    settings = read(
+        ALLOW_CIDRS="10.0.0.0/8",
+        ALLOW='[{"cidr": "192.168.0.0/16", "namespaces": ["team-a"], "ports": [443]}]',
+        DENY_CIDRS="11.0.0.0/8, fd00::/8",
+        ALLOW_PORTS="81, 65535",
+    )
+
+    allowance = Allowance(cidr="192.168.0.0/16", namespaces=("team-a",), ports=(443,))
+    assert settings.egress == EgressRules(
+        ("10.0.0.0/8",), (allowance,), ("11.0.0.0/8", "fd00::/8"), (81, 65535)
+    )
+
+
+CIDRS = [f"ffff:{number:x}::/32" for number in range(1001)]
+PORTS = list(range(1, 1001))
+
+
+def test_as_many_ranges_are_read_as_fit_into_a_variable(read: Read) -> None:
+    settings = read(
+        ALLOW_CIDRS=",".join(CIDRS[:1000]),
+        ALLOW=json.dumps([{"cidr": "ffff:ffff:ffff:ffff::/64", "ports": PORTS}]),
+        DENY_CIDRS=",".join(CIDRS[:1000]),
+        ALLOW_PORTS=",".join(map(str, PORTS)),
+    )
+
+    variables = settings.egress.for_namespace("a", {}).variables()
+
+    assert len(settings.deny_cidrs) == 1000
+    assert max(map(len, variables.values())) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("ALLOW_CIDRS", ",".join(CIDRS), "at most 1000 items"),
+        ("DENY_CIDRS", ",".join(CIDRS), "at most 1000 items"),
+        ("ALLOW_PORTS", ",".join(map(str, [*PORTS, 1001])), "at most 1000 items"),
+        (
+            "ALLOW",
+            json.dumps([{"cidr": "::/0", "ports": PORTS}, {"cidr": "10.0.0.0/8"}]),
+            "has 1001 ranges, and 1000 are possible: write a list",
+        ),
+    ],
+)
+def test_more_ranges_are_refused(read: Read, name: str, value: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{P}{name}.*{sentence}"):
+        read(**{name: value})
+
+
 def test_json_is_read(read: Read) -> None:
     settings = read(
         DEFAULT_DESTINATION='{"volume": {"claimName": "d"}}',
@@ -66,6 +118,9 @@ def test_json_is_read(read: Read) -> None:
     [
         "NAMESPACES",
         "ALLOW_CIDRS",
+        "ALLOW",
+        "DENY_CIDRS",
+        "ALLOW_PORTS",
         "DEFAULT_DESTINATION",
         "POD_SCHEDULING",
         "POD_RESOURCES",
@@ -92,6 +147,16 @@ def test_empty_value_is_the_default(read: Read, name: str) -> None:
         ("POD_RUN_AS_USER", "root", "'root': write a whole number"),
         ("POD_FS_GROUP", "2147483648", "'2147483648': write a whole number"),
         ("ALLOW_CIDRS", "10.0.0.1/8", r"has '10.0.0.1/8' \(.*host bits.*\): write for example"),
+        ("DENY_CIDRS", "all", r"has 'all' \(.*\): write for example 11.0.0.0/8"),
+        ("ALLOW", "[", "is not JSON .*: write a list of ranges as JSON"),
+        ("ALLOW", "{}", "Input should be a valid (tuple|list)"),
+        ("ALLOW", "[{}]", "0.cidr: Field required"),
+        ("ALLOW", '[{"cidr": "10.0.0.1/8"}]', r"has '10.0.0.1/8' \(.*host bits.*\): write a list"),
+        ("ALLOW", '[{"cidr": "::/0", "namespaces": []}]', "0: namespaces is empty; name one, or"),
+        ("ALLOW", '[{"cidr": "::/0", "ports": [0]}]', "0.ports.0: Input should be greater"),
+        ("ALLOW_PORTS", "0", "0: Input should be greater than or equal to 1: write numbers from"),
+        ("ALLOW_PORTS", "81,http", "1: Input should be a valid integer.*: write numbers from 1"),
+        ("ALLOW_PORTS", ",", "a list without an entry"),
         ("NAMESPACE", "x", "is not a setting"),
         ("NAMESPACES", "team-*", "'team-\\*', which is not the name of a namespace"),
         ("NAMESPACES", "a b", "not the name of a namespace"),

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from download_api.settings import Settings as ApiSettings
+from download_operator.pod_egress import Allowance
 from download_operator.settings import read_settings as read_operator_settings
 from download_schedule.model import Format
 from tests.support.chart import helm, one, rendered
@@ -238,6 +239,11 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
         "operator.caConfigMap=authorities",
         "operator.logFormat=json",
         "operator.allowCidrs={10.0.0.0/8}",
+        "operator.allow[0].cidr=192.168.0.0/16",
+        "operator.allow[0].namespaces={team-a}",
+        "operator.allow[0].ports={443}",
+        "operator.denyCidrs={11.0.0.0/8,2600:1f14::/32}",
+        "operator.allowPorts={81,65535}",
         "image.pullSecrets={registry,mirror}",
         "downloads.nodeSelector.pool=egress",
         "downloads.tolerations[0].operator=Exists",
@@ -257,6 +263,10 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
     assert settings.proxy == "http://proxy.example:3128"
     assert settings.ca_config_map == "authorities"
     assert (settings.log_format, settings.allow_cidrs) == ("json", ("10.0.0.0/8",))
+    (allowance,) = settings.allow
+    assert allowance == Allowance(cidr="192.168.0.0/16", namespaces=("team-a",), ports=(443,))
+    assert settings.deny_cidrs == ("11.0.0.0/8", "2600:1f14::/32")
+    assert settings.allow_ports == (81, 65535)
     assert settings.worker_image_pull_secrets == ("registry", "mirror")
     assert settings.pod_scheduling.members() == {
         "nodeSelector": {"pool": "egress"},
@@ -267,9 +277,51 @@ def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPa
     assert settings.free_paths
 
 
+def test_operator_reads_namespaces_only_if_an_allowance_selects_some() -> None:
+    by_name = ["operator.allow[0].cidr=10.0.0.0/8", "operator.allow[0].namespaces={team-a}"]
+    by_label = [by_name[0], "operator.allow[0].namespaceSelector.matchLabels.team=data"]
+    for values, is_granted in (([], False), (by_name, False), (by_label, True)):
+        for more in ([], ["operator.namespaces={a,b}"]):
+            kinds = {
+                item["kind"]
+                for item in rendered(*values, *more)
+                if item["metadata"]["name"] == "download-operator-namespaces"
+            }
+            assert kinds == ({"ClusterRole", "ClusterRoleBinding"} if is_granted else set())
+
+
+def test_operator_may_read_the_api_servers_endpoints_and_no_others() -> None:
+    items = rendered("operator.namespaces={a,b}", namespace="default")
+    role = one(items, "Role", "download-operator-egress")
+    assert role["metadata"]["namespace"] == "default"
+    (rule,) = role["rules"]
+    assert (rule["resources"], rule["resourceNames"]) == (["endpointslices"], ["kubernetes"])
+    assert rule["verbs"] == ["get"]
+    binding = one(items, "RoleBinding", "download-operator-egress")
+    assert binding["roleRef"]["name"] == "download-operator-egress"
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("allow[0].cidr=10.0.0.1", "does not match pattern"),
+        ("allow[0].namespaces={a}", "missing property 'cidr'"),
+        ("allow[0].ports={0}", "minimum"),
+        ("allow[0].port=443", "'port' not allowed"),
+        ("denyCidrs={all}", "does not match pattern"),
+        ("allowPorts={65536}", "maximum"),
+    ],
+)
+def test_invalid_egress_is_refused(value: str, sentence: str) -> None:
+    done = helm("template", "x", str(CHART), f"--set=operator.{value}")
+    assert done.returncode
+    assert sentence in done.stderr
+
+
 def test_existing_secret_needs_no_right_to_create_one() -> None:
     items = rendered("api.existingSecret=mine")
-    assert {i["metadata"]["name"] for i in items if i["kind"] == "Role"} == {"download-operator"}
+    roles = {i["metadata"]["name"] for i in items if i["kind"] == "Role"}
+    assert roles == {"download-operator", "download-operator-egress"}
     pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
     assert "initContainers" not in pod
     assert {"secretName": "mine"} in [v.get("secret") for v in pod["volumes"]]

@@ -80,6 +80,10 @@ def _rbac() -> str:
         {
             "With the chart's defaults": rendered_chart(),
             "With `api.auth: kubernetes`": rendered_chart("--set=api.auth=kubernetes"),
+            "With a `namespaceSelector` in `operator.allow`": rendered_chart(
+                "--set=operator.allow[0].cidr=10.0.0.0/8",
+                "--set=operator.allow[0].namespaceSelector.matchLabels.team=data",
+            ),
         }
     )
 
@@ -105,7 +109,7 @@ def rendered_chart(*values: str) -> str:
     """Return the chart as `helm template` renders it."""
     helm = binaries.ensure("helm")["helm"]
     return subprocess.run(
-        [helm, "template", "download-operator", str(CHART), *values],
+        [helm, "template", "download-operator", str(CHART), "--namespace=place", *values],
         check=True,
         capture_output=True,
         text=True,

@@ -68,6 +68,8 @@ def _scope(item: dict[str, Any]) -> str:
     for label in labels:
         if label.startswith(_AGGREGATION):
             return f"For people. Kubernetes' role {code(label.removeprefix(_AGGREGATION))} has it."
+    if item["metadata"].get("namespace") == "default":
+        return "Bound in the namespace `default`, where the API server keeps its endpoints."
     return _SCOPES[item["kind"]]
 
 

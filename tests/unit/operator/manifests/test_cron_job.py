@@ -9,6 +9,7 @@ from download_operator.manifests.cron_job import (
     job_retention,
     jobs_to_keep,
 )
+from download_operator.pod_egress import PodEgress
 from download_operator.pod_scheduling import PodScheduling
 from download_schedule import cron
 from tests.support.cluster_objects import SETTINGS, desired_state, schedule_object
@@ -41,11 +42,24 @@ def test_digest_changes_with_the_settings_that_reach_the_cron_job() -> None:
 
     def digest(settings: dict[str, PodScheduling]) -> str:
         return build_desired_state(
-            schedule_object(), SETTINGS.model_copy(update=settings)
+            schedule_object(), SETTINGS.model_copy(update=settings), PodEgress()
         ).spec_hash
 
     assert digest(low) != desired_state().spec_hash
     assert digest(empty) == desired_state().spec_hash
+
+
+def test_digest_changes_with_the_egress_of_the_namespace() -> None:
+    def digest(egress: PodEgress) -> str:
+        return build_desired_state(schedule_object(), SETTINGS, egress).spec_hash
+
+    digests = {
+        digest(PodEgress()),
+        digest(PodEgress(("10.0.0.0/8",))),
+        digest(PodEgress((), ("10.0.0.0/8",))),
+        digest(PodEgress((), (), (81,))),
+    }
+    assert len(digests) == 4
 
 
 def test_format_pdf_is_refused_without_its_image() -> None:

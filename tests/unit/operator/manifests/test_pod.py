@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from download_operator.manifests.cron_job import ForbiddenSpecError, build_desired_state
+from download_operator.pod_egress import PodEgress
 from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
 from download_schedule.model import Destination, Format
@@ -14,13 +15,16 @@ from tests.support.cluster_objects import SETTINGS, desired_state, schedule_obje
 
 PATH = "{namespace}/{name}/{filename}"
 ON_CLAIM = {"volume": {"claimName": "data"}}
+NO_EGRESS = PodEgress()
 VALUE = {"name": "Accept", "value": "text/csv"}
 SECRET = {"name": "Authorization", "valueFrom": {"secretKeyRef": {"name": "token", "key": "it"}}}
 
 
-def pod_spec(settings: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+def pod_spec(
+    settings: dict[str, Any] | None = None, egress: PodEgress = NO_EGRESS, **spec: Any
+) -> dict[str, Any]:
     desired = build_desired_state(
-        schedule_object(**spec), SETTINGS.model_copy(update=settings or {})
+        schedule_object(**spec), SETTINGS.model_copy(update=settings or {}), egress
     )
     template: dict[str, Any] = desired.manifest["spec"]["jobTemplate"]["spec"]["template"]
     pod: dict[str, Any] = template["spec"]
@@ -68,6 +72,17 @@ def test_worker_receives_every_field_that_concerns_it() -> None:
 
 def test_schedule_without_a_destination_discards() -> None:
     assert download()["destination"] == {"discard": {}}
+
+
+def test_egress_is_in_variables_and_an_empty_part_of_it_in_none() -> None:
+    egress = PodEgress(("10.0.0.0/8", "fd00::/8:443"), ("10.0.0.5/32:6443",), (81, 82))
+
+    variables = environment(egress=egress)
+
+    assert variables["DOWNLOAD_WORKER_ALLOW_CIDRS"]["value"] == "10.0.0.0/8,fd00::/8:443"
+    assert variables["DOWNLOAD_WORKER_DENY_CIDRS"]["value"] == "10.0.0.5/32:6443"
+    assert variables["DOWNLOAD_WORKER_ALLOW_PORTS"]["value"] == "81,82"
+    assert not {name for name in environment() if name.startswith("DOWNLOAD_WORKER")}
 
 
 def test_header_from_a_secret_is_a_variable_that_the_kubelet_fills() -> None:

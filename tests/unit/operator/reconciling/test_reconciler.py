@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from download_kube.client import ApiError
-from download_operator.planning.actions import CreateCronJob, StartRun, WriteStatus
+from download_operator.cache.egress import EgressCache
+from download_operator.planning.actions import CreateCronJob, ReplaceCronJob, StartRun, WriteStatus
+from download_operator.pod_egress import Allowance, EgressRules, Endpoint
 from download_operator.reconciling.reconciler import (
     MAX_DESIRED_STATES,
     MAX_STEPS,
@@ -18,6 +20,8 @@ from download_operator.reconciling.reconciler import (
 )
 from tests.support.cluster_objects import SETTINGS
 from tests.support.fake_cluster import KEY, FakeCluster
+
+EGRESS = EgressCache(EgressRules())
 
 
 class FakeExecutor:
@@ -43,7 +47,7 @@ def executor(cluster: FakeCluster) -> FakeExecutor:
 
 
 def reconcile(cluster: FakeCluster, executor: Any, key: tuple[str, str] = KEY) -> float | None:
-    reconciler = Reconciler(cluster.cache, executor, SETTINGS, lambda: cluster.now)
+    reconciler = Reconciler(cluster.cache, executor, SETTINGS, EGRESS, lambda: cluster.now)
     return asyncio.run(reconciler.reconcile(key))
 
 
@@ -120,7 +124,7 @@ def test_any_other_failure_is_raised_at_once(cluster: FakeCluster, executor: Fak
 def test_desired_states_of_the_newest_versions_are_kept(
     cluster: FakeCluster, executor: Any
 ) -> None:
-    reconciler = Reconciler(cluster.cache, executor, SETTINGS, lambda: cluster.now)
+    reconciler = Reconciler(cluster.cache, executor, SETTINGS, EGRESS, lambda: cluster.now)
     cluster.settle()
 
     for _ in range(MAX_DESIRED_STATES + 1):
@@ -128,3 +132,20 @@ def test_desired_states_of_the_newest_versions_are_kept(
         asyncio.run(reconciler.reconcile(KEY))
 
     assert len(reconciler._desired) == MAX_DESIRED_STATES
+
+
+def test_cron_job_is_replaced_when_its_namespace_gets_another_egress(
+    cluster: FakeCluster, executor: Any
+) -> None:
+    egress = EgressCache(EgressRules(allow=(Allowance(cidr="10.0.0.0/8"),)))
+    reconciler = Reconciler(cluster.cache, executor, SETTINGS, egress, lambda: cluster.now)
+    asyncio.run(reconciler.reconcile(KEY))
+    first = executor.actions[0].desired
+
+    egress.add_api_server([Endpoint("10.0.0.5", 6443)])
+    cluster.now += timedelta(minutes=1)
+    executor.actions.clear()
+    asyncio.run(reconciler.reconcile(KEY))
+
+    assert isinstance(executor.actions[0], ReplaceCronJob)
+    assert executor.actions[0].desired.spec_hash != first.spec_hash

@@ -40,6 +40,12 @@ def test_role_for_people_says_which_role_of_kubernetes_has_it() -> None:
     assert "Bound in all namespaces" not in text
 
 
+def test_role_beside_the_api_servers_endpoints_says_where_it_is_bound() -> None:
+    role = ROLE.replace("ClusterRole", "Role").replace("  name", "  namespace: default\n  name")
+
+    assert "Bound in the namespace `default`" in render({"Defaults": role})
+
+
 def test_role_that_does_not_change_is_shown_once() -> None:
     text = render({"Defaults": ROLE, "Other": ROLE})
 
