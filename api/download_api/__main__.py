@@ -1,4 +1,4 @@
-"""``python -m download_api``: serve the HTTP API, or create its key."""
+"""``python -m download_api``: serve the HTTP API, or make its key."""
 
 import argparse
 import asyncio
@@ -122,14 +122,14 @@ def _make_key(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m download_api",
-        description="Serve the HTTP API, or create its key.",
+        description="Serve the HTTP API, or make its key.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve the API (the default)")
     make_key = commands.add_parser(
-        "make-key", help="write the API key to a file; create its Secret if it does not exist"
+        "make-key", help="write the API key to a file; if its Secret has none, make one"
     )
     make_key.add_argument("--namespace", required=True, help="namespace of the Secret")
     make_key.add_argument("--secret", required=True, help="name of the Secret")

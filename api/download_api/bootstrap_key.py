@@ -1,4 +1,4 @@
-"""Create the API key when the chart is installed: once as a Secret, and as a file for this Pod."""
+"""Fill the Secret that the chart creates empty with a random API key, and return the key."""
 
 import base64
 import secrets
@@ -10,41 +10,58 @@ from download_schedule.types import JSONObject
 
 MEMBER: Final = "api-key"
 """Member of the Secret that holds the key."""
+SECRET_TYPE: Final = "Opaque"  # noqa: S105 - a type
+MAX_ATTEMPTS: Final = 5
+"""How often the Secret is read again because somebody else wrote it at the same time."""
 
 
 async def ensure_key(client: KubeClient, namespace: str, name: str) -> bytes:
-    """Return the key in a Secret. If the Secret does not exist, create it with a random key.
+    """Return the key in a Secret. If it has none, write a random one into it.
+
+    Of several Pods that start at once, one writes the key and the others return it: an update
+    fails if the Secret has changed since it was read.
 
     Raises:
-        ApiError, UnreachableError: the Secret can be neither read nor created.
-        LookupError: the Secret exists without a key.
+        ApiError, UnreachableError: the Secret can be neither read nor written.
+        LookupError: the Secret is missing, has another type, or changes all the time.
     """
-    path = collection(CORE, namespace, "secrets")
+    path = f"{collection(CORE, namespace, 'secrets')}/{name}"
+    where = f"the Secret {name} of the namespace {namespace}"
+    for _ in range(MAX_ATTEMPTS):
+        secret = await _read(client, path, where)
+        if key := _parse_key(secret):
+            return key
+        key = secrets.token_urlsafe(32).encode()
+        try:
+            await client.request("PUT", path, _with_key(secret, key))
+            return key
+        except ApiError as error:
+            if not error.is_conflict:
+                raise
+    raise LookupError(f"somebody else keeps writing {where}; find out who, and restart the Pod")
+
+
+async def _read(client: KubeClient, path: str, where: str) -> JSONObject:
     try:
-        secret = await client.request("GET", f"{path}/{name}")
+        secret = await client.request("GET", path)
     except ApiError as error:
         if not error.is_not_found:
             raise
-        secret = await _create(client, path, name)
-    key = base64.b64decode((secret.get("data") or {}).get(MEMBER, "")).strip()
-    if not key:
+        message = f"{where} is missing; apply the chart again, which creates it without a key"
+        raise LookupError(message) from None
+    if secret["type"] != SECRET_TYPE:
         raise LookupError(
-            f"the Secret {name} of the namespace {namespace} has no {MEMBER}; add one, or delete "
-            "the Secret to have a new one created"
+            f"{where} has the type {secret['type']} instead of {SECRET_TYPE}; delete it and apply "
+            "the chart again, or name a Secret of yours in api.existingSecret"
         )
-    return key
+    return secret
 
 
-async def _create(client: KubeClient, path: str, name: str) -> JSONObject:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "data": {MEMBER: base64.b64encode(secrets.token_urlsafe(32).encode()).decode()},
-    }
-    try:
-        return await client.request("POST", path, secret)
-    except ApiError as error:
-        if not error.already_exists:
-            raise
-    return await client.request("GET", f"{path}/{name}")  # another Pod was faster
+def _parse_key(secret: JSONObject) -> bytes:
+    """Return the key in a Secret; empty if it has none."""
+    return base64.b64decode((secret.get("data") or {}).get(MEMBER, "")).strip()
+
+
+def _with_key(secret: JSONObject, key: bytes) -> JSONObject:
+    data = {**(secret.get("data") or {}), MEMBER: base64.b64encode(key).decode()}
+    return {**secret, "data": data}

@@ -416,10 +416,12 @@ REVIEWS = {
     ("authentication.k8s.io", "tokenreviews", "create"),
     ("authorization.k8s.io", "subjectaccessreviews", "create"),
 }
-OWN_KEY = {("", "secrets", "create"), ("", "secrets/download-operator-api-key", "get")}
+OWN_KEY = {("", "secrets/download-operator-api-key", verb) for verb in ("get", "update")}
 FORBIDDEN = [
     ("get", "secrets"),
     ("list", "secrets"),
+    ("create", "secrets"),
+    ("update", "secrets"),
     ("create", "jobs.batch"),
     ("create", "pods"),
     ("get", "pods"),

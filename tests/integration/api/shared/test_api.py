@@ -1,11 +1,9 @@
 """The seed API's calls, over HTTP, on a real control plane."""
 
-import base64
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -179,49 +177,6 @@ def test_api_is_unavailable_while_the_cluster_is_down(
     assert int(response.headers["retry-after"]) > 0
     cluster.restart("kube-apiserver")
     assert api.get("/schedules").status_code == 200
-
-
-def test_key_is_created_once(cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path) -> None:
-    def make_key(file: Path) -> str:
-        command = [sys.executable, "-m", "download_api", "make-key", f"--file={file}"]
-        subprocess.run(
-            [*command, f"--namespace={kubectl.namespace}", "--secret=key"],
-            env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
-            check=True,
-        )
-        return file.read_text()
-
-    first, second = make_key(tmp_path / "a"), make_key(tmp_path / "b")
-    stored = kubectl.get("secret", "key")["data"]["api-key"]
-    assert first == second == base64.b64decode(stored).decode()
-    assert len(first) >= 32
-    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
-
-
-def test_secret_without_a_key_is_an_error(
-    cluster: LocalCluster, kubectl: Kubectl, tmp_path: Path
-) -> None:
-    def make_key() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "download_api", "make-key", f"--file={tmp_path / 'key'}"]
-        return subprocess.run(
-            [*command, f"--namespace={kubectl.namespace}", "--secret=key"],
-            env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    for literals in ((), ("--from-literal=key=x",), ("--from-literal=api-key=",)):
-        kubectl("create", "secret", "generic", "key", *literals)
-        refused = make_key()
-        assert (refused.returncode, (tmp_path / "key").exists()) == (1, False)
-        assert refused.stderr == (
-            f"the Secret key of the namespace {kubectl.namespace} has no api-key; add one, or "
-            "delete the Secret to have a new one created\n"
-        )
-        kubectl("delete", "secret", "key")
-    assert make_key().returncode == 0
-    assert (tmp_path / "key").read_text()
 
 
 def test_command_line_has_help_and_refuses_wrong_settings() -> None:
