@@ -79,7 +79,7 @@ def build_app(
 
 
 def _build_state(settings: Settings, client: KubeClient) -> AppState:
-    store = ScheduleStore(client)
+    store = ScheduleStore(client, settings.served)
     return AppState(
         settings=settings,
         guard=RequestGuard.from_settings(settings, client),

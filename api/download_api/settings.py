@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from download_schedule.names import NAMESPACE
+from download_schedule.namespaces import ServedNamespaces
 
 T = TypeVar("T")
 
@@ -54,6 +55,8 @@ def _check_address_range(text: str) -> str:
 
 
 CommaSeparated = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split_at_commas)]
+Namespace = Annotated[str, Field(pattern=NAMESPACE)]
+NAMES_OF_NAMESPACES: Final = Advice("write names of namespaces, separated by commas, or nothing")
 
 
 class Settings(BaseSettings):
@@ -90,6 +93,31 @@ class Settings(BaseSettings):
         ),
         Advice("write the name of a namespace, or leave it out"),
     ] = "default"
+    namespaces: Annotated[
+        CommaSeparated[Namespace],
+        Field(description="namespaces to serve, separated by commas; empty: all"),
+        NAMES_OF_NAMESPACES,
+    ] = ()
+    system_namespaces: Annotated[
+        CommaSeparated[Namespace],
+        Field(
+            description="namespaces among kube-* and RELEASE_NAMESPACE in which schedules may be"
+            " created"
+        ),
+        NAMES_OF_NAMESPACES,
+    ] = ()
+    release_namespace: Annotated[
+        str,
+        Field(
+            description="namespace of the installation, where no schedules are created; the chart"
+            " sets it"
+        ),
+    ] = ""
+    key_secret_namespaces: Annotated[
+        CommaSeparated[Namespace],
+        Field(description="namespaces in which the API key may have schedules use Secrets"),
+        NAMES_OF_NAMESPACES,
+    ] = ()
     rate_limit: Annotated[
         int,
         Field(
@@ -136,6 +164,11 @@ class Settings(BaseSettings):
     def bind(self) -> str:
         """Address to listen on: an open API can only be reached from this machine."""
         return LOOPBACK if self.is_open else self.host
+
+    @property
+    def served(self) -> ServedNamespaces:
+        """The namespaces whose schedules the API serves."""
+        return ServedNamespaces(self.namespaces, self.release_namespace, self.system_namespaces)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -18,6 +18,7 @@ from download_operator.pod_scheduling import PodScheduling
 from download_schedule import rules
 from download_schedule.model import Destination, Format, Model
 from download_schedule.names import NAMESPACE
+from download_schedule.namespaces import ServedNamespaces
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
 WORKER_USER: Final = 65532
@@ -199,7 +200,20 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_split),
         Hint("for example default, or nothing for all namespaces"),
-    ] = Field((), description="namespaces to serve, comma-separated; if empty, all")
+    ] = Field(
+        (),
+        description="namespaces to serve, comma-separated; if empty, all but system namespaces: "
+        "kube-* and that of RELEASE_NAMESPACE",
+    )
+    system_namespaces: Annotated[
+        tuple[Namespace, ...],
+        NoDecode,
+        BeforeValidator(_split),
+        Hint("for example download-operator, or nothing"),
+    ] = Field((), description="system namespaces to serve nevertheless, comma-separated")
+    release_namespace: Annotated[str, Hint("for example download-operator, or nothing")] = Field(
+        "", description="namespace of the installation itself, which the chart sets"
+    )
     allow_cidrs: Annotated[
         tuple[Cidr, ...],
         Field(max_length=MAX_RANGES),
@@ -263,6 +277,11 @@ class Settings(BaseSettings):
     def egress(self) -> EgressRules:
         """Where downloads may connect to."""
         return EgressRules(self.allow_cidrs, self.allow, self.deny_cidrs, self.allow_ports)
+
+    @property
+    def served(self) -> ServedNamespaces:
+        """The namespaces whose schedules the operator carries out."""
+        return ServedNamespaces(self.namespaces, self.release_namespace, self.system_namespaces)
 
 
 def read_settings() -> Settings:

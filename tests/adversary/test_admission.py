@@ -10,7 +10,6 @@ from download_schedule.rules import MAX_SECRETS
 from tests.support.admission_stage import (
     ALLOWED,
     API,
-    PLACE,
     SHARED,
     Stage,
     account,
@@ -192,15 +191,6 @@ def type_warnings(stage: Stage, name: str, *validations: dict[str, str]) -> list
     return warnings
 
 
-def test_api_with_a_key_needs_rights_of_its_own(stage: Stage) -> None:
-    """It asks for its callers only if they have rights of their own."""
-    both = schedule("new", **SHARED)
-    assert not stage.refusal_to_create(API, both)
-
-    stage.install("api.auth=key")
-
-    wait_for("the question", lambda: NO_SECRET in stage.refusal_to_create(API, both), timeout=60)
-    subject = f"--serviceaccount={PLACE}:download-operator-api"
-    stage.team("create", "rolebinding", "api-db", "--role=get-db", subject)
-    stage.team("create", "rolebinding", "api-data", "--role=use-data", subject)
-    wait_for("the rights", lambda: not stage.refusal_to_create(API, both))
+def test_api_that_asks_for_its_callers_needs_no_rights_to_references(stage: Stage) -> None:
+    """With a key it has nobody to ask for: test_api_key.py."""
+    assert not stage.refusal_to_create(API, schedule("new", **SHARED))

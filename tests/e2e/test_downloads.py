@@ -37,6 +37,7 @@ def test_downloads_and_failures(stage: Cluster, namespace: Kubectl) -> None:
     volume = {"volume": {"claimName": "data"}}
     namespace.apply(
         install.claim("data"),
+        *install.author("ann", namespace.namespace),
         schedule(
             "report", url=f"{install.WEB_URL}/files/a", schedule=EVERY_MINUTE, destination=volume
         ),
@@ -48,13 +49,13 @@ def test_downloads_and_failures(stage: Cluster, namespace: Kubectl) -> None:
     )
     namespace("wait", "--for=condition=Ready", "dls", "--all", "--timeout=120s")
     ask(namespace, "broken", "once")  # It takes longest, and need not wait for a tick.
-    key = install.api_key(stage)
+    token = install.api_token(namespace, "ann")
     with install.port_forward(stage, "download-operator-api") as url:
-        by_http = create_by_http(url, key, namespace.namespace)
+        by_http = create_by_http(url, token, namespace.namespace)
         check_report(namespace)
         check_missing(namespace)
         check_flaky(namespace)
-        check_http(namespace, url, key, by_http)
+        check_http(namespace, url, token, by_http)
         check_broken(namespace)
         check_deletion(namespace)
 
@@ -98,7 +99,7 @@ def check_deletion(kubectl: Kubectl) -> None:
     wait_for("nothing left", lambda: not kubectl.list("cronjobs,jobs,pods"), timeout=90)
 
 
-def create_by_http(url: str, key: str, namespace: str) -> dict[str, Any]:
+def create_by_http(url: str, token: str, namespace: str) -> dict[str, Any]:
     body = {
         "name": "Price list",
         "url": f"{install.WEB_URL}/files/prices",
@@ -106,28 +107,28 @@ def create_by_http(url: str, key: str, namespace: str) -> dict[str, Any]:
         "format": "raw",
         "namespace": namespace,
     }
-    created = call(url, key, "/schedules", body)
+    created = call(url, token, "/schedules", body)
     assert created["name"] == "Price list"
     return created
 
 
-def check_http(kubectl: Kubectl, url: str, key: str, created: dict[str, Any]) -> None:
+def check_http(kubectl: Kubectl, url: str, token: str, created: dict[str, Any]) -> None:
     ended_run(kubectl, created["resource"], TICK_SECONDS)
-    history = call(url, key, f"/schedules/{created['id']}/history")
+    history = call(url, token, f"/schedules/{created['id']}/history")
     assert history["executions"][-1]["status"] == "completed"
     assert history["executions"][-1]["content_size"] == len(content("prices"))
     execution = history["executions"][-1]["execution_id"]
-    log = read(url, key, f"/schedules/{created['id']}/history/{execution}/log?follow=true")
+    log = read(url, token, f"/schedules/{created['id']}/history/{execution}/log?follow=true")
     assert f"GET {install.WEB_URL}/files/prices".encode() in log
 
 
-def call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    response: dict[str, Any] = json.loads(read(url, key, path, body))
+def call(url: str, token: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    response: dict[str, Any] = json.loads(read(url, token, path, body))
     return response
 
 
-def read(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> bytes:
-    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+def read(url: str, token: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(url + path, data, headers)
     with urllib.request.urlopen(request, timeout=30) as response:

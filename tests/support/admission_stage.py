@@ -52,11 +52,12 @@ class Stage:
     team: Kubectl
     kubeconfig: Path
 
-    def install(self, *values: str) -> None:
-        """Install the chart, or change its values."""
+    def install(self, *values: str, flag: str = "") -> None:
+        """Install the chart, or change its values; with another flag of Helm."""
         where = [f"--namespace={PLACE}", "--create-namespace", f"--kubeconfig={self.kubeconfig}"]
         settings = [f"--set={value}" for value in (*VALUES, *values)]
-        done = helm("upgrade", "--install", RELEASE, str(CHART), *where, *settings)
+        flags = [flag] if flag else []
+        done = helm("upgrade", "--install", RELEASE, str(CHART), *where, *settings, *flags)
         assert done.returncode == 0, done.stderr
 
     def refusal(self, who: str, *arguments: str, stdin: str | None = None) -> str:
@@ -154,7 +155,7 @@ def admission_stage(folder: Path) -> Iterator[Stage]:
     with local.temporary(f"admission-{os.getpid()}", node=False) as cluster:
         everywhere = Kubectl(binaries.ensure("kubectl")["kubectl"], cluster.kubeconfig)
         stage = Stage(everywhere.within(TEAM), cluster.kubeconfig)
-        stage.install("api.auth=kubernetes")
+        stage.install()
         everywhere("wait", "--for=condition=Established", "crd/downloadschedules.downloads.dev")
         everywhere("create", "priorityclass", "low", "--value=-1")
         for namespace in (TEAM, OTHER):
@@ -205,6 +206,7 @@ def _start_operator(everywhere: Kubectl, folder: Path) -> Operator:
         kubeconfig,
         folder / "operator.log",
         lease_namespace=PLACE,
+        release_namespace=PLACE,
         worker_image=WORKER,
         pdf_image=WORKER_PDF,
         worker_image_pull_secrets="registry",

@@ -123,7 +123,9 @@ def install_account(kubectl: Kubectl, *values: str) -> None:
         text=True,
     ).stdout
     kinds = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-    kubectl.apply(*(item for item in yaml.safe_load_all(text) if item["kind"] in kinds))
+    for item in yaml.safe_load_all(text):
+        if item["kind"] in kinds:
+            kubectl.within(item["metadata"].get("namespace", kubectl.namespace)).apply(item)
 
 
 def kubeconfig_of(kubectl: Kubectl, name: str, folder: Path) -> Path:

@@ -41,6 +41,7 @@ class FakeCluster:
 
     def __init__(self, **spec: Any) -> None:
         self.now = START
+        self.settings = SETTINGS
         self.version = 100
         self.desired: DesiredState | ValueError | None = None
         self.on_status_write: Callable[[], None] = lambda: None
@@ -71,7 +72,7 @@ class FakeCluster:
         snapshot = self.snapshot()
         if self.desired is None:
             try:
-                self.desired = build_desired_state(snapshot.schedule, SETTINGS, PodEgress())
+                self.desired = build_desired_state(snapshot.schedule, self.settings, PodEgress())
             except ValueError as error:
                 self.desired = error
         return plan(snapshot, self.desired, self.now)

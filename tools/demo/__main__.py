@@ -26,6 +26,8 @@ EVERY_MINUTE = "* * * * *"
 TICK_SECONDS = 150.0
 BY_KUBECTL = "nightly-report"
 BY_HTTP = "Price list"
+AUTHOR = "price-lists"
+"""The account that calls the HTTP API."""
 FILES = {BY_KUBECTL: "report.csv", BY_HTTP: "prices.csv"}
 COLUMNS = ("SCHEDULE", "RUN", "TRIGGER", "STATE", "COMPLETED", "BYTES", "LOCATION")
 
@@ -85,7 +87,7 @@ def _show_downloads(cluster: Cluster) -> None:
 def _create_by_kubectl(kubectl: Kubectl) -> None:
     kubectl.apply(
         install.claim("downloads"),
-        *install.right_of_the_api_to("downloads"),
+        *install.author(AUTHOR, kubectl.namespace, "downloads"),
         schedule(
             BY_KUBECTL,
             url=f"{install.WEB_URL}/files/{FILES[BY_KUBECTL]}",
@@ -105,7 +107,8 @@ def _create_by_http(cluster: Cluster) -> str:
         "format": "raw",
         "destination": {"volume": {"claim_name": "downloads"}},
     }
-    headers = {"X-API-Key": install.api_key(cluster), "Content-Type": "application/json"}
+    token = install.api_token(install.kubectl_of(cluster), AUTHOR)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with install.port_forward(cluster, "download-operator-api") as url:
         listed = _call(f"{url}/schedules?namespace=default", headers)["schedules"]
         earlier = [existing for existing in listed if existing["name"] == BY_HTTP]

@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "charts" / "download-operator"
 INSTALL = REPOSITORY / "manifests" / "install.yaml"
 NAMESPACE = "download-operator"
+API_AUDIENCE = "download-operator"
+RBAC = "rbac.authorization.k8s.io"
 WEB_NAMESPACE = "web"
 WEB_URL = f"http://files.{WEB_NAMESPACE}"
 
@@ -78,11 +80,9 @@ def serve_files(cluster: Cluster) -> None:
     kubectl("rollout", "status", "deployment/files", "--timeout=120s", timeout=130)
 
 
-def api_key(cluster: Cluster) -> str:
-    """Return the API key that the chart has generated."""
-    kubectl = kubectl_of(cluster, NAMESPACE)
-    template = "--template={{index .data `api-key` | base64decode}}"
-    return kubectl("get", "secret", "download-operator-api-key", "--output=go-template", template)
+def api_token(kubectl: Kubectl, account: str) -> str:
+    """Return a token for the HTTP API of a service account in the namespace of *kubectl*."""
+    return kubectl("create", "token", account, f"--audience={API_AUDIENCE}").strip()
 
 
 @contextmanager
@@ -153,26 +153,30 @@ def claim(name: str) -> dict[str, Any]:
     }
 
 
-def right_of_the_api_to(claim_name: str) -> list[dict[str, Any]]:
-    """Return the Role by which callers with the API's key may write to a claim, and its binding."""
-    group, name = "rbac.authorization.k8s.io", f"download-operator-api-{claim_name}"
-    rule = {
+def author(name: str, namespace: str, *claims: str) -> list[dict[str, Any]]:
+    """Return a service account that may manage schedules and have them write to some claims."""
+    use = {
         "apiGroups": [""],
         "resources": ["persistentvolumeclaims"],
-        "resourceNames": [claim_name],
+        "resourceNames": list(claims),
         "verbs": ["use"],
     }
-    account = {"kind": "ServiceAccount", "name": "download-operator-api", "namespace": NAMESPACE}
-    header = {"apiVersion": f"{group}/v1", "metadata": {"name": name}}
     return [
-        {**header, "kind": "Role", "rules": [rule]},
-        {
-            **header,
-            "kind": "RoleBinding",
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
-            "subjects": [account],
-        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
+        {**_rbac("Role", f"{name}-claims"), "rules": [use] if claims else []},
+        *(
+            {
+                **_rbac("RoleBinding", role),
+                "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            }
+            for kind, role in (("Role", f"{name}-claims"), ("ClusterRole", "downloads-editor"))
+        ),
     ]
+
+
+def _rbac(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": name}}
 
 
 def _web_server() -> list[dict[str, Any]]:

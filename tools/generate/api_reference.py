@@ -9,11 +9,13 @@ HEAD: Final = """# HTTP API reference
 
 Generated from [openapi.json](openapi.json) by `make generate`; do not edit.
 [The guide](../guides/http-api.md) explains authentication, paging and errors. Run the examples one
-after the other. `API` is the address of the API (`http://localhost:8080`), and `KEY` is the API
-key:
+after the other. `API` is the address of the API (`http://localhost:8080`), and `TOKEN` is
+[a token or an API key](../guides/http-api.md#signing-in):
 
 ```sh
-show() { curl --silent --show-error --fail-with-body --header "X-API-Key: $KEY" "$@" && echo; }
+show() {
+  curl --silent --show-error --fail-with-body --header "Authorization: Bearer $TOKEN" "$@" && echo
+}
 ```
 """
 BODIES: Final[dict[str, JSONObject]] = {

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from download_api.auth.authorization import Authorizer
+from download_api.auth.authorization import ASK_FOR_ROLE, Authorizer
 from download_api.auth.referenced_objects import Reference
 from download_api.auth.reviews import Caller, Permission
 from download_api.problems.problem import ProblemError, schedule_not_found
@@ -78,7 +78,7 @@ class Access:
         allowed = await self._allowed([one for either in permissions for one in either])
         for either in permissions:
             if allowed.isdisjoint(either):
-                raise forbidden(self.caller, *either)
+                raise forbidden(self.caller, *either, advice=self._authorizer.advice)
 
     async def may_list(self, namespace: str) -> bool:
         """Return whether the caller may list all schedules of a namespace; empty: of all."""
@@ -121,8 +121,13 @@ def permissions_to_use(namespace: str, reference: Reference) -> tuple[Permission
     return (Permission(verb="get", group="", resource=resource, namespace=namespace, name=name),)
 
 
-def forbidden(caller: Caller, permission: Permission, *alternatives: Permission) -> ProblemError:
+def forbidden(
+    caller: Caller,
+    permission: Permission,
+    *alternatives: Permission,
+    advice: str = ASK_FOR_ROLE,
+) -> ProblemError:
     """Return the problem of a caller who lacks a permission, and others that would do as well."""
-    advice = "".join(f", or to {alternative}" for alternative in alternatives)
-    message = f"{caller.user} may not {permission}; ask for a Role there that allows it{advice}."
+    others = "".join(f", or to {alternative}" for alternative in alternatives)
+    message = f"{caller.user} may not {permission}; {advice}{others}."
     return ProblemError(403, "forbidden", message)

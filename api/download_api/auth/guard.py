@@ -17,7 +17,12 @@ from download_api.auth.authentication import (
     TokenReviewAuth,
     is_same_machine,
 )
-from download_api.auth.authorization import AllowAll, Authorizer, CachedAuthorizer
+from download_api.auth.authorization import (
+    AllowAll,
+    Authorizer,
+    CachedAuthorizer,
+    KeyAuthorizer,
+)
 from download_api.auth.capacity import CONNECTION, Connection, too_many_connections
 from download_api.auth.rate_limit import RateLimiter
 from download_api.auth.reviews import Caller, review_access, review_token
@@ -100,8 +105,11 @@ class RequestGuard:
                 settings.rate_limit,
             )
         if settings.key_file:
-            authenticator = SharedKeyAuth(SharedKey(settings.key_file))
-            return cls(authenticator, AllowAll(), settings.rate_limit)
+            return cls(
+                SharedKeyAuth(SharedKey(settings.key_file)),
+                KeyAuthorizer(settings.key_secret_namespaces),
+                settings.rate_limit,
+            )
         return cls(LoopbackAuth(), AllowAll(), settings.rate_limit)
 
     async def admit(self, request: Request, required: RequiredPermission) -> None:

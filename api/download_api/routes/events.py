@@ -9,11 +9,14 @@ from fastapi.responses import StreamingResponse
 
 from download_api.auth.guard import requires
 from download_api.openapi import responses
+from download_api.problems.problem import ProblemError
 from download_api.routes.dependencies import (
     Access,
     LabelSelector,
     Namespace,
+    ScheduleStore,
     ScheduleWatcher,
+    Settings,
     Streams,
     guarded_router,
     now,
@@ -36,6 +39,8 @@ routes = guarded_router()
 @requires("watch")
 async def follow_schedules(
     watcher: ScheduleWatcher,
+    schedules: ScheduleStore,
+    settings: Settings,
     streams: Streams,
     access: Access,
     namespace: Namespace = None,
@@ -44,8 +49,12 @@ async def follow_schedules(
         str, _EVENT_ID, Header(description="Go on after the event with this id.")
     ] = "",
 ) -> Response:
-    """Follow the changes of schedules as they happen, as server-sent events."""
-    check_access = partial(access.check_watch, namespace or "")
+    """Follow the changes of schedules as they happen, as server-sent events.
+
+    An API that serves a list of namespaces follows one of them.
+    """
+    scope = _scope(schedules, settings, namespace or "")
+    check_access = partial(access.check_watch, scope)
     await check_access()
 
     async def read(watch: OpenWatch) -> AsyncIterator[bytes]:
@@ -53,6 +62,22 @@ async def follow_schedules(
         async for event in streams.follow(watch.read, check_access):
             yield to_server_sent_event(event, now()) if event else HEARTBEAT
 
-    source = watcher.open(namespace or "", label_selector, last_event_id)
+    source = watcher.open(scope, label_selector, last_event_id)
     headers = {"Content-Type": "text/event-stream; charset=utf-8"}
     return await streams.respond(access.caller.user, source, read, headers)
+
+
+def _scope(schedules: ScheduleStore, settings: Settings, namespace: str) -> str:
+    """Return what to watch for the schedules of *namespace*, or of all if it is empty.
+
+    Raises:
+        ProblemError: 422, it is not one list of the API server.
+    """
+    scopes = schedules.lists.scopes(namespace)
+    if not scopes:
+        message = f"namespace: {settings.served.refusal(namespace)}"
+        raise ProblemError(422, "validation_error", message)
+    if len(scopes) > 1:
+        message = f"namespace: a stream follows one namespace; write for example {scopes[0]}"
+        raise ProblemError(422, "validation_error", message)
+    return scopes[0]

@@ -1,5 +1,6 @@
 """Pages of the schedules that a caller may list, and asks for."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,10 @@ from download_api.schema.paging import Cursor
 from download_api.store.requests import sort_key
 from download_api.store.schedule_lists import PAGE_SIZE, ListedSchedule, ScheduleLists
 from download_kube.client import ApiError
+from download_kube.paths import ALL_NAMESPACES
 from download_schedule.types import JSONObject
+
+log = logging.getLogger(__name__)
 
 MAX_LIST_BYTES: Final = 16 * 1024**2
 """Largest page of schedules, in bytes of the resources' JSON: some 5,000 usual schedules."""
@@ -102,40 +106,53 @@ async def list_schedules(
 ) -> Page:
     """Return the schedules after *offset* or *cursor*, at most *limit*.
 
-    If the API server can select the schedules, it makes the page, which then costs the same for
-    any number of schedules. Otherwise all schedules are read and filtered here. In both cases the
-    page ends after :data:`MAX_LIST_BYTES`.
+    If the API server can select the schedules in one list, it makes the page, which then costs the
+    same for any number of schedules. Otherwise all schedules are read and filtered here. In both
+    cases the page ends after :data:`MAX_LIST_BYTES`.
 
     Raises:
         ProblemError: 422, the labels are not a label selector.
     """
-    may_list_all = await access.may_list(schedule_filter.namespace)
-    if limit and may_list_all and not offset and not schedule_filter.needs_client_filter:
-        page = await _server_side_page(lists, schedule_filter.namespace, limit, cursor)
+    scopes = lists.scopes(schedule_filter.namespace)
+    only_scope = scopes[0] if len(scopes) == 1 else None
+    may_list_all = await access.may_list(ALL_NAMESPACES if only_scope is None else only_scope)
+    is_selectable = not offset and not schedule_filter.needs_client_filter
+    if limit and may_list_all and is_selectable and only_scope is not None:
+        page = await _server_side_page(lists, only_scope, limit, cursor)
         if page is not None:
             return page
     collector = PageCollector(limit, offset, cursor)
-    async for part in lists.list_all(schedule_filter.namespace, schedule_filter.labels):
-        items = part.items
-        if not may_list_all:
-            listable = await access.filter_listable([item.resource for item in items])
-            namespaces = {resource["metadata"]["namespace"] for resource in listable}
-            items = [i for i in items if i.resource["metadata"]["namespace"] in namespaces]
-        for item in items:
-            if schedule_filter.matches(item.resource):
-                collector.add(item)
+    for scope in scopes:
+        try:
+            async for part in lists.list_all(scope, schedule_filter.labels):
+                items = part.items if may_list_all else await _listable(part.items, access)
+                for item in items:
+                    if schedule_filter.matches(item.resource):
+                        collector.add(item)
+        except ApiError as error:
+            if only_scope is not None or error.status != 403:
+                raise
+            # The namespace was deleted, and our rights with it.
+            log.warning("listing schedules without the namespace %s: %s", scope, error)
     return collector.page()
 
 
+async def _listable(items: Sequence[ListedSchedule], access: Access) -> list[ListedSchedule]:
+    """Return those of *items* that the caller may list."""
+    listable = await access.filter_listable([item.resource for item in items])
+    namespaces = {resource["metadata"]["namespace"] for resource in listable}
+    return [item for item in items if item.resource["metadata"]["namespace"] in namespaces]
+
+
 async def _server_side_page(
-    lists: ScheduleLists, namespace: str, limit: int, cursor: Cursor | None
+    lists: ScheduleLists, scope: str, limit: int, cursor: Cursor | None
 ) -> Page | None:
     """Return a page of the API server's list, or None if it cannot go on after *cursor*."""
     if cursor and not cursor.token:
         return None  # made by PageCollector
     seen, token = (cursor.seen, cursor.token) if cursor else (0, "")
     try:
-        page = await lists.list_page(namespace, min(limit, PAGE_SIZE), token)
+        page = await lists.list_page(scope, min(limit, PAGE_SIZE), token)
     except ApiError as error:
         if error.is_expired:
             return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,8 +14,9 @@ from download_api.store.requests import invalid_selector
 from download_kube.client import ApiError, KubeClient
 from download_kube.identity import identify
 from download_kube.pages import FIRST_PAGE_SIZE, Page, next_limit, read_page
-from download_kube.paths import SCHEDULES, collection
+from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection
 from download_schedule.model import PLURAL
+from download_schedule.namespaces import ServedNamespaces
 from download_schedule.types import JSONObject
 
 log = logging.getLogger(__name__)
@@ -73,12 +74,23 @@ _decode: Final = msgspec.json.Decoder(_Resource).decode
 class ScheduleLists:
     """Lists DownloadSchedules."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, served: ServedNamespaces) -> None:
         self._client = client
+        self._served = served
         self._page_slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
-    async def list_all(self, namespace: str, labels: str) -> AsyncIterator[SchedulePage]:
-        """Yield the schedules of a namespace, or of all of them, in the order of :func:`sort_key`.
+    def scopes(self, namespace: str) -> Sequence[str]:
+        """Return what to list for the schedules of *namespace*, or of all if it is empty.
+
+        A scope is a namespace or :data:`ALL_NAMESPACES`. They are in the order of
+        :func:`sort_key`. There is none if the namespace is not served.
+        """
+        if namespace:
+            return (namespace,) if self._served.is_readable(namespace) else ()
+        return sorted(self._served.listed, key=lambda name: f"{name}/") or (ALL_NAMESPACES,)
+
+    async def list_all(self, scope: str, labels: str) -> AsyncIterator[SchedulePage]:
+        """Yield the schedules of a scope in the order of :func:`sort_key`.
 
         Raises:
             ProblemError: 422, *labels* is not a label selector.
@@ -86,7 +98,7 @@ class ScheduleLists:
         limit, token = FIRST_PAGE_SIZE, ""
         while True:
             try:
-                page = await self._read_page(namespace, labels, limit, token)
+                page = await self._read_page(scope, labels, limit, token)
             except ApiError as error:
                 if labels and error.status == 400:
                     raise invalid_selector(error) from error
@@ -97,25 +109,23 @@ class ScheduleLists:
                 return
             limit = next_limit(page)
 
-    async def list_page(self, namespace: str, limit: int, continue_token: str) -> SchedulePage:
-        """Return at most *limit* schedules, and fewer if they are large.
+    async def list_page(self, scope: str, limit: int, continue_token: str) -> SchedulePage:
+        """Return at most *limit* schedules of a scope, and fewer if they are large.
 
         Raises:
             ApiError: 410, the token has expired.
             ProblemError: 422, the API server did not make the token.
         """
         try:
-            return _parse(await self._read_page(namespace, "", limit, continue_token))
+            return _parse(await self._read_page(scope, "", limit, continue_token))
         except ApiError as error:
             if continue_token and error.status == 400:
                 raise invalid_cursor() from error
             raise
 
-    async def _read_page(
-        self, namespace: str, labels: str, limit: int, continue_token: str
-    ) -> Page:
+    async def _read_page(self, scope: str, labels: str, limit: int, continue_token: str) -> Page:
         query = {"labelSelector": labels} if labels else {}
-        path = collection(SCHEDULES, namespace, PLURAL)
+        path = collection(SCHEDULES, scope, PLURAL)
         async with self._page_slots:
             return await read_page(self._client, path, query, limit, continue_token)
 

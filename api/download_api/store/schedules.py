@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from download_api.auth.access import Access
@@ -20,6 +21,7 @@ from download_api.tracing import Trace
 from download_kube.client import ApiError, KubeClient
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
 from download_schedule.model import PLURAL
+from download_schedule.namespaces import ServedNamespaces
 from download_schedule.types import JSONObject
 
 OWNER: Final = "downloads.dev/owner"
@@ -31,17 +33,27 @@ MAX_CREATE_ATTEMPTS: Final = 5
 class ScheduleStore:
     """DownloadSchedules, by the ids that the API gives them."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, served: ServedNamespaces) -> None:
         self._client = client
-        self.lists = ScheduleLists(client)
+        self._served = served
+        self.lists = ScheduleLists(client, served)
 
     async def ping(self) -> None:
         """Ask the cluster for next to nothing.
 
+        A namespace that was deleted does not matter while there is another.
+
         Raises:
             ApiError, UnreachableError: other requests would fail, too.
         """
-        path = collection(SCHEDULES, ALL_NAMESPACES, PLURAL)
+        *others, last = self._served.listed or (ALL_NAMESPACES,)
+        for namespace in others:
+            with suppress(ApiError):
+                return await self._ping(namespace)
+        return await self._ping(last)
+
+    async def _ping(self, namespace: str) -> None:
+        path = collection(SCHEDULES, namespace, PLURAL)
         await self._client.request("GET", path, query={"limit": "1"})
 
     async def get(self, schedule_id: str, if_match: str | None = None) -> JSONObject:
@@ -83,10 +95,13 @@ class ScheduleStore:
 
         Raises:
             ProblemError: 403, the caller may not create it, or not use what it refers to; 400 or
-                422, it is invalid, or the key was used for another request; 409, no name is free.
+                422, it is invalid, or in a namespace that is not served, or the key was used for
+                another request; 409, no name is free.
             ApiError: 404, the namespace does not exist.
         """
         await access.check_create(namespace)
+        if refusal := self._served.refusal(namespace):
+            raise ProblemError(422, "validation_error", f"namespace: {refusal}")
         user = access.caller.user
         name = idempotency.resource_name(user, idempotency_key) if idempotency_key else ""
         digest = idempotency.request_digest(new) if idempotency_key else None
@@ -225,7 +240,7 @@ class ScheduleStore:
         self, method: str, schedule_id: str, query: Mapping[str, str] | None = None
     ) -> JSONObject:
         parts = split_id(schedule_id)
-        if parts is None:
+        if parts is None or not self._served.is_readable(parts[0]):
             raise schedule_not_found()
         try:
             return await self._client.request(method, schedule_path(*parts), query=query)

@@ -62,11 +62,16 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* The namespaces in which the API has rights, separated by commas; empty for all. */ -}}
+{{- define "download-operator.apiNamespaces" -}}
+{{ join "," (.Values.api.namespaces | default .Values.operator.namespaces) }}
+{{- end }}
+
 {{- define "download-operator.apiNamespace" -}}
-{{- $served := .Values.operator.namespaces }}
+{{- $listed := .Values.api.namespaces | default .Values.operator.namespaces }}
 {{- if .Values.api.namespace }}{{ .Values.api.namespace }}
-{{- else if or (not $served) (has .Release.Namespace $served) }}{{ .Release.Namespace }}
-{{- else }}{{ first $served }}
+{{- else if has .Release.Namespace ($listed | default .Values.operator.systemNamespaces) }}{{ .Release.Namespace }}
+{{- else }}{{ $listed | default (list "default") | first }}
 {{- end }}
 {{- end }}
 

@@ -46,6 +46,10 @@ class ForbiddenSpecError(ValueError):
     """The operator's administrator forbids what the spec asks for, and so what it asked before."""
 
 
+class NamespaceRefusedError(ValueError):
+    """The operator does not carry out schedules of this namespace."""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredState:
     """What a schedule asks of Kubernetes."""
@@ -66,8 +70,11 @@ def build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgres
 
     Raises:
         ForbiddenSpecError: the spec must not be carried out, and no earlier one either.
+        NamespaceRefusedError: the schedule is in a namespace that is not served.
         ValueError: the spec cannot be carried out; one sentence for each reason.
     """
+    if refusal := settings.served.refusal(schedule.namespace):
+        raise NamespaceRefusedError(refusal)
     try:
         spec = Spec.model_validate(schedule.spec)
     except ValidationError as error:

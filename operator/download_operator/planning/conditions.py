@@ -19,6 +19,10 @@ _INVALID_SPEC: Final = "InvalidSpec"
 """Ready is False: the spec cannot be carried out; the message says what to write. A CronJob of an
 earlier spec goes on. It stops if `spec.suspend` is true, or if the path leads out of the schedule's
 own folder."""
+_NAMESPACE_REFUSED: Final = "NamespaceRefused"
+"""Ready is False: the operator serves no schedules in this namespace, which is its own or one of
+Kubernetes; the message says what to do. A CronJob of an earlier version goes on, or stops if
+`spec.suspend` is true."""
 _NAME_TAKEN: Final = "NameTaken"
 """Ready is False: a CronJob of the same name belongs to somebody else."""
 CRON_JOB_REFUSED: Final = "CronJobRefused"
@@ -78,6 +82,11 @@ def cron_job_deleting(cron_job: str) -> ConditionState:
 def invalid_spec(message: str) -> ConditionState:
     """Return the Ready condition of a schedule whose spec cannot be carried out."""
     return not_ready(_INVALID_SPEC, message)
+
+
+def namespace_refused(message: str) -> ConditionState:
+    """Return the Ready condition of a schedule in a namespace that is not served."""
+    return not_ready(_NAMESPACE_REFUSED, message)
 
 
 def healthy(history: Iterable[Mapping[str, Any]]) -> ConditionState | None:

@@ -8,7 +8,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from download_operator.cache.snapshot import Snapshot
-from download_operator.manifests.cron_job import DesiredState, ForbiddenSpecError
+from download_operator.manifests.cron_job import (
+    DesiredState,
+    ForbiddenSpecError,
+    NamespaceRefusedError,
+)
 from download_operator.planning import conditions
 from download_operator.planning.actions import (
     Action,
@@ -55,7 +59,7 @@ def plan(
     if snapshot.schedule.is_deleting:
         return Wait(None)
     if isinstance(desired, ValueError):
-        return _obey_invalid_spec(snapshot, desired, now)
+        return _obey_refused_schedule(snapshot, desired, now)
     if cron_job is None:
         return _write_cron_job(snapshot, CreateCronJob(desired), now)
     if not cron_job.belongs_to(snapshot.schedule):
@@ -76,22 +80,25 @@ def _in_effect(desired: DesiredState) -> ConditionState:
     return conditions.scheduled(desired.manifest["metadata"]["name"])
 
 
-def _obey_invalid_spec(snapshot: Snapshot, error: ValueError, now: datetime) -> Action | Wait:
-    """Report what is wrong with the spec.
+def _obey_refused_schedule(snapshot: Snapshot, error: ValueError, now: datetime) -> Action | Wait:
+    """Report what is wrong with the schedule.
 
-    The CronJob of an earlier spec stays in effect, unless the invalid one is suspended or
+    The CronJob of an earlier spec stays in effect, unless the refused one is suspended or
     forbidden.
     """
+    refused = conditions.invalid_spec
+    if isinstance(error, NamespaceRefusedError):
+        refused = conditions.namespace_refused
     schedule, cron_job = snapshot.schedule, snapshot.cron_job
     if cron_job is None or not cron_job.belongs_to(schedule):
-        return _report(snapshot, None, conditions.invalid_spec(str(error)), now)
+        return _report(snapshot, None, refused(str(error)), now)
     must_stop = schedule.spec.get("suspend") or isinstance(error, ForbiddenSpecError)
     is_stopped = cron_job.spec_hash == STOPPED
     if must_stop and not is_stopped and not cron_job.is_deleting:
         return SuspendCronJob()
     state = "is suspended" if is_stopped else "still runs the previous spec"
     message = f"{error}; until then CronJob {cron_job.name} {state}"
-    return _report(snapshot, None, conditions.invalid_spec(message), now)
+    return _report(snapshot, None, refused(message), now)
 
 
 def _needs_repair(snapshot: Snapshot, desired: DesiredState) -> bool:

@@ -45,6 +45,7 @@ WITHOUT_PATTERN: Final = [
 
 BEYOND_SCHEMA: Final = (
     (400, "cron_expression: "),
+    (403, "api-key may not get secrets"),
     (404, "There is no schedule with that id"),
     (404, "The history has no run with that id"),
     (404, r'namespaces \\"[^"]*" not found'),

@@ -441,9 +441,9 @@ def test_api_account_has_only_the_permissions_that_it_needs(own_cluster: LocalCl
     kubectl = everywhere.within("api")
     kubectl("create", "serviceaccount", "plain")
     for values, permissions in (
-        (["api.auth=kubernetes"], SCHEDULES | REVIEWS),
-        (["api.existingSecret=mine"], SCHEDULES),
-        ([], SCHEDULES | OWN_KEY),
+        ([], SCHEDULES | REVIEWS),
+        (["api.auth=key", "api.existingSecret=mine"], SCHEDULES),
+        (["api.auth=key"], SCHEDULES | OWN_KEY),
     ):
         install_account(kubectl, *values)
 
@@ -453,6 +453,8 @@ def test_api_account_has_only_the_permissions_that_it_needs(own_cluster: LocalCl
         wait_for(f"only the permissions of {values}", has_only)
         assert may(kubectl, "delete", "downloadschedules.downloads.dev")
         assert not [action for action in FORBIDDEN if may(kubectl, *action)]
+        ours = "--selector=app.kubernetes.io/name=download-operator"
+        kubectl("delete", "rolebinding,clusterrolebinding", ours)
 
 
 def granted(kubectl: Kubectl, name: str) -> set[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ def test_shell_blocks_run(api: httpx.Client, kubectl: Kubectl) -> None:
     script = "".join(blocks(DOCS / "guides" / "http-api.md", "sh"))
     address = str(api.base_url).rstrip("/")
 
-    done = run_shell(script, {"API": address, "KEY": KEY})
+    done = run_shell(script, {"API": address, "TOKEN": KEY})
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"name":"Daily report"' in done.stdout

@@ -25,7 +25,7 @@ def test_examples_of_the_reference_run(
     address = str(api.base_url).rstrip("/")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "".join(blocks)],
-        env={**os.environ, "API": address, "KEY": KEY},
+        env={**os.environ, "API": address, "TOKEN": KEY},
         capture_output=True,
         text=True,
         timeout=120,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from download_api.settings import Settings, help_text
+from download_schedule.namespaces import ServedNamespaces
 
 PREFIX = "DOWNLOAD_API_"
 
@@ -46,7 +47,13 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         TRUSTED_PROXIES="10.0.0.0/8, fd00::/8",
         CONTENT_VOLUMES="team/data=/content/data, other/a.b=/x",
+        NAMESPACES="b, a,",
+        SYSTEM_NAMESPACES="kube-system",
+        RELEASE_NAMESPACE="place",
+        KEY_SECRET_NAMESPACES="a",
     )
+    assert settings.served == ServedNamespaces(("b", "a"), "place", ("kube-system",))
+    assert settings.key_secret_namespaces == ("a",)
     assert settings.trusted_proxies == ("10.0.0.0/8", "fd00::/8")
     assert settings.content_volumes == (
         ("team", "data", Path("/content/data")),
@@ -75,6 +82,9 @@ def test_help_lists_every_setting_with_its_default() -> None:
         ("NAMESPACE", "Team A", "write the name of a namespace, or leave it out"),
         ("NAMESPACE", "team/../other", "write the name of a namespace, or leave it out"),
         ("NAMESPACE", "a" * 64, "write the name of a namespace, or leave it out"),
+        ("NAMESPACES", "a,B", "DOWNLOAD_API_NAMESPACES contains 'B': write names of namespaces"),
+        ("SYSTEM_NAMESPACES", "kube-*", "DOWNLOAD_API_SYSTEM_NAMESPACES contains 'kube-\\*'"),
+        ("KEY_SECRET_NAMESPACES", "*", "KEY_SECRET_NAMESPACES contains '\\*': write names of"),
         ("AUTH", "none", "write key or kubernetes"),
         ("AUTH", "key", "DOWNLOAD_API_AUTH is key: name the file with it in DOWNLOAD_API_KEY_FILE"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "contains '10.0.0.1/8': write ranges without host bits"),

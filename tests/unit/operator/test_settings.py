@@ -7,6 +7,7 @@ import pytest
 
 from download_operator.pod_egress import Allowance, EgressRules
 from download_operator.settings import Settings, help_text, read_settings
+from download_schedule.namespaces import ServedNamespaces
 
 P = "DOWNLOAD_OPERATOR_"
 
@@ -38,9 +39,16 @@ def test_missing_image_is_refused() -> None:
 
 
 def test_lists_and_numbers_are_read(read: Read) -> None:
-    settings = read(NAMESPACES="a, b,", ALLOW_CIDRS="10.0.0.0/8,fd00::/8", WORKERS="256")
+    settings = read(
+        NAMESPACES="a, b,",
+        SYSTEM_NAMESPACES="place,kube-system",
+        RELEASE_NAMESPACE="place",
+        ALLOW_CIDRS="10.0.0.0/8,fd00::/8",
+        WORKERS="256",
+    )
 
     assert settings.namespaces == ("a", "b")
+    assert settings.served == ServedNamespaces(("a", "b"), "place", ("place", "kube-system"))
     assert settings.allow_cidrs == ("10.0.0.0/8", "fd00::/8")
     assert settings.workers == 256
 
@@ -117,6 +125,8 @@ def test_json_is_read(read: Read) -> None:
     "name",
     [
         "NAMESPACES",
+        "SYSTEM_NAMESPACES",
+        "RELEASE_NAMESPACE",
         "ALLOW_CIDRS",
         "ALLOW",
         "DENY_CIDRS",
@@ -161,6 +171,7 @@ def test_empty_value_is_the_default(read: Read, name: str) -> None:
         ("NAMESPACES", "team-*", "'team-\\*', which is not the name of a namespace"),
         ("NAMESPACES", "a b", "not the name of a namespace"),
         ("NAMESPACES", ",", "a list without an entry: write .* nothing for all namespaces"),
+        ("SYSTEM_NAMESPACES", "kube-*", "'kube-\\*', which is not the name of a namespace"),
         ("LEASE_NAMESPACE", "", "not the name of a namespace"),
         ("IDENTITY", "", "write a name for this replica, or remove the variable"),
         ("DEFAULT_DESTINATION", '{"volume": {"claimName": "d"}, "discard": {}}', "one member"),

@@ -41,7 +41,7 @@ def test_policies_can_be_left_out() -> None:
 
 
 def test_policies_name_the_accounts_of_the_pods() -> None:
-    items = rendered("api.auth=kubernetes")
+    items = rendered()
     for deployment, name, condition in (
         ("download-operator", "bounds", "by-the-operator"),
         ("download-operator", "labels", "not-by-a-controller"),
@@ -49,13 +49,31 @@ def test_policies_name_the_accounts_of_the_pods() -> None:
     ):
         pod = one(items, "Deployment", deployment)["spec"]["template"]["spec"]
         account = f'"system:serviceaccount:place:{pod["serviceAccountName"]}"'
-        assert account in conditions(name, "api.auth=kubernetes")[condition]
+        assert account in conditions(name)[condition]
         assert one(items, "ServiceAccount", pod["serviceAccountName"])
 
 
 @pytest.mark.parametrize("values", [["api.auth=key"], ["api.enabled=false"]])
 def test_account_of_an_api_that_asks_for_nobody_is_not_exempt(values: list[str]) -> None:
     assert "not-by-the-http-api" not in conditions("references", *values)
+
+
+def test_key_may_use_secrets_of_listed_namespaces_alone() -> None:
+    def secrets(*values: str) -> str:
+        variables = {
+            item["name"]: item["expression"] for item in policy("references", *values)["variables"]
+        }
+        return " ".join(variables["secrets0"].split())
+
+    listed = "api.keySecretNamespaces={team,other}"
+    exemption = (
+        'request.userInfo.username == "system:serviceaccount:place:download-operator-api"'
+        ' && request.namespace in ["team","other"] ? [] : '
+    )
+    everybody = secrets("api.auth=key")
+    assert secrets("api.auth=key", listed) == exemption + everybody
+    assert secrets(listed) == everybody
+    assert secrets("api.auth=key", listed, "api.enabled=false") == everybody
 
 
 def test_policy_and_api_ask_on_a_change_of_the_same_members() -> None:

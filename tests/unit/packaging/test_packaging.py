@@ -189,36 +189,79 @@ def test_operator_can_neither_read_secrets_nor_change_schedules() -> None:
     assert ("downloadschedules", "update") not in granted
 
 
-def test_operator_is_bound_to_its_namespaces() -> None:
-    items = rendered("operator.namespaces={a,b}")
-    bound = {
-        i["metadata"]["namespace"]
-        for i in items
-        if (i["kind"], i["metadata"]["name"]) == ("RoleBinding", "download-operator")
+def bound(items: list[dict[str, Any]], name: str) -> set[str]:
+    """Return the namespaces in which a role is bound; `*` for all."""
+    return {
+        item["metadata"].get("namespace", "*")
+        for item in items
+        if item["kind"].endswith("RoleBinding") and item["metadata"]["name"] == name
     }
-    assert bound == {"a", "b"}
-    cluster_wide = {i["metadata"]["name"] for i in items if i["kind"] == "ClusterRoleBinding"}
-    assert cluster_wide == {"download-operator-api"}
-    items = rendered("operator.namespaces={a,b}", "api.enabled=false")
-    assert "ClusterRoleBinding" not in {i["kind"] for i in items}
+
+
+@pytest.mark.parametrize(
+    ("values", "of_operator", "of_api"),
+    [
+        ([], {"*"}, {"*"}),
+        (["operator.namespaces={a,b}"], {"a", "b"}, {"a", "b"}),
+        (["operator.namespaces={a,b}", "api.namespaces={b}"], {"a", "b"}, {"b"}),
+        (["api.namespaces={b}"], {"*"}, {"b"}),
+        (["operator.namespaces={a}", "api.enabled=false"], {"a"}, set()),
+    ],
+)
+def test_operator_and_api_have_rights_where_they_serve(
+    values: list[str], of_operator: set[str], of_api: set[str]
+) -> None:
+    items = rendered(*values)
+    assert bound(items, "download-operator") == of_operator
+    assert bound(items, "download-operator-api") == of_api
+    assert bound(items, "download-operator-api-reviews") == ({"*"} if of_api else set())
+    if of_api:
+        settings = read_api_settings(environment_of("download-operator-api", *values))
+        assert set(settings.namespaces) == of_api - {"*"}
+
+
+def environment_of(deployment: str, *values: str) -> dict[str, str]:
+    """Return the environment variables of a Deployment's container."""
+    item = one(rendered(*values), "Deployment", deployment)
+    (container,) = item["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
 
 
 @pytest.mark.parametrize(
     ("values", "namespace"),
     [
-        ([], "place"),
+        ([], "default"),
         (["operator.namespaces={team,place}"], "place"),
         (["operator.namespaces={team,other}"], "team"),
+        (["operator.namespaces={team,other}", "api.namespaces={other}"], "other"),
+        (["operator.systemNamespaces={kube-system,place}"], "place"),
         (["operator.namespaces={team}", "api.namespace=mine"], "mine"),
     ],
 )
-def test_api_creates_schedules_in_a_namespace_that_the_operator_serves(
+def test_api_creates_schedules_in_a_namespace_that_is_served(
     values: list[str], namespace: str
 ) -> None:
-    deployment = one(rendered(*values), "Deployment", "download-operator-api")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    environment = {item["name"]: item["value"] for item in container["env"]}
-    assert environment["DOWNLOAD_API_NAMESPACE"] == namespace
+    settings = read_api_settings(environment_of("download-operator-api", *values))
+    assert settings.namespace == namespace
+    assert namespace == "mine" or not settings.served.refusal(namespace)
+
+
+@pytest.mark.parametrize(
+    ("values", "refused", "served"),
+    [
+        ([], ["place", "kube-system"], ["team", "default"]),
+        (["operator.systemNamespaces={place}"], ["kube-system"], ["team", "place"]),
+        (["operator.namespaces={kube-system}"], [], ["kube-system"]),
+    ],
+)
+def test_operator_and_api_refuse_schedules_in_the_same_namespaces(
+    values: list[str], refused: list[str], served: list[str]
+) -> None:
+    with patch.dict(os.environ, environment_of("download-operator", *values)):
+        operator = read_operator_settings().served
+    assert operator == read_api_settings(environment_of("download-operator-api", *values)).served
+    assert all(operator.refusal(namespace) for namespace in refused)
+    assert not any(operator.refusal(namespace) for namespace in served)
 
 
 def test_notes_show_commands_for_these_values() -> None:
@@ -229,6 +272,7 @@ def test_notes_show_commands_for_these_values() -> None:
     assert "kubectl apply --namespace team -f -" in notes
     assert "8080:80 &" in notes
     assert "http://localhost:8080/schedules" in notes
+    assert "kubectl create token ACCOUNT --audience=download-operator" in notes
 
 
 def test_values_of_the_operator_become_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,28 +362,46 @@ def test_invalid_egress_is_refused(value: str, sentence: str) -> None:
     assert sentence in done.stderr
 
 
-def test_existing_secret_needs_no_right_to_create_one() -> None:
-    items = rendered("api.existingSecret=mine")
+def test_existing_secret_needs_no_right_to_secrets() -> None:
+    items = rendered("api.auth=key", "api.existingSecret=mine")
     roles = {i["metadata"]["name"] for i in items if i["kind"] == "Role"}
     assert roles == {"download-operator", "download-operator-egress"}
+    assert "Secret" not in {item["kind"] for item in items}
     pod = one(items, "Deployment", "download-operator-api")["spec"]["template"]["spec"]
     assert "initContainers" not in pod
     assert {"secretName": "mine"} in [v.get("secret") for v in pod["volumes"]]
 
 
+def test_secret_of_the_key_has_no_data_that_an_upgrade_could_restore() -> None:
+    assert "Secret" not in {item["kind"] for item in rendered()}
+    items = rendered("api.auth=key")
+    secret = one(items, "Secret", "download-operator-api-key")
+    assert secret["type"] == "Opaque"
+    assert not {"data", "stringData", "immutable"} & secret.keys()
+    (rule,) = one(items, "Role", "download-operator-api-key")["rules"]
+    assert rule["resourceNames"] == ["download-operator-api-key"]
+    assert rule["verbs"] == ["get", "update"]
+
+
 @pytest.mark.parametrize(
     ("values", "file", "reviews"),
     [
-        ([], "/key/api-key", False),
-        (["api.auth=kubernetes"], None, True),
-        (["api.auth=kubernetes", "api.existingSecret=mine"], "/key/keys.json", True),
+        (["api.auth=key"], "/key/api-key", False),
+        ([], None, True),
+        (["api.existingSecret=mine"], "/key/keys.json", True),
     ],
 )
 def test_authentication_has_the_key_file_and_rights_that_it_needs(
     values: list[str], file: str | None, reviews: bool
 ) -> None:
     items = rendered(*values)
-    rules = one(items, "ClusterRole", "download-operator-api")["rules"]
+    rules = [
+        rule
+        for item in items
+        if item["kind"] == "ClusterRole"
+        and item["metadata"]["name"].startswith("download-operator-api")
+        for rule in item["rules"]
+    ]
     granted = {resource for rule in rules for resource in rule["resources"]}
     assert ({"tokenreviews", "subjectaccessreviews"} <= granted) == reviews
     assert "secrets" not in granted
@@ -347,7 +409,7 @@ def test_authentication_has_the_key_file_and_rights_that_it_needs(
     (container,) = pod["containers"]
     environment = {item["name"]: item["value"] for item in container["env"]}
     assert environment.get("DOWNLOAD_API_KEY_FILE") == file
-    assert ("initContainers" in pod) == (not values)
+    assert ("initContainers" in pod) == (file == "/key/api-key")
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
     assert ("key" in mounted) == (file is not None)

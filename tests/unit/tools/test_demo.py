@@ -53,7 +53,8 @@ def serving() -> Iterator[str]:
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
     monkeypatch.setattr(Api, "created", [])
     with serving() as url:
-        monkeypatch.setattr(install, "api_key", lambda _: "key")
+        monkeypatch.setattr(install, "kubectl_of", lambda _: None)
+        monkeypatch.setattr(install, "api_token", lambda *_: "token")
         monkeypatch.setattr(install, "port_forward", lambda *_: nullcontext(url))
         yield Api
 

@@ -79,7 +79,7 @@ def _rbac() -> str:
     return rbac.render(
         {
             "With the chart's defaults": rendered_chart(),
-            "With `api.auth: kubernetes`": rendered_chart("--set=api.auth=kubernetes"),
+            "With `api.auth: key`": rendered_chart("--set=api.auth=key"),
             "With a `namespaceSelector` in `operator.allow`": rendered_chart(
                 "--set=operator.allow[0].cidr=10.0.0.0/8",
                 "--set=operator.allow[0].namespaceSelector.matchLabels.team=data",

@@ -16,8 +16,8 @@ each right is worth in [Security](../guides/security.md).
 """
 _SCOPES: Final = {
     "ClusterRole": (
-        "Bound in all namespaces. If you set `operator.namespaces`, the operator's role is bound "
-        "in those alone."
+        "Bound in all namespaces. If you set `operator.namespaces` or `api.namespaces`, the roles "
+        "about schedules are bound in those alone."
     ),
     "Role": "Bound in the release's own namespace.",
 }

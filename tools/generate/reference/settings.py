@@ -19,6 +19,7 @@ CHART_VALUES: Final = {
     "DOWNLOAD_OPERATOR_CA_CONFIG_MAP": "operator.caConfigMap",
     "DOWNLOAD_OPERATOR_LOG_FORMAT": "operator.logFormat",
     "DOWNLOAD_OPERATOR_NAMESPACES": "operator.namespaces",
+    "DOWNLOAD_OPERATOR_SYSTEM_NAMESPACES": "operator.systemNamespaces",
     "DOWNLOAD_OPERATOR_ALLOW_CIDRS": "operator.allowCidrs",
     "DOWNLOAD_OPERATOR_ALLOW": "operator.allow",
     "DOWNLOAD_OPERATOR_DENY_CIDRS": "operator.denyCidrs",
@@ -29,6 +30,9 @@ CHART_VALUES: Final = {
     "DOWNLOAD_API_AUDIENCE": "api.audience",
     "DOWNLOAD_API_RATE_LIMIT": "api.rateLimit",
     "DOWNLOAD_API_NAMESPACE": "api.namespace",
+    "DOWNLOAD_API_NAMESPACES": "api.namespaces",
+    "DOWNLOAD_API_SYSTEM_NAMESPACES": "operator.systemNamespaces",
+    "DOWNLOAD_API_KEY_SECRET_NAMESPACES": "api.keySecretNamespaces",
     "DOWNLOAD_API_TRUSTED_PROXIES": "api.trustedProxies",
     "DOWNLOAD_API_CONTENT_VOLUMES": "api.content.volumes",
 }

@@ -31,12 +31,16 @@ def shared_namespace(cluster: LocalCluster) -> Iterator[Kubectl]:
 def shared_api(
     cluster: LocalCluster, shared_namespace: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.URL]:
-    """The address of an API with a shared key."""
+    """The address of an API with a shared key, which may use the namespace's Secrets."""
     folder = tmp_path_factory.mktemp("api")
     key_file = folder / "key"
     key_file.write_text(KEY)
     with api_servers(cluster.kubeconfig, folder) as start:
-        client = start(key_file=str(key_file), namespace=shared_namespace.namespace)
+        client = start(
+            key_file=str(key_file),
+            namespace=shared_namespace.namespace,
+            key_secret_namespaces=shared_namespace.namespace,
+        )
         yield client.base_url
 
 

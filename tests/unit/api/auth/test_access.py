@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from download_api.auth.access import MAX_CONCURRENT_REVIEWS, Access
+from download_api.auth.authorization import ASK_FOR_ROLE, KeyAuthorizer
 from download_api.auth.referenced_objects import Reference
 from download_api.auth.reviews import Caller, Permission
 from download_api.problems.problem import ProblemError
@@ -15,6 +16,8 @@ ANN = Caller(user="ann")
 
 class FakeAuthorizer:
     """Allows what a function says, and counts how many decisions are under way."""
+
+    advice = ASK_FOR_ROLE
 
     def __init__(self, allows: Callable[[Permission], bool]) -> None:
         self._allows = allows
@@ -102,3 +105,18 @@ def test_object_that_the_caller_may_not_use_is_named(
         check_references(*allowed)
     assert refusal.value.status == 403
     assert str(refusal.value) == sentence
+
+
+def test_key_may_use_claims_but_secrets_only_where_it_is_allowed() -> None:
+    access = Access(Caller("api-key"), KeyAuthorizer(("team",)), fresh=True)
+    asyncio.run(access.check_create("elsewhere"))
+    asyncio.run(access.check_references("team", REFERENCES))
+    asyncio.run(access.check_references("elsewhere", [Reference("persistentvolumeclaims", "d")]))
+    with pytest.raises(ProblemError) as refusal:
+        asyncio.run(access.check_references("elsewhere", REFERENCES))
+    assert refusal.value.status == 403
+    assert str(refusal.value) == (
+        "api-key may not get secrets token in the namespace elsewhere; create the schedule with "
+        "kubectl and your own rights, or have an administrator add the namespace to "
+        "api.keySecretNamespaces of the chart."
+    )

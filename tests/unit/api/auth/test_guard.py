@@ -50,8 +50,8 @@ KEY_FILE = Path("/key")
     ("settings", "authenticator", "authorizer"),
     [
         ({}, "LoopbackAuth", "AllowAll"),
-        ({"key_file": KEY_FILE}, "SharedKeyAuth", "AllowAll"),
-        ({"key_file": KEY_FILE, "auth": "key"}, "SharedKeyAuth", "AllowAll"),
+        ({"key_file": KEY_FILE}, "SharedKeyAuth", "KeyAuthorizer"),
+        ({"key_file": KEY_FILE, "auth": "key"}, "SharedKeyAuth", "KeyAuthorizer"),
         ({"key_file": KEY_FILE, "auth": "kubernetes"}, "TokenReviewAuth", "CachedAuthorizer"),
         ({"auth": "kubernetes"}, "TokenReviewAuth", "CachedAuthorizer"),
     ],

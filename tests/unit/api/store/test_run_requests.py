@@ -11,12 +11,13 @@ from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
 from download_kube.client import ApiError
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
+from download_schedule.namespaces import ServedNamespaces
 from tests.support.api_objects import resource
 from tests.support.fake_kube_client import FakeKubeClient
 
 
 def submit(client: Any, token: str) -> None:
-    requests = RunRequests(client, ScheduleStore(client))
+    requests = RunRequests(client, ScheduleStore(client, ServedNamespaces()))
     asyncio.run(requests.submit("team.report", token, None, Trace("mine-1"), dry_run=False))
 
 

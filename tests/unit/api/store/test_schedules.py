@@ -15,6 +15,7 @@ from download_api.store.conflicts import MAX_ATTEMPTS
 from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
 from download_kube.client import ApiError
+from download_schedule.namespaces import ServedNamespaces
 from download_schedule.types import JSONObject
 from tests.support.api_objects import new_schedule, resource
 from tests.support.fake_kube_client import FakeKubeClient
@@ -30,7 +31,7 @@ def suspend(client: FakeKubeClient, if_match: str | None = None) -> JSONObject:
         return set_suspend(stored, suspend=True)
 
     access = Access(Caller("ann"), AllowAll(), fresh=True)
-    store: Any = ScheduleStore(client)  # type: ignore[arg-type]
+    store: Any = ScheduleStore(client, ServedNamespaces())  # type: ignore[arg-type]
     updated: JSONObject = asyncio.run(
         store.update("team.report", if_match, edit, access, TRACE, dry_run=False)
     )
@@ -81,7 +82,7 @@ def test_update_checks_if_match_again_after_a_conflict() -> None:
 
 def create(client: FakeKubeClient, idempotency_key: str | None) -> JSONObject:
     access = Access(Caller("ann"), AllowAll(), fresh=True)
-    store = ScheduleStore(client)  # type: ignore[arg-type]
+    store = ScheduleStore(client, ServedNamespaces())  # type: ignore[arg-type]
     return asyncio.run(
         store.create(new_schedule(), "team", idempotency_key, access, TRACE, dry_run=False)
     )
@@ -125,7 +126,7 @@ def test_repeated_create_gives_up_if_the_schedule_is_never_there() -> None:
 
 def test_delete_with_if_match_names_the_version_that_was_checked() -> None:
     client = FakeKubeClient(resource(), {})
-    store = ScheduleStore(client)  # type: ignore[arg-type]
+    store = ScheduleStore(client, ServedNamespaces())  # type: ignore[arg-type]
     asyncio.run(store.delete("team.report", "*", dry_run=True))
     assert client.methods() == ["GET", "DELETE"]
     assert client.sent[1].body["preconditions"] == {"uid": "u", "resourceVersion": "1"}
@@ -134,8 +135,49 @@ def test_delete_with_if_match_names_the_version_that_was_checked() -> None:
 
 def test_id_that_cannot_exist_is_not_requested() -> None:
     client = FakeKubeClient()
-    store = ScheduleStore(client)  # type: ignore[arg-type]
+    store = ScheduleStore(client, ServedNamespaces())  # type: ignore[arg-type]
     with pytest.raises(ProblemError) as refusal:
         asyncio.run(store.get("a.b/../c"))
     assert refusal.value.error_type == "schedule_not_found"
+    assert client.sent == []
+
+
+FORBIDDEN = ApiError(403, "Forbidden", "no right")
+
+
+def ping(client: FakeKubeClient, *namespaces: str) -> None:
+    store = ScheduleStore(client, ServedNamespaces(namespaces))  # type: ignore[arg-type]
+    asyncio.run(store.ping())
+
+
+def test_cluster_can_be_used_if_one_of_the_namespaces_can() -> None:
+    client = FakeKubeClient(FORBIDDEN, {})
+    ping(client, "gone", "team", "other")
+    assert [request.path.split("/")[-2] for request in client.sent] == ["gone", "team"]
+
+
+def test_cluster_cannot_be_used_if_none_of_the_namespaces_can() -> None:
+    with pytest.raises(ApiError):
+        ping(FakeKubeClient(FORBIDDEN, FORBIDDEN), "gone", "team")
+
+
+def test_schedule_of_a_namespace_that_is_not_served_is_not_requested() -> None:
+    client = FakeKubeClient()
+    store = ScheduleStore(client, ServedNamespaces(("other",)))  # type: ignore[arg-type]
+    with pytest.raises(ProblemError) as refusal:
+        asyncio.run(store.get("team.report"))
+    assert refusal.value.error_type == "schedule_not_found"
+    assert client.sent == []
+
+
+@pytest.mark.parametrize("served", [ServedNamespaces(release="team"), ServedNamespaces(("other",))])
+def test_schedule_is_not_created_in_a_namespace_that_is_not_served(
+    served: ServedNamespaces,
+) -> None:
+    client = FakeKubeClient()
+    access = Access(Caller("ann"), AllowAll(), fresh=True)
+    store = ScheduleStore(client, served)  # type: ignore[arg-type]
+    with pytest.raises(ProblemError, match=r"^namespace: .* namespace team ") as refusal:
+        asyncio.run(store.create(new_schedule(), "team", None, access, TRACE, dry_run=True))
+    assert (refusal.value.status, refusal.value.error_type) == (422, "validation_error")
     assert client.sent == []

@@ -17,7 +17,12 @@ from download_operator.planning.actions import (
     WriteStatus,
 )
 from download_operator.planning.plan import REFUSAL_PAUSE, REPAIR_PAUSE
-from tests.support.cluster_objects import cron_job_manifest, job_manifest, pod_manifest
+from tests.support.cluster_objects import (
+    SETTINGS,
+    cron_job_manifest,
+    job_manifest,
+    pod_manifest,
+)
 from tests.support.fake_cluster import KEY, RESULT, START, FakeCluster
 
 
@@ -150,6 +155,32 @@ def test_cron_job_of_a_forbidden_spec_is_suspended() -> None:
     assert kinds(cluster.settle()) == [WriteStatus]
     assert cluster.ready["reason"] == "InvalidSpec"
     assert cluster.ready["message"].endswith("CronJob report is suspended")
+
+
+def test_schedule_beside_the_operator_gets_no_cron_job_until_its_namespace_is_allowed() -> None:
+    cluster = FakeCluster()
+    own = {"release_namespace": KEY[0]}
+    cluster.settings = SETTINGS.model_copy(update=own)
+
+    assert kinds(cluster.settle()) == [WriteStatus]
+    assert cluster.ready["reason"] == "NamespaceRefused"
+    assert "add it to operator.systemNamespaces" in cluster.ready["message"]
+    assert cluster.plan() == Wait(None)
+
+    cluster.settings = SETTINGS.model_copy(update={**own, "system_namespaces": (KEY[0],)})
+    cluster.desired = None  # a change of the settings is a restart
+    assert kinds(cluster.settle()) == [CreateCronJob, WriteStatus]
+
+
+def test_run_is_not_started_in_a_namespace_that_is_no_longer_served() -> None:
+    cluster = FakeCluster()
+    cluster.settle()
+    cluster.settings = SETTINGS.model_copy(update={"release_namespace": KEY[0]})
+    cluster.request_run("now")
+    cluster.desired = None
+
+    assert kinds(cluster.settle()) == [WriteStatus]
+    assert cluster.ready["message"].endswith("CronJob report still runs the previous spec")
 
 
 def test_cron_job_of_another_owner_is_left_alone_until_it_is_gone() -> None:
