@@ -1,6 +1,5 @@
 """An API that serves a list of namespaces, with the rights that the chart gives it there alone."""
 
-import os
 from collections.abc import Iterator
 
 import httpx
@@ -14,8 +13,8 @@ from tools.cluster import LocalCluster, binaries
 from tools.cluster.kubectl import Kubectl, wait_for
 from tools.cluster.ports import free_ports
 
-HOME, OTHER = f"home-{os.getpid()}", f"other-{os.getpid()}"
-SERVED = [f"served-{os.getpid()}", f"served-{os.getpid()}-too"]
+HOME, OTHER = "unserved-home", "unserved-other"
+SERVED = ["served", "served-too"]
 """In the order of the API server: it sorts by namespace, slash and name."""
 SORTED = [SERVED[1], SERVED[0]]
 
