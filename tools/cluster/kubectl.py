@@ -28,6 +28,7 @@ class Kubectl:
     program: Path
     kubeconfig: Path
     namespace: str = "default"
+    """Empty: that of each manifest. kubectl refuses a manifest with another namespace."""
 
     def within(self, namespace: str) -> "Kubectl":
         """Return kubectl for another namespace of the same cluster."""
@@ -39,7 +40,9 @@ class Kubectl:
         Raises:
             RefusedError: It did not end with 0, or not within *timeout* seconds.
         """
-        cluster = [f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}"]
+        cluster = [f"--kubeconfig={self.kubeconfig}"]
+        if self.namespace:
+            cluster.append(f"--namespace={self.namespace}")
         try:
             done = subprocess.run(
                 [str(self.program), *cluster, *arguments],

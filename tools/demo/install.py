@@ -66,7 +66,7 @@ def install_by_helm(cluster: Cluster, *more: str) -> None:
 def install_by_kubectl(cluster: Cluster) -> None:
     """Apply manifests/install.yaml with kubectl, with the same addresses allowed."""
     kubectl = kubectl_of(cluster, NAMESPACE)
-    kubectl("apply", f"--filename={INSTALL}")
+    kubectl.within("")("apply", f"--filename={INSTALL}")
     ranges = f"DOWNLOAD_OPERATOR_ALLOW_CIDRS={','.join(PRIVATE_RANGES)}"
     kubectl("set", "env", "deployment/download-operator", ranges)
     for deployment in ("download-operator", "download-operator-api"):
