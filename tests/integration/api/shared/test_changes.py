@@ -148,7 +148,9 @@ EVERYTHING = {
     },
     "only_if_changed": True,
     "keep_last": 7,
-    "destination": {"volume": {"claim_name": "data", "path": "{name}/{filename}"}},
+    "destination": {
+        "volume": {"claim_name": "data", "path": "{name}/{filename}", "overwrite": True}
+    },
     "concurrency_policy": "Replace",
     "starting_deadline_seconds": 60,
     "backoff_limit": 0,
