@@ -9,16 +9,16 @@ KUBERNETES_PREFIX: Final = "kube-"
 
 @dataclass(frozen=True)
 class ServedNamespaces:
-    """Which namespaces are served: those that are listed, otherwise all but system namespaces.
+    """Which namespaces are served: the listed ones, or all but system namespaces if none is listed.
 
-    System namespaces are those of Kubernetes and that of the installation. Their Secrets are worth
-    the cluster, or every schedule in it.
+    System namespaces are those of Kubernetes and that of the installation. Who has their Secrets
+    controls the cluster, or every schedule in it.
     """
 
     listed: tuple[str, ...] = ()
-    """Namespaces to serve, of any kind; empty for all others, too."""
+    """Namespaces to serve, system namespaces included. Empty: all but system namespaces."""
     release: str = ""
-    """Namespace of the installation; empty if there is none."""
+    """Namespace of the installation. Empty outside of a cluster."""
     allowed: tuple[str, ...] = ()
     """System namespaces that are served although they are not listed."""
 
@@ -40,7 +40,7 @@ class ServedNamespaces:
         )
 
     def is_readable(self, namespace: str) -> bool:
-        """Return whether schedules of *namespace* can be read: of a refused one, if it exists."""
+        """Return whether the schedules in *namespace* may be read, even if new ones are refused."""
         return not self.listed or namespace in self.listed
 
     def _is_system(self, namespace: str) -> bool:

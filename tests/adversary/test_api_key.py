@@ -66,17 +66,9 @@ def _wait_for_the_policy_of_the_key(stage: Stage) -> None:
 def thief(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Who has the key of the API, which runs with the account and the settings of the chart."""
     folder = tmp_path_factory.mktemp("api")
-    (folder / "key").write_text(KEY)
     kubeconfig = kubeconfig_of(stage.team.within(PLACE), API_ACCOUNT, folder)
     with api_servers(kubeconfig, folder) as start:
-        client = start(
-            auth="key",
-            key_file=str(folder / "key"),
-            release_namespace=PLACE,
-            key_secret_namespaces=TEAM,
-        )
-        client.headers["X-API-Key"] = KEY
-        yield client
+        yield start(auth="key", key=KEY, release_namespace=PLACE, key_secret_namespaces=TEAM)
 
 
 def refusal(response: httpx.Response) -> tuple[int, str]:

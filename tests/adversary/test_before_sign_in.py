@@ -41,12 +41,9 @@ def api(
     cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory, metrics_port: int
 ) -> Iterator[httpx.Client]:
     """A client that sends the key, on a new connection for each request."""
-    folder = tmp_path_factory.mktemp("api")
-    file = folder / "key"
-    file.write_text(KEY)
-    with api_servers(cluster.kubeconfig, folder) as start:
-        client = start(key_file=str(file), metrics_port=str(metrics_port))
-        client.headers.update({"X-API-Key": KEY, "Connection": "close"})
+    with api_servers(cluster.kubeconfig, tmp_path_factory.mktemp("api")) as start:
+        client = start(key=KEY, metrics_port=str(metrics_port))
+        client.headers["Connection"] = "close"
         yield client
 
 

@@ -23,11 +23,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWar
 
 @pytest.fixture
 def api(cluster: LocalCluster, tmp_path: Path, kubectl: Kubectl) -> Iterator[httpx.Client]:
-    key_file = tmp_path / "key"
-    key_file.write_text(KEY)
     with api_servers(cluster.kubeconfig, tmp_path) as start:
-        client = start(auth="key", key_file=str(key_file), namespace=kubectl.namespace)
-        client.headers["X-API-Key"] = KEY
+        client = start(auth="key", key=KEY, namespace=kubectl.namespace)
         client.timeout = httpx.Timeout(120)
         yield client
 

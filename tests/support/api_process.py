@@ -22,7 +22,9 @@ KEY = "a-key-for-tests"
 class StartApi(Protocol):
     """Starts a server; returns a client for it."""
 
-    def __call__(self, *, kubeconfig: Path | None = None, **settings: str) -> httpx.Client: ...
+    def __call__(
+        self, *, key: str = "", kubeconfig: Path | None = None, **settings: str
+    ) -> httpx.Client: ...
 
 
 @contextmanager
@@ -30,13 +32,19 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
     """Yield what starts servers, which are stopped when the block ends.
 
     Their logs are `api-0.log`, `api-1.log` and so on in `folder`. Settings are keyword arguments in
-    lower case, without the prefix of their variable.
+    lower case, without the prefix of their variable. With `key`, the API has this shared key, and
+    the client sends it.
     """
     processes: list[subprocess.Popen[bytes]] = []
     clients: list[httpx.Client] = []
 
-    def start(*, kubeconfig: Path | None = None, **settings: str) -> httpx.Client:
+    def start(*, key: str = "", kubeconfig: Path | None = None, **settings: str) -> httpx.Client:
         (port,) = free_ports(1)
+        number = len(processes)
+        if key:
+            key_file = folder / f"api-{number}.key"
+            key_file.write_text(key)
+            settings["key_file"] = str(key_file)
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig or default_kubeconfig),
@@ -45,7 +53,7 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
             "DOWNLOAD_API_METRICS_PORT": "0",
             **{f"DOWNLOAD_API_{name.upper()}": value for name, value in settings.items()},
         }
-        log = folder / f"api-{len(processes)}.log"
+        log = folder / f"api-{number}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "download_api"],
@@ -54,7 +62,8 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
                 stderr=subprocess.STDOUT,
             )
         processes.append(process)
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        headers = {"X-API-Key": key} if key else {}
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
         clients.append(client)
         wait_for(
             f"the API, see {log}",

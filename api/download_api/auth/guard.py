@@ -1,5 +1,6 @@
 """Every route declares the permission that it requires, and checks it before reading the body."""
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from download_api.auth.authorization import (
 from download_api.auth.capacity import CONNECTION, Connection, too_many_connections
 from download_api.auth.rate_limit import RateLimiter
 from download_api.auth.reviews import Caller, review_access, review_token
+from download_api.auth.ttl_cache import Clock
 from download_api.problems.problem import ProblemError
 from download_api.settings import Settings
 from download_kube.client import KubeClient
@@ -81,15 +83,22 @@ class RequestGuard:
         authenticator: finds out who the caller is.
         authorizer: decides what they may do.
         rate_limit: requests a minute per caller; 0 for no limit.
+        clock: monotonic seconds.
     """
 
     def __init__(
-        self, authenticator: Authenticator, authorizer: Authorizer, rate_limit: int
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        rate_limit: int,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
-        self._requests = RateLimiter(rate_limit) if rate_limit else None
-        self._failed_logins = RateLimiter(FAILED_LOGINS_LIMIT, "failed sign-ins from your address")
+        self._requests = RateLimiter(rate_limit, clock=clock) if rate_limit else None
+        self._failed_logins = RateLimiter(
+            FAILED_LOGINS_LIMIT, "failed sign-ins from your address", clock
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings, client: KubeClient) -> Self:

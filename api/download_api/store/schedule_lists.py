@@ -80,10 +80,10 @@ class ScheduleLists:
         self._page_slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
     def scopes(self, namespace: str) -> Sequence[str]:
-        """Return what to list for the schedules of *namespace*, or of all if it is empty.
+        """Return the scopes that hold the schedules of *namespace*; empty: of all namespaces.
 
-        A scope is a namespace or :data:`ALL_NAMESPACES`. They are in the order of
-        :func:`sort_key`. There is none if the namespace is not served.
+        A scope is a namespace or :data:`ALL_NAMESPACES`. The scopes are in the order of
+        :func:`sort_key`. A namespace that is not served has no scope.
         """
         if namespace:
             return (namespace,) if self._served.is_readable(namespace) else ()

@@ -31,16 +31,9 @@ def callers(cluster: LocalCluster) -> Iterator[Callers]:
 
 
 @pytest.fixture
-def api(start_api: StartApi, tmp_path: Path, kubectl: Kubectl) -> httpx.Client:
+def api(start_api: StartApi, kubectl: Kubectl) -> httpx.Client:
     """A client of an API with a shared key, which creates schedules in the test's namespace, and
     may have them use its Secrets.
     """
-    key_file = tmp_path / "key"
-    key_file.write_text(KEY)
-    client = start_api(
-        key_file=str(key_file),
-        namespace=kubectl.namespace,
-        key_secret_namespaces=kubectl.namespace,
-    )
-    client.headers["X-API-Key"] = KEY
-    return client
+    namespace = kubectl.namespace
+    return start_api(key=KEY, namespace=namespace, key_secret_namespaces=namespace)

@@ -176,14 +176,10 @@ def test_body_without_a_length_has_the_same_limit(api: httpx.Client) -> None:
 
 
 def test_rate_limit_refuses_requests_and_says_when_to_come_back(
-    start_api: StartApi, tmp_path: Path
+    start_api: StartApi,
 ) -> None:
-    file = tmp_path / "key"
-    file.write_text(KEY)
-    api = start_api(key_file=str(file), rate_limit="5")
-    responses = [
-        api.get("/cron/preview?expr=0+2+*+*+*", headers={"X-API-Key": KEY}) for _ in range(6)
-    ]
+    api = start_api(key=KEY, rate_limit="5")
+    responses = [api.get("/cron/preview?expr=0+2+*+*+*") for _ in range(6)]
     assert [response.status_code for response in responses] == [200] * 5 + [429]
     assert responses[0].headers["RateLimit-Policy"] == '"default";q=5;w=60'
     assert responses[0].headers["RateLimit"].startswith('"default";r=4;')
@@ -193,9 +189,7 @@ def test_rate_limit_refuses_requests_and_says_when_to_come_back(
 
 
 def test_guessing_keys_is_limited_by_address(start_api: StartApi, tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text(KEY)
-    api = start_api(key_file=str(file))
+    api = start_api(key=KEY)
 
     def guess(number: int) -> int:
         elsewhere = {"X-Forwarded-For": f"10.0.0.{number % 250}"}
@@ -255,12 +249,10 @@ def test_request_that_never_ends_is_aborted(api: httpx.Client) -> None:
 
 
 def test_request_that_has_started_is_finished_after_sigterm(
-    start_api: StartApi, tmp_path: Path, kubectl: Kubectl
+    start_api: StartApi, kubectl: Kubectl
 ) -> None:
     """SIGTERM comes while the body is still on its way."""
-    file = tmp_path / "key"
-    file.write_text(KEY)
-    api = start_api(key_file=str(file), namespace=kubectl.namespace)
+    api = start_api(key=KEY, namespace=kubectl.namespace)
     body = json.dumps(NEW).encode()
     head = (
         f"POST /schedules HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\n"

@@ -60,14 +60,12 @@ def scene(
     cluster: LocalCluster, callers: Callers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("errors")
-    (folder / "key").write_text(KEY)
     with api_servers(cluster.kubeconfig, folder) as start:
         api = start(
-            key_file=str(folder / "key"),
+            key=KEY,
             namespace=callers.team.namespace,
             content_volumes=f"{callers.team.namespace}/data={folder}",
         )
-        api.headers["X-API-Key"] = KEY
         yield Scene(api, start, callers.team, cluster, folder)
 
 

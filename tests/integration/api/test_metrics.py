@@ -2,7 +2,6 @@
 
 import re
 import signal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -26,14 +25,8 @@ def port() -> int:
 
 
 @pytest.fixture
-def api(start_api: StartApi, tmp_path: Path, kubectl: Kubectl, port: int) -> httpx.Client:
-    file = tmp_path / "key"
-    file.write_text(KEY)
-    client = start_api(
-        key_file=str(file), namespace=kubectl.namespace, metrics_port=str(port), rate_limit="9"
-    )
-    client.headers["X-API-Key"] = KEY
-    return client
+def api(start_api: StartApi, kubectl: Kubectl, port: int) -> httpx.Client:
+    return start_api(key=KEY, namespace=kubectl.namespace, metrics_port=str(port), rate_limit="9")
 
 
 def read_metrics(port: int) -> Samples:

@@ -44,17 +44,14 @@ def api(
     everywhere: Kubectl, tmp_path_factory: pytest.TempPathFactory, probes: int
 ) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("api")
-    (folder / "key").write_text(KEY)
     kubeconfig = kubeconfig_of(everywhere.within(HOME), API_ACCOUNT, folder)
     with api_servers(kubeconfig, folder) as start:
-        client = start(
-            key_file=str(folder / "key"),
+        yield start(
+            key=KEY,
             namespaces=",".join(SERVED),
             namespace=SERVED[0],
             metrics_port=str(probes),
         )
-        client.headers["X-API-Key"] = KEY
-        yield client
 
 
 def listed(response: httpx.Response) -> list[str]:

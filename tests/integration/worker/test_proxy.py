@@ -59,6 +59,13 @@ def connect_request(authority: str) -> bytes:
     return f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
 
 
+def request_for(method: str, authority: str) -> bytes:
+    """Return what a client sends to reach a host and port, without or with a tunnel."""
+    if method == "CONNECT":
+        return connect_request(authority)
+    return get_request(f"http://{authority}/")
+
+
 def status(response: bytes) -> int:
     return int(response.split(b" ", 2)[1]) if response else 0
 
@@ -175,10 +182,7 @@ FORBIDDEN = [
 @pytest.mark.parametrize("host", FORBIDDEN)
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
 def test_private_address_is_refused(stats: ProxyStats, host: str, method: str) -> None:
-    request = (
-        get_request(f"http://{host}:8080/") if method == "GET" else connect_request(f"{host}:8080")
-    )
-    assert status(ask(stats, request)) == 403
+    assert status(ask(stats, request_for(method, f"{host}:8080"))) == 403
     assert stats.refused == {f"{host}:8080": Reason.ADDRESS_REFUSED}
 
 
@@ -231,10 +235,7 @@ def test_allowed_one_of_several_addresses_is_used(
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "[::ffff:7f00:1]"])
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
 def test_closed_port_is_refused(stats: ProxyStats, host: str, method: str) -> None:
-    request = (
-        get_request(f"http://{host}:25/") if method == "GET" else connect_request(f"{host}:25")
-    )
-    assert status(ask(stats, request)) == 403
+    assert status(ask(stats, request_for(method, f"{host}:25"))) == 403
     assert stats.refused == {f"{host}:25": Reason.PORT_REFUSED}
 
 

@@ -32,12 +32,9 @@ def shared_api(
     cluster: LocalCluster, shared_namespace: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.URL]:
     """The address of an API with a shared key, which may use the namespace's Secrets."""
-    folder = tmp_path_factory.mktemp("api")
-    key_file = folder / "key"
-    key_file.write_text(KEY)
-    with api_servers(cluster.kubeconfig, folder) as start:
+    with api_servers(cluster.kubeconfig, tmp_path_factory.mktemp("api")) as start:
         client = start(
-            key_file=str(key_file),
+            key=KEY,
             namespace=shared_namespace.namespace,
             key_secret_namespaces=shared_namespace.namespace,
         )

@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -147,13 +146,8 @@ def wait_until_allowed(client: httpx.Client) -> Iterator[httpx.Response]:
     response.close()
 
 
-def test_streams_end_with_the_process(
-    start_api: StartApi, tmp_path: Path, kubectl: Kubectl
-) -> None:
-    key_file = tmp_path / "key"
-    key_file.write_text(KEY)
-    api = start_api(key_file=str(key_file), namespace=kubectl.namespace)
-    api.headers["X-API-Key"] = KEY
+def test_streams_end_with_the_process(start_api: StartApi, kubectl: Kubectl) -> None:
+    api = start_api(key=KEY, namespace=kubectl.namespace)
     process = pid_of(api)
     with follow_events(api, kubectl.namespace) as events:
         create(api)

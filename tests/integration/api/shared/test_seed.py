@@ -10,7 +10,6 @@ requests a minute are limited by a setting (`DOWNLOAD_API_RATE_LIMIT`).
 
 import signal
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -276,10 +275,8 @@ def test_private_address_does_not_fail_the_request(api: httpx.Client, host: str)
     assert create(api, url=f"http://{host}/x")["url"] == f"http://{host}/x"
 
 
-def test_limit_can_be_a_hundred_requests_a_minute(start_api: StartApi, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(KEY)
-    api = start_api(key_file=str(tmp_path / "key"), rate_limit="100")
-    api.headers["X-API-Key"] = KEY
+def test_limit_can_be_a_hundred_requests_a_minute(start_api: StartApi) -> None:
+    api = start_api(key=KEY, rate_limit="100")
     responses = [api.get("/cron/preview?expr=@daily") for _ in range(100)]
     assert {response.status_code for response in responses} == {200}
 

@@ -24,6 +24,7 @@ from download_api.auth.guard import (
 from download_api.auth.reviews import Caller
 from download_api.problems.problem import ProblemError, cluster_unavailable
 from download_api.settings import Settings
+from tests.support.fake_clock import FakeClock
 
 
 def test_route_without_a_required_permission_cannot_be_created() -> None:
@@ -79,7 +80,8 @@ class FakeConnection:
 
 
 def kubernetes_guard(review: Callable[[str], Awaitable[Caller | None]]) -> RequestGuard:
-    return RequestGuard(TokenReviewAuth(review, "", None), AllowAll(), rate_limit=0)
+    authenticator = TokenReviewAuth(review, "", None)
+    return RequestGuard(authenticator, AllowAll(), rate_limit=0, clock=FakeClock())
 
 
 def request_with(authorization: str, address: str = "10.0.0.1", method: str = "GET") -> Request:
@@ -155,7 +157,8 @@ def test_right_key_is_let_in_after_any_number_of_wrong_ones(tmp_path: Path) -> N
     async def run() -> None:
         file = tmp_path / "key"
         file.write_text("right")
-        guard = RequestGuard(SharedKeyAuth(SharedKey(file)), AllowAll(), rate_limit=0)
+        authenticator = SharedKeyAuth(SharedKey(file))
+        guard = RequestGuard(authenticator, AllowAll(), rate_limit=0, clock=FakeClock())
         wrong = [await status_of(guard, request_with(WRONG)) for _ in range(320)]
         assert wrong[:300] == [401] * 300
         assert wrong[-1] == 429
