@@ -32,10 +32,11 @@ def check_content_type(response: Response, accepted: tuple[str, ...]) -> None:
         DownloadError: the type is not accepted.
     """
     actual = response.media_type
+    shown = actual or response.headers.get("content-type")
     if accepted and not {actual, f"{actual.partition('/')[0]}/*"} & set(accepted):
         raise DownloadError(
             Reason.WRONG_TYPE,
-            f"The body's type is {actual or 'missing'}, not {' or '.join(accepted)}: "
+            f"The body's type is {shown or 'missing'}, not {' or '.join(accepted)}: "
             "correct verify.contentTypes or the url.",
             response.status,
         )

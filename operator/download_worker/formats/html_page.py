@@ -22,10 +22,9 @@ _DOCUMENT_HEADERS: Final = frozenset(
         "permissions-policy",
         "referrer-policy",
         "refresh",
-        "set-cookie",
     }
 )
-"""Headers that say how a page is shown; all others are about how it was sent."""
+"""Headers that say how a page is shown, beside Set-Cookie. All others say how it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,9 @@ def document_from(response: Response, body: bytes, user_agent: str | None = None
         )
     headers = {**response.headers}
     headers["content-type"] = headers.get("content-type") or "text/html"
-    shown = tuple((name, value) for name, value in headers.items() if name in _DOCUMENT_HEADERS)
-    return Document(response.url, body, shown, user_agent)
+    shown = [(name, value) for name, value in headers.items() if name in _DOCUMENT_HEADERS]
+    shown += (("set-cookie", value) for value in response.set_cookies)
+    return Document(response.url, body, tuple(shown), user_agent)
 
 
 def check_page(response: Response, body: bytes) -> None:

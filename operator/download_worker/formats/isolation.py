@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import IO, Final, NamedTuple
 
 from download_worker.errors import DownloadError, Reason, StoppedError
@@ -85,7 +85,9 @@ def convert_in_child(
     """
     hide_process()
     with _memory_file() as task, _memory_file() as outcome:
-        order = {"response": asdict(response), "output_format": output_format, "limits": limits}
+        # The child has no use for cookies.
+        shown = asdict(replace(response, set_cookies=()))
+        order = {"response": shown, "output_format": output_format, "limits": limits}
         task.write(json.dumps(order).encode() + b"\n")
         task.write(body)
         task.seek(0)

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
+from download_worker.http.fields import parameters
+
 DEFAULT_NAME: Final = "download"
 MAX_NAME_BYTES: Final = 200
 """Bytes of the name in UTF-8. File systems allow 255, and the path's template adds to it."""
 
-_PARAMETER: Final = re.compile(
-    r'(?:\A|;)\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.DOTALL
-)
-"""Any parameter, so that one inside another's quotes is not read. Many servers forget quotes."""
 _EXTENDED_VALUE: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _EXTENSION: Final = re.compile(r"(?:\.tar)?\.[^.]{1,16}\Z", re.IGNORECASE)
@@ -39,11 +37,7 @@ def choose_filename(url: str, disposition: str | None) -> str:
 
 def _disposition_names(header: str) -> Iterator[str]:
     """Yield ``filename*`` before ``filename``, as RFC 6266 section 4.3 asks."""
-    values: dict[str, str] = {}
-    for match in _PARAMETER.finditer(header):
-        quoted, plain = match[2], match[3]
-        value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
-        values.setdefault(match[1].lower(), value)
+    values = parameters(header)
     extended = _EXTENDED_VALUE.fullmatch(values.get("filename*", "").strip())
     if extended:
         yield unquote_to_bytes(extended[2]).decode(extended[1], errors="replace")

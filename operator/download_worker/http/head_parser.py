@@ -6,11 +6,15 @@ from typing import Final
 from urllib.parse import quote
 
 from download_worker.errors import DownloadError, Reason
+from download_worker.http.fields import combine
 from download_worker.http.messages import Response
 
 MAX_INTERIM: Final = 1000
 """Interim responses (1xx) before the final one; each says that the server is still working."""
 
+_BLANKS: Final = " \t\r\n"
+"""What may surround a value (RFC 9110, 5.5). A blank of any other kind belongs to it."""
+_SET_COOKIE: Final = "set-cookie"
 _STATUS_LINE: Final = re.compile(r"HTTP/([0-9.]+)[ \t]+([1-9][0-9]{2})(?:[ \t].*)?", re.DOTALL)
 
 
@@ -29,6 +33,8 @@ class ResponseHeadParser:
         self.response = Response(url)
         self._heads = 0
         self._in_head = False
+        self._lines: dict[str, list[str]] = {}
+        """Values of a head's lines by their names in lower case."""
 
     def feed(self, line: bytes, *, body_begun: bool = False) -> None:
         """Read the next line, with or without its end.
@@ -40,15 +46,15 @@ class ResponseHeadParser:
         Raises:
             DownloadError: the line is not HTTP, or there are too many interim responses.
         """
-        text = _decode(line).strip()
+        text = _decode(line).strip(_BLANKS)
         if not text or body_begun:
-            self._in_head = False
+            self._end()
         elif not self._in_head and (match := _STATUS_LINE.fullmatch(text)):
             self._start(version=match[1], status=int(match[2]))
         elif self._in_head and ":" in text:
             name, _, value = text.partition(":")
             # A blank before the colon stays part of the name: libcurl ignores such a header.
-            self.response.headers.setdefault(name.lower(), value.strip())
+            self._lines.setdefault(name.lower(), []).append(value.strip(_BLANKS))
         elif not self._heads:
             raise DownloadError(
                 Reason.BAD_RESPONSE, "The server's response does not begin with an HTTP status."
@@ -64,7 +70,17 @@ class ResponseHeadParser:
             )
         self._in_head = True
         self.response.version, self.response.status = version, status
-        self.response.headers = {}
+        self.response.headers, self.response.set_cookies = {}, ()
+        self._lines = {}
+
+    def _end(self) -> None:
+        """Combine the lines of a head that is complete."""
+        if not self._in_head:
+            return
+        self._in_head = False
+        self.response.set_cookies = tuple(self._lines.pop(_SET_COOKIE, ()))
+        values = ((name, combine(name, lines)) for name, lines in self._lines.items())
+        self.response.headers = {name: value for name, value in values if value is not None}
 
 
 def _decode(line: bytes) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from download_schedule.attempt.task import Method
+from download_worker.http import fields
 
 MAX_LENGTH_DIGITS: Final = 20
 """Digits of a Content-Length that are read; a longer number is larger than any limit anyway."""
@@ -34,7 +35,9 @@ class Response:
     """HTTP version, such as ``1.1``."""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    """The first value of each header, by its name in lower case."""
+    """What all lines of a header say together, by its name in lower case; not Set-Cookie."""
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
+    """The lines of Set-Cookie, the only header whose lines cannot be one value."""
 
     @property
     def is_success(self) -> bool:
@@ -43,13 +46,14 @@ class Response:
 
     @property
     def media_type(self) -> str:
-        """Content-Type in lower case without parameters; empty if there is none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """Content-Type in lower case without parameters; empty if there is no valid one."""
+        return fields.media_type(self.headers.get("content-type", ""))
 
     @property
     def content_length(self) -> int | None:
         """Bytes of the body as sent, if the server says; chunks overrule it (RFC 9112, 6.3)."""
-        length = self.headers.get("content-length", "")
+        lengths = set(fields.list_members(self.headers.get("content-length", "")))
+        length = lengths.pop() if len(lengths) == 1 else ""
         if not length.isascii() or not length.isdigit() or self._is_chunked:
             return None
         return int(length.lstrip("0")[:MAX_LENGTH_DIGITS] or 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from download_worker.http.fields import list_members
 from download_worker.http.messages import Header, Request, Response
 
 _CONTENT_RANGE: Final = re.compile(
@@ -77,7 +78,7 @@ def remote_version(request: Request, response: Response) -> RemoteVersion | None
     """
     headers = response.headers
     validator = _if_range_validator(headers)
-    refuses_ranges = headers.get("accept-ranges", "").lower() == "none"
+    refuses_ranges = "none" in list_members(headers.get("accept-ranges", "").lower())
     if response.status != 200 or _has_content_encoding(headers) or refuses_ranges or not validator:
         return None
     return RemoteVersion(request.url, validator, response.content_length)
@@ -90,7 +91,8 @@ def is_weak_date(headers: Mapping[str, str]) -> bool:
 
 
 def _has_content_encoding(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-encoding", "identity").lower() != "identity"
+    codings = list_members(headers.get("content-encoding", "").lower())
+    return bool(set(codings) - {"identity"})
 
 
 def _if_range_validator(headers: Mapping[str, str]) -> str | None:

@@ -44,6 +44,13 @@ def test_browser_gets_headers_about_showing_and_not_about_sending() -> None:
     }
 
 
+def test_browser_gets_every_cookie_of_the_page() -> None:
+    page = response(content_type="text/html")
+    page.set_cookies = ("a=1", "b=2")
+    document = document_from(page, b"<p>x")
+    assert document.headers[1:] == (("set-cookie", "a=1"), ("set-cookie", "b=2"))
+
+
 def test_document_is_no_larger_than_the_browser_takes() -> None:
     largest = b"x" * MAX_DOCUMENT_BYTES
     assert document_from(response(content_type="text/html"), largest).body == largest

@@ -51,11 +51,24 @@ def test_anything_else_at_the_start_is_refused(line: bytes) -> None:
     assert caught.value.reason is Reason.BAD_RESPONSE
 
 
-def test_first_value_of_a_header_counts() -> None:
-    response = parse(
-        OK, b"ETag: one\r\n", b"X:\t y: z \r\n", b"eTAG: two\r\n", b"no colon\r\n", END
-    )
-    assert response.headers == {"etag": "one", "x": "y: z"}
+def test_lines_of_a_header_are_one_list() -> None:
+    response = parse(OK, b"Via: one\r\n", b"X:\t y: z \r\n", b"vIA: two\r\n", b"no colon\r\n", END)
+    assert response.headers == {"via": "one, two", "x": "y: z"}
+
+
+def test_set_cookie_stays_in_lines() -> None:
+    response = parse(OK, b"Set-Cookie: a=1, b\r\n", b"set-cookie: c=2\r\n", END)
+    assert response.set_cookies == ("a=1, b", "c=2")
+    assert response.headers == {}
+
+
+def test_header_that_contradicts_itself_is_none() -> None:
+    assert parse(OK, b'ETag: "a"\r\n', b'ETag: "b"\r\n', END).headers == {}
+
+
+def test_interim_response_sets_no_cookie() -> None:
+    early = (b"HTTP/1.1 103 Early Hints\r\n", b"Set-Cookie: a=1\r\n", END)
+    assert parse(*early, OK, END).set_cookies == ()
 
 
 def test_name_with_a_blank_is_another_header() -> None:
@@ -108,6 +121,7 @@ def test_line_after_the_body_has_begun_does_not_count(line: bytes) -> None:
         (b"X: na\xc3\xafve\r\n", "naïve"),
         (b"X: na\xefve\r\n", "naïve"),
         (b"X: \xff\r\n", "ÿ"),
+        (b"X: \t a\xc2\xa0 \r\n", "a\xa0"),
     ],
 )
 def test_value_is_utf_8_or_latin_1(line: bytes, value: str) -> None:
