@@ -16,9 +16,9 @@ from download_schedule.attempt.task import DEFAULT_MAX_BYTES
 from download_worker.attempt import StopFlag, outcome
 from download_worker.download import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, Range, parse_range
+from download_worker.http.addresses import ascii_url
 from download_worker.http.curl import ConnectionOptions, Progress
 from download_worker.http.messages import Header, Request
-from download_worker.http.redirects import ascii_url
 from download_worker.progress import ProgressBar
 from download_worker.volume.save import VolumeTarget, file_prefix, save_to_volume
 
@@ -122,7 +122,7 @@ def _build_parser() -> argparse.ArgumentParser:
 def _url(text: str) -> str:
     try:
         if "@" not in urlsplit(text).netloc:
-            return ascii_url(text)
+            return ascii_url(text.strip())
     except ValueError:  # its message may repeat a password
         raise argparse.ArgumentTypeError(
             "invalid address: write one such as https://example.com/report.csv"

@@ -14,7 +14,11 @@ from download_worker.errors import DownloadError, Reason, StoppedError, file_sys
 from download_worker.http.curl import ConnectionOptions, Progress, StopRequested, exchange
 from download_worker.http.decoding import ACCEPTED_CODINGS
 from download_worker.http.messages import NOT_MODIFIED, Header, Request, Response
-from download_worker.http.redirects import follow_redirect, redirect_location
+from download_worker.http.redirects import (
+    follow_redirect,
+    redirect_location,
+    too_many_redirects,
+)
 from download_worker.http.validators import PreviousFile
 from download_worker.resume import Continue, Fresh, Restart, ResumePoint, decide_resume
 from download_worker.sink import DiscardSink, Sink
@@ -160,21 +164,19 @@ class _Download:
     def _send(self, resume_point: ResumePoint | None) -> Iterator[tuple[Response, Iterator[bytes]]]:
         """Send the request and follow redirects, without reading their bodies."""
         request = replace(self._request.http, headers=self._headers(resume_point))
+        addresses = [request.url]
         for _ in range(self._request.max_redirects + 1):
             with exchange(
                 request, self._request.connection, progress=self._report, stopped=self._stopped
             ) as (response, chunks):
                 location = redirect_location(response)
                 if location is None:
+                    response.is_redirected = len(addresses) > 1
                     yield response, chunks
                     return
             request = follow_redirect(request, location, response.status)
-        raise DownloadError(
-            Reason.TOO_MANY_REDIRECTS,
-            f"The server redirects more than {self._request.max_redirects} times: "
-            "use the file's final address as url.",
-            response.status,
-        )
+            addresses.append(request.url)
+        raise too_many_redirects(addresses, response.status)
 
     def _headers(self, resume_point: ResumePoint | None) -> tuple[Header, ...]:
         headers = self._request.http.headers

@@ -82,7 +82,7 @@ def extract(response: Response, page: bytes, output_format: str) -> bytes:
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     article: Any = trafilatura.extract(
         _NOT_IN_XML.sub("", decode_page(response, page)),
-        url=response.url,
+        url=response.document_url,
         output_format=output_format,
         include_links=output_format == "markdown",
     )

@@ -99,7 +99,7 @@ def _convert_to_json(response: Response, body: bytes) -> bytes:
     import json
 
     document = {
-        "url": response.url,
+        "url": response.document_url,
         "status": response.status,
         "content_type": response.headers.get("content-type"),
         "size": len(body),

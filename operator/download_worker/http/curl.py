@@ -24,7 +24,7 @@ from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.http.ca_certificates import find_ca_file, find_ca_folder
 from download_worker.http.head_parser import ResponseHeadParser
 from download_worker.http.messages import Request, Response
-from download_worker.http.redirects import effective_port
+from download_worker.http.redirects import REDIRECT_STATUSES, effective_port
 
 BUFFER_BYTES: Final = 128 * 1024
 """Size of libcurl's receive buffer. libcurl fills it up to ten times before it lets us read."""
@@ -209,7 +209,7 @@ class _Transfer:
 
     def _configure(self, request: Request) -> None:
         options = {
-            pycurl.URL: request.url,
+            pycurl.URL: request.url.partition("#")[0],
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.FOLLOWLOCATION: False,
             pycurl.PROXY: self._options.proxy,
@@ -227,10 +227,8 @@ class _Transfer:
         }
         if request.method is Method.POST:
             options[pycurl.POSTFIELDS] = request.body
-        if ca_file := find_ca_file():
-            options[pycurl.CAINFO] = ca_file
-        if ca_folder := find_ca_folder():
-            options[pycurl.CAPATH] = ca_folder
+        optional = {pycurl.CAINFO: find_ca_file(), pycurl.CAPATH: find_ca_folder()}
+        options |= {option: value for option, value in optional.items() if value}
         for option, value in options.items():
             self._curl.setopt(option, value)
 
@@ -267,8 +265,10 @@ class _Transfer:
         reason = _REASONS.get(code, Reason.BAD_RESPONSE)
         if reason is Reason.INVALID_URL and self._sockets:
             reason = Reason.BAD_RESPONSE  # libcurl calls HTTP/0.9 an unsupported protocol
-        advice = _ADVICE.get(reason, "")
         status = self._parser.response.status or None
+        advice = _ADVICE.get(reason, "")
+        if reason is Reason.BAD_RESPONSE and status in REDIRECT_STATUSES:
+            advice = ": use the file's final address as url"
         return DownloadError(reason, f"{words.rstrip('.')}{advice}.", status)
 
 

@@ -38,11 +38,18 @@ class Response:
     """What all lines of a header say together, by its name in lower case; not Set-Cookie."""
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
     """The lines of Set-Cookie, the only header whose lines cannot be one value."""
+    is_redirected: bool = False
+    """Whether a redirect led to the url."""
 
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def document_url(self) -> str:
+        """The url, without the fragment where a redirect led to it."""
+        return self.url.partition("#")[0] if self.is_redirected else self.url
 
     @property
     def media_type(self) -> str:

@@ -1,12 +1,13 @@
-"""Follow redirects by our own rules: where they may lead, and which headers go along."""
+"""Follow redirects by our own rules: where they may lead, and what goes along."""
 
-import string
+import re
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from download_schedule.attempt.task import Method
 from download_worker.errors import DownloadError, Reason
+from download_worker.http.addresses import Address, ascii_url, resolve
 from download_worker.http.messages import Request, Response
 
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
@@ -27,29 +28,15 @@ HARMLESS_HEADERS: Final = frozenset(
 )
 """Headers that another origin may see; any other could be a credential."""
 
-_REPLACED_BY_IDNA: Final = frozenset("ßẞς\u200c\u200d")
-"""Characters that Python's IDNA codec (RFC 3490) replaces in a host name, and browsers do not."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_NOT_IN_HOST: Final = re.compile(r'[\x00-\x20"<>\\^`{|}]')
 
 
 def redirect_location(response: Response) -> str | None:
-    """Return where *response* redirects to; None if it does not."""
-    return response.headers.get("location") if response.status in REDIRECT_STATUSES else None
-
-
-def ascii_url(url: str) -> str:
-    """Return *url* in plain ASCII: percent-encoded, with the host name in its IDNA form.
-
-    Raises:
-        ValueError: the host name is invalid, or its IDNA form would be another host.
-    """
-    parts = urlsplit(url)
-    if _REPLACED_BY_IDNA & set(parts.netloc):
-        raise ValueError("write the host's name as browsers do, with xn--")
-    if not parts.netloc.isascii():
-        host, colon, port = parts.netloc.partition(":")
-        parts = parts._replace(netloc=host.encode("idna").decode() + colon + port)
-    return quote(parts.geturl(), safe=string.punctuation)
+    """Return where *response* redirects to; None if it does not. An empty Location is none."""
+    if response.status not in REDIRECT_STATUSES:
+        return None
+    return response.headers.get("location") or None
 
 
 def effective_port(url: str) -> int | None:
@@ -73,13 +60,15 @@ def follow_redirect(request: Request, location: str, status: int) -> Request:
         DownloadError: the redirect does not lead to a web address, or leads from https to http.
     """
     try:
-        url = ascii_url(urldefrag(urljoin(request.url, _from_root(request.url, location))).url)
+        url = ascii_url(resolve(request.url, location))
         target, source = urlsplit(url), urlsplit(request.url)
-        same_origin = _origin(url) == _origin(request.url)
+        same_origin = _origin(url) == _origin(request.url) and not _is_ambiguous(location)
     except ValueError:
         raise _bad_redirect("an invalid address", status) from None
-    if target.scheme not in _DEFAULT_PORTS or not target.hostname:
+    if target.scheme not in _DEFAULT_PORTS:
         raise _bad_redirect("an address that is not http or https", status)
+    if not target.hostname or _NOT_IN_HOST.search(target.hostname):
+        raise _bad_redirect("an invalid address", status)
     if target.username is not None:
         raise _bad_redirect("an address with a user name", status)
     if source.scheme == "https" and target.scheme == "http":
@@ -95,6 +84,23 @@ def follow_redirect(request: Request, location: str, status: int) -> Request:
     return replace(redirected, headers=tuple(headers))
 
 
+def too_many_redirects(addresses: list[str], status: int) -> DownloadError:
+    """Return the error for more redirects than the schedule allows.
+
+    Args:
+        addresses: that were asked for, and the one that would be next.
+        status: of the last response.
+    """
+    *asked, following = (address.partition("#")[0] for address in addresses)
+    what, advice = f"more than {len(asked) - 1} times", "use the file's final address as url"
+    if following in asked:
+        what += ", in a circle"
+        advice = "see in a browser what it asks for, such as a sign-in, and send that in a header"
+    return DownloadError(
+        Reason.TOO_MANY_REDIRECTS, f"The server redirects {what}: {advice}.", status
+    )
+
+
 def _as_get(request: Request) -> Request:
     headers = (header for header in request.headers if not header[0].lower().startswith("content-"))
     return replace(request, method=Method.GET, body=b"", headers=tuple(headers))
@@ -104,18 +110,14 @@ def _is_harmless(name: str) -> bool:
     return name.lower() in HARMLESS_HEADERS
 
 
-def _from_root(url: str, reference: str) -> str:
-    """Return a relative path as an absolute one, because urljoin drops empty segments of others."""
-    parts = urlsplit(reference)
-    if parts.scheme or parts.netloc or not parts.path or parts.path.startswith("/"):
-        return reference
-    folder = urlsplit(url).path.rpartition("/")[0]
-    return f"/.{folder}/{reference}"  # the dot keeps a path that begins with // from being a host
-
-
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, effective_port(url)
+
+
+def _is_ambiguous(location: str) -> bool:
+    """Return whether programs read different hosts in *location*: some end one at a backslash."""
+    return "\\" in (Address.parse(location).authority or "")
 
 
 def _bad_redirect(target: str, status: int) -> DownloadError:

@@ -180,6 +180,29 @@ def test_page_has_the_address_where_redirects_end(printer: Printer, server: Faul
     assert printer.title() == "/new/page"
 
 
+def test_page_is_at_the_fragment_that_survives_a_redirect(
+    printer: Printer, server: FaultServer
+) -> None:
+    server.on("/b", script("document.title=location.pathname+location.hash"))
+    printer.print(server.on("/a", redirect("/b")) + "#/chapter")
+    assert printer.title() == "/b#/chapter"
+    printer.print(server.on("/a", redirect("/b#/own")) + "#/chapter")
+    assert printer.title() == "/b#/own"
+    assert not any("#" in path for path in paths(server))
+
+
+def test_all_content_security_policies_of_a_page_hold(
+    printer: Printer, server: FaultServer
+) -> None:
+    server.on("/image", respond(200, b"", "Content-Type: image/png"))
+    server.on("/style", respond(200, b"", "Content-Type: text/css"))
+    policies = ("img-src 'none'", "style-src 'none'")
+    body = b"<!doctype html><link rel=stylesheet href=/style><img src=/image>"
+    lines = (f"Content-Security-Policy: {policy}" for policy in policies)
+    printer.print(server.on("/a", respond(200, body, HTML, *lines)))
+    assert paths(server) == ["/a"]
+
+
 def test_credentials_are_sent_with_the_document_only(printer: Printer, server: FaultServer) -> None:
     printer.headers = (("Authorization", "Bearer hush"), ("User-Agent", "robot/1"))
     printer.print(server.on("/p", page("<img src=/x.png>")))
