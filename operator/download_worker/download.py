@@ -18,6 +18,7 @@ from download_worker.http.redirects import (
     follow_redirect,
     redirect_location,
     too_many_redirects,
+    with_cookies,
 )
 from download_worker.http.validators import PreviousFile
 from download_worker.resume import Continue, Fresh, Restart, ResumePoint, decide_resume
@@ -175,6 +176,7 @@ class _Download:
                     yield response, chunks
                     return
             request = follow_redirect(request, location, response.status)
+            request = with_cookies(request, response)
             addresses.append(request.url)
         raise too_many_redirects(addresses, response.status)
 

@@ -1,7 +1,7 @@
 """The document of a page, as a browser gets it."""
 
 import codecs
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from download_worker.errors import DownloadError, Reason
@@ -36,6 +36,8 @@ class Document:
     headers: tuple[Header, ...] = (("content-type", "text/html"),)
     user_agent: str | None = None
     """What the browser calls itself; None: its own name."""
+    cookies: tuple[bytes, ...] = field(default=(), repr=False)
+    """Cookies that redirects to the page set, as in :attr:`Response.cookies`."""
 
 
 def document_from(response: Response, body: bytes, user_agent: str | None = None) -> Document:
@@ -55,7 +57,7 @@ def document_from(response: Response, body: bytes, user_agent: str | None = None
     headers["content-type"] = headers.get("content-type") or "text/html"
     shown = [(name, value) for name, value in headers.items() if name in _DOCUMENT_HEADERS]
     shown += (("set-cookie", value) for value in response.set_cookies)
-    return Document(response.url, body, tuple(shown), user_agent)
+    return Document(response.url, body, tuple(shown), user_agent, response.cookies)
 
 
 def check_page(response: Response, body: bytes) -> None:

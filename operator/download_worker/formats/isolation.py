@@ -85,8 +85,8 @@ def convert_in_child(
     """
     hide_process()
     with _memory_file() as task, _memory_file() as outcome:
-        # The child has no use for cookies.
-        shown = asdict(replace(response, set_cookies=()))
+        # The child has no use for cookies, and they are not JSON.
+        shown = asdict(replace(response, cookies=(), set_cookies=()))
         order = {"response": shown, "output_format": output_format, "limits": limits}
         task.write(json.dumps(order).encode() + b"\n")
         task.write(body)

@@ -23,6 +23,7 @@ from download_worker.egress.http1 import authority
 from download_worker.egress.policy import refusal_error
 from download_worker.egress.proxy import ProxyStats, egress_proxy
 from download_worker.errors import DownloadError, Reason, http_status_error
+from download_worker.formats.browser_cookies import browser_cookies
 from download_worker.formats.chromium import Browser, render_timeout, start_browser
 from download_worker.formats.html_page import Document, document_from
 from download_worker.formats.pdf_navigation import Navigation
@@ -162,6 +163,9 @@ class _Page:
         navigation = Navigation(document, main_frame)
         for method, parameters in navigation.setup():
             self._call(method, **parameters)
+        for cookie in browser_cookies(document.cookies):
+            # The browser may refuse one, which is not a reason to print nothing.
+            self._browser.send("Network.setCookie", self._session, **cookie)
         until = time.monotonic() + options.settle_seconds
         self._browser.send("Page.navigate", self._session, url=document.url)
         while not navigation.settled:

@@ -24,7 +24,7 @@ from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.http.ca_certificates import find_ca_file, find_ca_folder
 from download_worker.http.head_parser import ResponseHeadParser
 from download_worker.http.messages import Request, Response
-from download_worker.http.redirects import REDIRECT_STATUSES, effective_port
+from download_worker.http.redirects import REDIRECT_STATUSES, effective_port, is_cookie
 
 BUFFER_BYTES: Final = 128 * 1024
 """Size of libcurl's receive buffer. libcurl fills it up to ten times before it lets us read."""
@@ -148,6 +148,7 @@ class _Transfer:
             self._advance()
         if not self._chunks:
             self._check_result()
+        self._parser.response.cookies = tuple(self._curl.getinfo_raw(pycurl.INFO_COOKIELIST))
         return self._parser.response
 
     def receive_body(self) -> Iterator[bytes]:
@@ -219,7 +220,8 @@ class _Transfer:
             pycurl.BUFFERSIZE: BUFFER_BYTES,
             pycurl.CONNECTTIMEOUT: self._options.connect_timeout_seconds,
             pycurl.USERAGENT: USER_AGENT,
-            pycurl.HTTPHEADER: [_header_line(name, value) for name, value in request.headers],
+            pycurl.HTTPHEADER: [_header_line(*h) for h in request.headers if not is_cookie(h)],
+            pycurl.COOKIEFILE: "",  # turns libcurl's cookie engine on, without a file
             pycurl.OPENSOCKETFUNCTION: self._open_socket,
             pycurl.PREREQFUNCTION: self._on_connected,
             pycurl.HEADERFUNCTION: self._on_header,
@@ -228,9 +230,12 @@ class _Transfer:
         if request.method is Method.POST:
             options[pycurl.POSTFIELDS] = request.body
         optional = {pycurl.CAINFO: find_ca_file(), pycurl.CAPATH: find_ca_folder()}
+        optional[pycurl.COOKIE] = "; ".join(v for _, v in filter(is_cookie, request.headers))
         options |= {option: value for option, value in optional.items() if value}
         for option, value in options.items():
             self._curl.setopt(option, value)
+        for cookie in request.cookies:
+            self._curl.setopt(pycurl.COOKIELIST, cookie)
 
     def _open_socket(self, _purpose: int, address: Any) -> Any:
         family, kind, protocol, target = address

@@ -24,6 +24,9 @@ class Request:
     headers: tuple[Header, ...] = ()
     method: Method = Method.GET
     body: bytes = b""
+    cookies: tuple[bytes, ...] = field(default=(), repr=False)
+    """Cookies that earlier responses of this attempt set, as libcurl writes them to a file. Those
+    that are meant for the url are sent."""
 
 
 @dataclass(slots=True)
@@ -38,6 +41,8 @@ class Response:
     """What all lines of a header say together, by its name in lower case; not Set-Cookie."""
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
     """The lines of Set-Cookie, the only header whose lines cannot be one value."""
+    cookies: tuple[bytes, ...] = field(default=(), repr=False)
+    """Cookies of the attempt after this response, as in :attr:`Request.cookies`."""
     is_redirected: bool = False
     """Whether a redirect led to the url."""
 

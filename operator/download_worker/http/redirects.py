@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from download_schedule.attempt.task import Method
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.addresses import Address, ascii_url, resolve
-from download_worker.http.messages import Request, Response
+from download_worker.http.messages import Header, Request, Response
 
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 SAME_METHOD_STATUSES: Final = frozenset({307, 308})
@@ -84,6 +84,27 @@ def follow_redirect(request: Request, location: str, status: int) -> Request:
     return replace(redirected, headers=tuple(headers))
 
 
+def with_cookies(request: Request, response: Response) -> Request:
+    """Return *request* with the cookies that are there after *response*, a redirect to it.
+
+    A cookie that the response sets or deletes takes the place of one in the schedule's own header.
+    """
+    names = {_cookie_name(line.partition(";")[0]) for line in response.set_cookies}
+    headers: list[Header] = []
+    for name, value in request.headers:
+        if is_cookie((name, value)) and names:
+            pairs = [pair for pair in value.split(";") if _cookie_name(pair) not in names]
+            headers += [(name, ";".join(pairs).strip())] if pairs else []
+        else:
+            headers.append((name, value))
+    return replace(request, headers=tuple(headers), cookies=response.cookies)
+
+
+def is_cookie(header: Header) -> bool:
+    """Return whether a header of a schedule sends cookies."""
+    return header[0].lower() == "cookie"
+
+
 def too_many_redirects(addresses: list[str], status: int) -> DownloadError:
     """Return the error for more redirects than the schedule allows.
 
@@ -108,6 +129,10 @@ def _as_get(request: Request) -> Request:
 
 def _is_harmless(name: str) -> bool:
     return name.lower() in HARMLESS_HEADERS
+
+
+def _cookie_name(pair: str) -> str:
+    return pair.partition("=")[0].strip()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -191,6 +191,24 @@ def test_page_is_at_the_fragment_that_survives_a_redirect(
     assert not any("#" in path for path in paths(server))
 
 
+def test_page_has_the_cookies_of_its_redirects_and_all_of_its_own(
+    printer: Printer, server: FaultServer
+) -> None:
+    gate = ("Set-Cookie: gate=1", "Set-Cookie: own=0; Path=/b", "Set-Cookie: no=1; HttpOnly")
+    own = ("Set-Cookie: own=1; Path=/b", "Set-Cookie: first=1", "Set-Cookie: second=2; Path=/")
+    text = "<!doctype html><script>fetch('/b/data').then(r=>r.text()).then(t=>document.title=t)"
+    server.on("/b/page", respond(200, f"{text}</script>".encode(), HTML, *own))
+    server.on("/b/data", respond(200, b"loaded"))
+
+    printer.print(server.on("/a", respond(302, b"", "Location: /b/page", *gate)))
+
+    assert printer.title() == "loaded"
+    head = next(text for text in server.requests if "/b/data" in text)
+    sent = re.search("Cookie: (.*)\r\n", head)
+    assert sent
+    assert set(sent[1].split("; ")) == {"gate=1", "own=1", "no=1", "first=1", "second=2"}
+
+
 def test_all_content_security_policies_of_a_page_hold(
     printer: Printer, server: FaultServer
 ) -> None:

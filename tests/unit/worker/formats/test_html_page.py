@@ -44,11 +44,12 @@ def test_browser_gets_headers_about_showing_and_not_about_sending() -> None:
     }
 
 
-def test_browser_gets_every_cookie_of_the_page() -> None:
+def test_browser_gets_every_cookie_of_the_page_and_those_of_its_redirects() -> None:
     page = response(content_type="text/html")
-    page.set_cookies = ("a=1", "b=2")
+    page.set_cookies, page.cookies = ("a=1", "b=2"), (b"h\tFALSE\t/\tFALSE\t0\tc\t3",)
     document = document_from(page, b"<p>x")
     assert document.headers[1:] == (("set-cookie", "a=1"), ("set-cookie", "b=2"))
+    assert document.cookies == page.cookies
 
 
 def test_document_is_no_larger_than_the_browser_takes() -> None:
