@@ -12,9 +12,9 @@ class Reason(StrEnum):
     """The address is not public, or the administrator denies it. Ask the administrator to allow
     its range (`operator.allowCidrs`)."""
     BAD_REDIRECT = "BadRedirect"
-    """The server redirects to something other than http or https, to an address with a user
-    name, from https to http, or to another origin with a body. Write the address that you
-    want as `spec.url`."""
+    """The server redirects to something other than http or https, to an invalid address or one
+    with a user name, from https to http, or to another origin with a body. Write the address
+    that you want as `spec.url`."""
     BAD_RESPONSE = "BadResponse"
     """The response is not HTTP, or its body is not compressed in the way that its headers
     say. Often a proxy that is still starting; if it persists, look at the server."""
@@ -90,8 +90,8 @@ class Reason(StrEnum):
     """The body exceeds `verify.maxBytes`, or is too large to convert. Raise the limit, or use
     `format: raw`."""
     TOO_MANY_REDIRECTS = "TooManyRedirects"
-    """The server redirects more than `request.maxRedirects` times. Raise it, or write the
-    final address."""
+    """The server redirects more than `request.maxRedirects` times, or in a circle. Raise it, or
+    write the final address. In a circle, send the header that the server asks for."""
     TOO_SMALL = "TooSmall"
     """The body has fewer bytes than `verify.minBytes`. Often a file that is still being
     written."""
