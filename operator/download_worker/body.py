@@ -33,9 +33,20 @@ class Body:
         self._response = response
         self._max_bytes = max_bytes
         self._decoder = decoder_for(response) if decode else None
+        self._offset = offset
         self._received = 0
         self.size = offset
         self._check_received(offset + (response.content_length or 0))
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a byte of the body was received."""
+        return self._received > 0
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file as sent so far, including those of an earlier attempt."""
+        return self._offset + self._received
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Decode *chunks*, piece by piece.

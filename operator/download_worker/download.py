@@ -1,29 +1,44 @@
 """Fetch one URL into one sink: request, decide about resuming, stream, verify, commit."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from download_schedule.attempt.result import Result
-from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS, Method
+from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS
 from download_worker.body import Body
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
-from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
+from download_worker.errors import (
+    DownloadError,
+    Reason,
+    StoppedError,
+    file_system_error,
+    http_status_error,
+)
 from download_worker.http.curl import ConnectionOptions, Progress, StopRequested, exchange
-from download_worker.http.decoding import ACCEPTED_CODINGS
-from download_worker.http.messages import NOT_MODIFIED, Header, Request, Response
+from download_worker.http.messages import NOT_MODIFIED, Request, Response
 from download_worker.http.redirects import (
     follow_redirect,
     redirect_location,
     too_many_redirects,
     with_cookies,
 )
-from download_worker.http.validators import PreviousFile
+from download_worker.http.validators import PreviousFile, whole_length
+from download_worker.own_headers import (
+    PLAIN,
+    OwnHeaders,
+    choose_own_headers,
+    is_no_answer,
+    may_be_refusal,
+)
 from download_worker.resume import Continue, Fresh, Restart, ResumePoint, decide_resume
 from download_worker.sink import DiscardSink, Sink
 from download_worker.writer import Writer
+
+log = logging.getLogger(__name__)
 
 REPORTED_STATUSES: Final = range(100, 600)
 """Statuses that fit into a result; servers make up others, such as 999."""
@@ -74,8 +89,9 @@ def download(
 ) -> tuple[Result, Response]:
     """Fetch a file and commit it to a sink; return the result and the last response.
 
-    If the server's response does not fit the resume point, the download starts once more without.
-    In the end the sink is committed, suspended or discarded, and the resume point is released.
+    A server may refuse the headers that we add to the schedule's, or send what does not fit the
+    resume point. Then the same attempt asks once more, as plainly as the schedule does. In the end
+    the sink is committed, suspended or discarded, and the resume point is released.
 
     Args:
         request: what to fetch.
@@ -89,12 +105,8 @@ def download(
     Raises:
         DownloadError: the attempt failed.
     """
-    while True:
-        attempt = _Download(request, open_sink, progress, stopped, convert, previous)
-        outcome = attempt.run(resume_point)
-        if outcome is not None:
-            return outcome
-        resume_point = None
+    attempt = _Download(request, open_sink, progress, stopped, convert, previous)
+    return attempt.run(resume_point)
 
 
 def failure_result(error: DownloadError) -> Result:
@@ -103,8 +115,11 @@ def failure_result(error: DownloadError) -> Result:
     return Result(reason=error.reason, message=str(error), httpStatus=status)
 
 
-Outcome = tuple[Result, Response] | None
-"""Result and response; None: the resume point did not fit, so start again without it."""
+Outcome = tuple[Result, Response]
+
+
+class _MisfitError(Exception):
+    """The response does not fit the resume point, so that this is of no use."""
 
 
 class _Download:
@@ -123,8 +138,12 @@ class _Download:
         self._stopped = stopped
         self._convert = convert
         self._previous = previous
+        self._own_headers = PLAIN
+        """What the request says that is being made."""
         self._offset = 0
         """Bytes of the file that an earlier attempt fetched."""
+        self._body: Body | None = None
+        """The body that is being received."""
         self._unfinished: Writer | ResumePoint | None = None
         """Holds the bytes that have to be released at the end."""
 
@@ -145,26 +164,74 @@ class _Download:
                 self._unfinished.release(resumable)
 
     def _fetch(self, resume_point: ResumePoint | None) -> Outcome:
-        with self._send(resume_point) as (response, chunks):
+        """Ask with our own headers; if those may be at fault for a failure, ask without."""
+        request = self._request
+        own_headers = choose_own_headers(
+            request.http,
+            compressed=request.compressed,
+            previous=self._previous,
+            resume_point=resume_point,
+        )
+        if not own_headers.lines:
+            return self._ask(PLAIN, None)
+        resume_point = resume_point if own_headers.range else None
+        if resume_point:
+            resume_point.count_try()
+        try:
+            return self._ask(own_headers, resume_point)
+        except _MisfitError:
+            self._drop_unfinished()
+        except DownloadError as error:
+            received = self._body is not None and (self._body.is_begun or self._offset > 0)
+            if not may_be_refusal(error, request.http.method, own_headers, received=received):
+                raise
+            log.info("asking again without %s: %s", own_headers.names, error)
+            if isinstance(self._unfinished, Writer):
+                self._drop_unfinished()
+        try:
+            return self._ask(PLAIN, None)
+        except DownloadError as error:
+            is_left = resume_point is not None and self._unfinished is resume_point
+            if resume_point and is_left and error.reason is not Reason.STOPPED:
+                resume_point.uncount_try()  # it is not at fault
+            raise
+
+    def _drop_unfinished(self) -> None:
+        unfinished, self._unfinished = self._unfinished, None
+        if unfinished:
+            unfinished.release(resumable=False)
+
+    def _ask(self, own_headers: OwnHeaders, resume_point: ResumePoint | None) -> Outcome:
+        """Make one request, follow its redirects, and save what comes.
+
+        Raises:
+            DownloadError: it failed.
+            _MisfitError: what came does not fit the resume point.
+        """
+        self._own_headers, self._body, self._offset = own_headers, None, 0
+        with self._send() as (response, chunks):
             if self._previous and self._is_not_modified(response):
                 return self._unchanged(response, self._previous), response
             decision = decide_resume(resume_point, response)
             if isinstance(decision, Restart):
-                return None
+                raise _MisfitError
             if isinstance(decision, Fresh):
                 check_status(response)
+                if is_no_answer(response, own_headers):
+                    raise http_status_error(response.status)
                 resume_point = None
             check_content_type(response, self._request.content_types)
-            if self._convert:
-                return self._save_converted(response, chunks, self._convert), response
             total = decision.total_bytes if isinstance(decision, Continue) else None
-            result = self._save(response, chunks, resume_point, total)
-            return (result, response) if result else None
+            total = total or whole_length(response)
+            if self._convert:
+                return self._save_converted(response, chunks, self._convert, total), response
+            return self._save(response, chunks, resume_point, total), response
 
     @contextmanager
-    def _send(self, resume_point: ResumePoint | None) -> Iterator[tuple[Response, Iterator[bytes]]]:
+    def _send(self) -> Iterator[tuple[Response, Iterator[bytes]]]:
         """Send the request and follow redirects, without reading their bodies."""
-        request = replace(self._request.http, headers=self._headers(resume_point))
+        headers = self._request.http.headers + self._own_headers.lines
+        request = replace(self._request.http, headers=headers)
         addresses = [request.url]
         for _ in range(self._request.max_redirects + 1):
             with exchange(
@@ -180,24 +247,9 @@ class _Download:
             addresses.append(request.url)
         raise too_many_redirects(addresses, response.status)
 
-    def _headers(self, resume_point: ResumePoint | None) -> tuple[Header, ...]:
-        headers = self._request.http.headers
-        names = {name.lower() for name, _ in headers}
-        if self._request.compressed and "accept-encoding" not in names:
-            headers += (("Accept-Encoding", ACCEPTED_CODINGS),)
-        headers += self._conditional_headers()
-        if resume_point:
-            headers += resume_point.version.range_headers(resume_point.size)
-        return headers
-
-    def _conditional_headers(self) -> tuple[Header, ...]:
-        if self._previous is None or self._request.http.method is not Method.GET:
-            return ()
-        return self._previous.conditional_headers()
-
     def _is_not_modified(self, response: Response) -> bool:
         """Return whether the response is 304 and was asked for; otherwise 304 is an error."""
-        return response.status == NOT_MODIFIED and bool(self._conditional_headers())
+        return response.status == NOT_MODIFIED and bool(self._own_headers.condition)
 
     def _report(self, received: int, expected: int) -> None:
         self._progress(self._offset + received, self._offset + expected if expected else 0)
@@ -208,44 +260,53 @@ class _Download:
         chunks: Iterator[bytes],
         resume_point: ResumePoint | None,
         total_bytes: int | None,
-    ) -> Result | None:
-        """Save the body as it is; return None if the resume point turns out not to fit."""
-        body = self._body(response, resume_point)
+    ) -> Result:
+        """Save the body as it is."""
+        body = self._begin_body(response, resume_point)
         writer = self._open(response, resume_point)
         for piece in body.read(chunks):
             writer.write(piece)
-        check_length(response, body.size, expected=total_bytes, at_least=self._request.min_bytes)
+        check_length(response, body.position, expected=total_bytes)
+        check_length(response, body.size, at_least=self._request.min_bytes)
         digest = writer.finish()
         if resume_point and self._request.sha256 not in (None, digest):
-            return None  # the server has two versions under one ETag, and the file mixes them
+            raise _MisfitError  # the file mixes two versions, which the server has under one ETag
         check_digest(response, digest, self._request.sha256)
         return self._commit(response, writer, digest, body.size, is_total_known=bool(total_bytes))
 
     def _save_converted(
-        self, response: Response, chunks: Iterator[bytes], convert: Convert
+        self,
+        response: Response,
+        chunks: Iterator[bytes],
+        convert: Convert,
+        total_bytes: int | None,
     ) -> Result:
-        body = self._body(response, None)
+        body = self._begin_body(response, None)
         content = body.read_all(chunks)
+        check_length(response, body.position, expected=total_bytes)
         check_length(response, body.size, at_least=self._request.min_bytes)
         check_digest(response, hashlib.sha256(content).hexdigest(), self._request.sha256)
         converted = convert(response, content)
         writer = self._open(response, None)
         writer.write(converted)
-        return self._commit(response, writer, writer.finish(), len(converted))
+        is_total_known = bool(total_bytes)
+        digest = writer.finish()
+        return self._commit(response, writer, digest, len(converted), is_total_known=is_total_known)
 
-    def _body(self, response: Response, resume_point: ResumePoint | None) -> Body:
+    def _begin_body(self, response: Response, resume_point: ResumePoint | None) -> Body:
         self._offset = resume_point.size if resume_point else 0
-        return Body(
+        self._body = Body(
             response,
             self._request.max_bytes,
             decode=self._request.compressed,
             offset=self._offset,
         )
+        return self._body
 
     def _open(self, response: Response, resume_point: ResumePoint | None) -> Writer:
         """Open the sink, which continues from the resume point if there is one."""
-        if self._unfinished and resume_point is None:
-            self._unfinished.release(resumable=False)
+        if resume_point is None:
+            self._drop_unfinished()
         self._unfinished = None  # from here on, its bytes belong to the sink
         sink = self._open_sink(response, resume_point is not None)
         if resume_point:

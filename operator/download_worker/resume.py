@@ -21,6 +21,12 @@ class ResumePoint(Protocol):
     def digest(self) -> Any:
         """``hashlib`` object that has hashed those."""
 
+    def count_try(self) -> None:
+        """Note that this attempt asks for the rest, until a byte of it is saved."""
+
+    def uncount_try(self) -> None:
+        """Take that back: the server gave nothing else either."""
+
     def release(self, resumable: bool) -> None:
         """Leave the bytes to a later attempt if it can resume with them; otherwise remove them."""
 

@@ -9,6 +9,7 @@ from download_worker.http import fields
 MAX_LENGTH_DIGITS: Final = 20
 """Digits of a Content-Length that are read; a longer number is larger than any limit anyway."""
 
+ACCEPTED: Final = 202
 PARTIAL_CONTENT: Final = 206
 NOT_MODIFIED: Final = 304
 RANGE_NOT_SATISFIABLE: Final = 416

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from download_worker.http.fields import list_members
-from download_worker.http.messages import Header, Request, Response
+from download_worker.http.messages import PARTIAL_CONTENT, Header, Request, Response
 
 _CONTENT_RANGE: Final = re.compile(
     r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.IGNORECASE
@@ -15,6 +15,12 @@ _CONTENT_RANGE: Final = re.compile(
 _STRONG_AGE: Final = timedelta(seconds=1)
 """Age from which a modification date tells two versions apart (RFC 9110, 8.8.2.2)."""
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
+_BARE_ETAG: Final = re.compile(r"[\x21\x23-\x29\x2b\x2d-\x7e]+")
+"""An ETag without its quotes, which some servers send and compare so. It is neither a list nor the
+asterisk, which would match every file."""
+_FIRST_YEAR: Final = 1990
+"""A modification date before the Web stands for none: reproducible builds set 1970 or 1980, and
+their servers would call every later version unmodified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,9 @@ class PreviousFile:
 
     def conditional_headers(self) -> tuple[Header, ...]:
         """Return the headers that ask for 304 if the file is still the same."""
-        if self.etag and self.etag.isascii():
+        if self.etag and (_ETAG.fullmatch(self.etag) or _BARE_ETAG.fullmatch(self.etag)):
             return (("If-None-Match", self.etag),)
-        if self.last_modified and self.last_modified.isascii():
+        if self.last_modified and _is_modification_date(self.last_modified):
             return (("If-Modified-Since", self.last_modified),)
         return ()
 
@@ -65,6 +71,8 @@ class RemoteVersion:
         total = self.length if match[3] == "*" else int(match[3])
         if total is None or int(match[2]) != total - 1 or self.length not in (None, total):
             return None
+        if response.content_length not in (None, total - offset):
+            return None
         is_same = self.validator in (headers.get("etag"), headers.get("last-modified"))
         return total if is_same else None
 
@@ -82,6 +90,19 @@ def remote_version(request: Request, response: Response) -> RemoteVersion | None
     if response.status != 200 or _has_content_encoding(headers) or refuses_ranges or not validator:
         return None
     return RemoteVersion(request.url, validator, response.content_length)
+
+
+def whole_length(response: Response) -> int | None:
+    """Return the length of the file if *response* (206) says that it has all of it.
+
+    It is the length as sent. Several parts (multipart/byteranges) are not the file.
+    """
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+    if response.status != PARTIAL_CONTENT or not match or match[3] == "*":
+        return None
+    total = int(match[3])
+    has_all = int(match[1]) == 0 and int(match[2]) == total - 1
+    return total if has_all and not response.media_type.startswith("multipart/") else None
 
 
 def is_weak_date(headers: Mapping[str, str]) -> bool:
@@ -106,12 +127,18 @@ def _if_range_validator(headers: Mapping[str, str]) -> str | None:
 
 def _age(headers: Mapping[str, str]) -> timedelta | None:
     """Return the file's age by its server's clock; None if the server does not give both dates."""
-    from email.utils import parsedate_to_datetime
+    from download_worker.http.dates import parse_date  # loaded where there is a date to read
 
     date, modified = headers.get("date"), headers.get("last-modified")
-    try:
-        if date and modified:
-            return parsedate_to_datetime(date) - parsedate_to_datetime(modified)
-    except (OverflowError, TypeError, ValueError):
-        pass
-    return None
+    if not date or not modified:
+        return None
+    then, now = parse_date(modified), parse_date(date)
+    return now - then if now and then else None
+
+
+def _is_modification_date(text: str) -> bool:
+    """Return whether a condition with *text* means something (RFC 9110, 13.1.3)."""
+    from download_worker.http.dates import parse_date
+
+    date = parse_date(text)
+    return date is not None and date.year >= _FIRST_YEAR

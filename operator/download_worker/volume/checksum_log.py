@@ -1,8 +1,8 @@
 """The checksum log of a partial file: JSON lines that say which prefixes of it are right.
 
-The first line describes the file on its server; every other line has a number of bytes and their
-SHA-256. Lines are only appended, so a line that a crash cut short harms no other. None is believed
-until the bytes themselves confirm it.
+The first line describes the file on its server; the others have a number of bytes and their
+SHA-256, or say that an attempt tried to get more. Lines are only appended, so a line that a crash
+cut short harms no other. None is believed until the bytes themselves confirm it.
 """
 
 import json
@@ -32,6 +32,7 @@ class ChecksumLog:
 
     def __init__(self, file: int, version: RemoteVersion) -> None:
         self._file = file
+        self._end_before_try: int | None = None
         self.version = version
 
     @classmethod
@@ -76,6 +77,7 @@ class ChecksumLog:
         Raises:
             OSError: the file system refuses.
         """
+        tries = self.tries(size)
         end = len(next(_lines(self._file), b""))
         for (logged_size, _), line_end in self._entries():
             if logged_size >= size:
@@ -83,6 +85,30 @@ class ChecksumLog:
             end = line_end
         os.ftruncate(self._file, end)
         self.append(size, sha256)
+        for _ in range(tries):
+            self.add_try(size)
+
+    def tries(self, size: int) -> int:
+        """Return how many attempts tried to get more than *size* bytes, and got nothing."""
+        return sum(1 for tried in self._tries() if tried >= size)
+
+    def add_try(self, size: int) -> None:
+        """Log that an attempt tries to get more than *size* bytes.
+
+        Raises:
+            OSError: the file system refuses.
+        """
+        self._end_before_try = os.fstat(self._file).st_size
+        self._append({"tried": size})
+
+    def remove_try(self) -> None:
+        """Remove what :meth:`add_try` logged last; nothing else was logged since then.
+
+        Raises:
+            OSError: the file system refuses.
+        """
+        if self._end_before_try is not None:
+            os.ftruncate(self._file, self._end_before_try)
 
     def sync(self) -> None:
         """Bring the log to the disk.
@@ -101,6 +127,21 @@ class ChecksumLog:
 
     def _entries(self) -> Iterator[tuple[Prefix, int]]:
         """Yield each prefix with the offset at which its line ends."""
+        for document, end in self._documents():
+            size, sha256 = document.get("bytes"), document.get("sha256")
+            if isinstance(size, int) and isinstance(sha256, str):
+                yield (size, sha256), end
+            elif "tried" not in document:
+                return
+
+    def _tries(self) -> Iterator[int]:
+        """Yield how many bytes were there each time that an attempt tried to get more."""
+        for document, _ in self._documents():
+            if isinstance(tried := document.get("tried"), int):
+                yield tried
+
+    def _documents(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """Yield each line but the first, up to a damaged one, with the offset at which it ends."""
         offset = 0
         for number, line in enumerate(_lines(self._file)):
             offset += len(line)
@@ -108,12 +149,11 @@ class ChecksumLog:
                 continue
             try:
                 document = json.loads(line)
-                size, sha256 = document["bytes"], document["sha256"]
-            except (KeyError, RecursionError, TypeError, ValueError):
+            except (RecursionError, ValueError):
                 return
-            if not isinstance(size, int) or not isinstance(sha256, str):
+            if not isinstance(document, dict):
                 return
-            yield (size, sha256), offset
+            yield document, offset
 
 
 def _lines(file: int) -> Iterator[bytes]:

@@ -24,6 +24,9 @@ ABANDONED_SECONDS: Final = 8 * 24 * 3600
 """Age at which a partial file cannot be in use any more: a run takes at most seven days, and clocks
 differ."""
 
+MAX_TRIES: Final = 2
+"""Attempts in a row that may ask for the rest of a partial file and get nothing of it."""
+
 _NAME: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 """What follows the prefix in the name of a partial file."""
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -81,6 +84,23 @@ class PartialFile:
                     return
                 position = size
                 self.size, self.digest = size - 1, without_last
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether it has no verified bytes, or did not help often enough."""
+        return not self.size or self.log is None or self.log.tries(self.size) >= MAX_TRIES
+
+    def count_try(self) -> None:
+        """Log that an attempt asks for the rest. Once it gets some of that, this does not count."""
+        if self.log:
+            with suppress(OSError):  # on a full volume, it is not counted
+                self.log.add_try(self.size)
+
+    def uncount_try(self) -> None:
+        """Take back what :meth:`count_try` logged."""
+        if self.log:
+            with suppress(OSError):
+                self.log.remove_try()
 
     def release(self, resumable: bool) -> None:
         """Leave the file to a later attempt if it can resume with it; otherwise remove it."""
@@ -156,7 +176,7 @@ class PartialFiles:
                 except StoppedError:
                     partial.release(resumable=True)
                     raise
-            if chosen is None and partial.size:
+            if chosen is None and not partial.is_useless:
                 chosen = partial
             else:
                 partial.release(resumable=False)

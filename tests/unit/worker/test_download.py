@@ -3,11 +3,12 @@
 import errno
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
+from download_schedule.attempt.task import Method
 from download_worker import download as module
 from download_worker.download import DownloadRequest, download
 from download_worker.errors import DownloadError, Reason, StoppedError
@@ -82,6 +83,13 @@ class Leftover:
         self.size = 4
         self.digest: Any = hashlib.sha256(BODY[:4])
         self.released: bool | None = None
+        self.tries = 0
+
+    def count_try(self) -> None:
+        self.tries += 1
+
+    def uncount_try(self) -> None:
+        self.tries -= 1
 
     def release(self, resumable: bool) -> None:
         self.released = resumable
@@ -234,11 +242,117 @@ def test_error_of_the_file_system_is_explained(
 
 @pytest.mark.parametrize("status", [404, 503])
 def test_leftover_stays_if_a_retry_can_help(server: Server, client: Download, status: int) -> None:
-    server.then(status, b"sorry")
+    server.then(500, b"sorry").then(status, b"sorry")
     leftover = Leftover()
-    assert client.fail(resume_point=leftover).reason is Reason.HTTP_STATUS
+    assert client.fail(resume_point=leftover).status == status
+    assert [bool(request.headers) for request in server.requests] == [True, False]
     assert leftover.released == (status == 503)
+    assert leftover.tries == 0
     assert client.sinks == []
+
+
+def test_server_that_is_down_is_asked_once_where_nothing_is_ours(
+    server: Server, client: Download
+) -> None:
+    server.then(503)
+    request = DownloadRequest(Request(URL, (("Range", "bytes=0-"),)))
+    assert client.fail(request, resume_point=Leftover()).status == 503
+    assert [list(sent.headers) for sent in server.requests] == [[("Range", "bytes=0-")]]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 416, 429, 500, 501, 503, 304, 204, 202])
+def test_refused_range_is_left_out(server: Server, client: Download, status: int) -> None:
+    server.then(status).then(200, BODY)
+    leftover = Leftover()
+    assert client.run(resume_point=leftover).sha256 == SHA256
+    assert leftover.released is False
+    assert not server.requests[1].headers
+
+
+@pytest.mark.parametrize("reason", [Reason.STOPPED, Reason.CONNECTION_FAILED])
+def test_leftover_that_may_be_at_fault_counts(
+    server: Server, client: Download, monkeypatch: pytest.MonkeyPatch, reason: Reason
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DownloadError(reason, "")
+
+    monkeypatch.setattr(module, "exchange", fail)
+    leftover = Leftover()
+    assert client.fail(resume_point=leftover).reason is reason
+    assert (leftover.tries, leftover.released) == (1, True)
+
+
+def test_rest_that_breaks_off_at_once_leaves_the_sink(server: Server, client: Download) -> None:
+    rest = {name.replace("-", "_"): value for name, value in REST.items()}
+    server.then(206, DownloadError(Reason.CONNECTION_LOST, "cut"), **rest)
+    assert client.fail(resume_point=Leftover()).reason is Reason.CONNECTION_LOST
+    assert client.fates == ["suspended"]
+
+
+def test_rest_without_a_type_is_asked_for_as_a_whole(server: Server, client: Download) -> None:
+    """A response to If-Range need not repeat the type (RFC 9110, 15.3.7)."""
+    rest = {name.replace("-", "_"): value for name, value in REST.items()}
+    server.then(206, BODY[4:], **rest).then(200, BODY, content_type="text/csv")
+    request = DownloadRequest(Request(URL), content_types=("text/csv",))
+    assert client.run(request, resume_point=Leftover()).sha256 == SHA256
+
+
+PREVIOUS = PreviousFile("0" * 64, '"v1"', None, "memory://previous")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 412, 500, 503, 204, 202])
+def test_refused_condition_is_left_out(server: Server, client: Download, status: int) -> None:
+    server.then(status).then(200, BODY)
+    result = client.run(previous=PREVIOUS)
+    assert (result.sha256, result.unchanged) == (SHA256, None)
+    assert [list(sent.headers) for sent in server.requests] == [[("If-None-Match", '"v1"')], []]
+
+
+def test_304_without_a_condition_is_an_error(server: Server, client: Download) -> None:
+    server.then(412).then(304)
+    assert client.fail(previous=PREVIOUS).status == 304
+
+
+def test_condition_of_the_schedule_is_neither_doubled_nor_left_out(
+    server: Server, client: Download
+) -> None:
+    server.then(412)
+    request = DownloadRequest(Request(URL, (("If-modified-since", "x"),)))
+    assert client.fail(request, previous=PREVIOUS).status == 412
+    assert [list(sent.headers) for sent in server.requests] == [[("If-modified-since", "x")]]
+
+
+@pytest.mark.parametrize("status", [400, 403, 406, 415, 500, 501])
+def test_refused_coding_is_left_out(server: Server, client: Download, status: int) -> None:
+    server.then(status).then(200, BODY)
+    assert client.run(DownloadRequest(Request(URL), compressed=True)).sha256 == SHA256
+    assert not server.requests[1].headers
+
+
+@pytest.mark.parametrize("coding", ["compress", "gzip"])
+def test_coding_that_is_not_understood_is_not_asked_for_again(
+    server: Server, client: Download, coding: str
+) -> None:
+    server.then(200, b"plain text", content_encoding=coding).then(200, BODY)
+    assert client.run(DownloadRequest(Request(URL), compressed=True)).sha256 == SHA256
+    assert client.fates[-1] == f"committed {SHA256}"
+
+
+@pytest.mark.parametrize(("status", "requests"), [(406, 2), (500, 1), (204, 1)])
+def test_post_is_repeated_only_if_it_was_not_carried_out(
+    server: Server, client: Download, status: int, requests: int
+) -> None:
+    server.then(status).then(200, BODY)
+    request = DownloadRequest(Request(URL, (), Method.POST, b"a=1"), compressed=True)
+    with suppress(DownloadError):
+        client.run(request)
+    assert len(server.requests) == requests
+
+
+def test_failure_of_the_plain_request_is_reported(server: Server, client: Download) -> None:
+    server.then(403).then(410)
+    error = client.fail(previous=PREVIOUS)
+    assert (error.status, error.permanent) == (410, True)
 
 
 def test_stop_before_the_commit_saves_nothing(server: Server, client: Download) -> None:

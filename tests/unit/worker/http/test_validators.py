@@ -8,6 +8,7 @@ from download_worker.http.validators import (
     RemoteVersion,
     is_weak_date,
     remote_version,
+    whole_length,
 )
 
 URL = "http://example.com/x"
@@ -50,6 +51,18 @@ def test_invalid_date_says_nothing(date: str) -> None:
         ('"é"', NOON, (("If-Modified-Since", NOON),)),
         ('"é"', None, ()),
         (None, "é", ()),
+        ("v1", None, (("If-None-Match", "v1"),)),
+        ('""', None, (("If-None-Match", '""'),)),
+        ("*", NOON, (("If-Modified-Since", NOON),)),
+        ('"a", "b"', None, ()),
+        ("a,b", None, ()),
+        (None, "0", ()),
+        (None, "Sun, 31 Dec 1989 23:59:59 GMT", ()),
+        (
+            None,
+            "Mon, 01 Jan 1990 00:00:00 GMT",
+            (("If-Modified-Since", "Mon, 01 Jan 1990 00:00:00 GMT"),),
+        ),
         (None, None, ()),
     ],
 )
@@ -96,3 +109,35 @@ def test_file_with_a_strong_validator_can_be_resumed(
 )
 def test_other_files_cannot_be_resumed(whole: Response) -> None:
     assert remote_version(Request(URL), whole) is None
+
+
+def test_part_that_is_all_of_the_file_is_whole() -> None:
+    assert whole_length(response(206, content_range="bytes 0-4/5")) == 5
+    assert whole_length(response(206, content_range="Bytes 0-0/1")) == 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        response(206),
+        response(200, content_range="bytes 0-4/5"),
+        *(
+            response(206, content_range=content_range)
+            for content_range in (
+                "bytes 0-4/6",
+                "bytes 1-4/5",
+                "bytes 0-4/*",
+                "bytes */5",
+                "bytes=0-4/5",
+                "bytes 0-5/5",
+                "lines 0-4/5",
+                "0-4/5",
+                "bytes 0-4/5, bytes 0-4/5",
+            )
+        ),
+        response(206, content_range="bytes 0-4/5", content_type="multipart/byteranges; boundary=x"),
+    ],
+    ids=lambda part: f"{part.status} {part.headers}",
+)
+def test_other_parts_are_not_the_whole_file(part: Response) -> None:
+    assert whole_length(part) is None

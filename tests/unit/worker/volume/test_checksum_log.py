@@ -47,6 +47,34 @@ def test_missing_log_is_none(folder: int) -> None:
     assert reopen(folder) is None
 
 
+def test_tries_for_more_than_a_size_are_counted(folder: int) -> None:
+    log = ChecksumLog.create(folder, NAME, VERSION)
+    log.append(10, "a")
+    log.add_try(9)
+    log.append(20, "b")
+    log.add_try(19)
+    log.add_try(19)
+    assert [log.tries(size) for size in (0, 9, 10, 19, 20)] == [3, 3, 2, 2, 0]
+    log.remove_try()
+    assert log.tries(19) == 1
+    log.rewind(19, "c")
+    assert (log.tries(19), list(log.prefixes())) == (1, [(10, "a"), (19, "c")])
+    log.close()
+    assert reopen(folder) == [(10, "a"), (19, "c")]
+
+
+@pytest.mark.parametrize("line", [b"[]", b"1", b'{"tried": "9"}', b'{"tried"', b'{"other": 1}'])
+def test_line_that_is_no_try_does_not_count(folder: int, tmp_path: Path, line: bytes) -> None:
+    write(folder, (10, "a"))
+    with (tmp_path / (NAME + SUFFIX)).open("ab") as file:
+        file.write(line + b"\n")
+    log = ChecksumLog.open(folder, NAME)
+    assert log
+    assert log.tries(0) == 0
+    log.close()
+    assert reopen(folder) == [(10, "a")]
+
+
 @pytest.mark.parametrize("cut", [1, 5])
 def test_line_cut_short_by_a_crash_does_not_count(folder: int, tmp_path: Path, cut: int) -> None:
     write(folder, (10, "a"), (20, "b"))

@@ -15,9 +15,15 @@ import pytest
 
 from download_worker.errors import StoppedError
 from download_worker.http.validators import RemoteVersion
+from download_worker.volume import checksum_log
 from download_worker.volume.checksum_log import SUFFIX
 from download_worker.volume.output_file import LOG_BYTES, OutputFile
-from download_worker.volume.partial_files import ABANDONED_SECONDS, PartialFile, PartialFiles
+from download_worker.volume.partial_files import (
+    ABANDONED_SECONDS,
+    MAX_TRIES,
+    PartialFile,
+    PartialFiles,
+)
 
 URL = "https://example.com/x"
 BODY = bytes(range(256)) * 40
@@ -100,6 +106,79 @@ def test_resumed_file_becomes_the_output_file(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == BODY
     assert not path.exists()
     assert not log_of(path).exists()
+
+
+def try_to_resume(root: Path, *, more: int = 0) -> int:
+    """Ask for the rest as an attempt does that gets *more* bytes of it; return from where."""
+    resume_point = find(root)
+    assert resume_point
+    size = resume_point.size
+    resume_point.count_try()
+    file = OutputFile(resume_point, root, "x", resume_point.version)
+    file.write(BODY[size : size + more])
+    file.checkpoint(hashlib.sha256(BODY[: size + more]).hexdigest())
+    file.suspend()
+    return size
+
+
+def test_file_that_did_not_help_twice_in_a_row_is_removed(tmp_path: Path) -> None:
+    partial = leave(tmp_path, 1000)
+    for _ in range(MAX_TRIES):
+        resume_point = find(tmp_path)
+        assert resume_point
+        resume_point.count_try()
+        resume_point.release(resumable=True)
+    assert find(tmp_path) is None
+    assert not partial.exists()
+    assert not log_of(partial).exists()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_only_a_byte_beyond_the_last_one_helps(tmp_path: Path, more: int) -> None:
+    leave(tmp_path, 1000)
+    for _ in range(MAX_TRIES):
+        try_to_resume(tmp_path, more=more)
+    assert find(tmp_path) is None
+
+
+def test_two_bytes_help(tmp_path: Path) -> None:
+    leave(tmp_path, 1000)
+    assert [try_to_resume(tmp_path, more=2) for _ in range(5)] == [999, 1000, 1001, 1002, 1003]
+
+
+def test_help_in_between_counts_from_the_start_again(tmp_path: Path) -> None:
+    leave(tmp_path, 1000)
+    sizes = [try_to_resume(tmp_path, more=more) for more in (0, 100, 1, 100, 1)]
+    assert sizes == [999, 998, 1097, 1097, 1196]
+    assert find(tmp_path)
+
+
+def test_try_that_is_taken_back_does_not_count(tmp_path: Path) -> None:
+    leave(tmp_path, 1000)
+    for _ in range(2 * MAX_TRIES):
+        resume_point = find(tmp_path)
+        assert resume_point
+        resume_point.count_try()
+        resume_point.uncount_try()
+        resume_point.release(resumable=True)
+
+
+def test_file_is_used_where_no_try_can_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, 1000)
+    resume_point = find(tmp_path)
+    assert resume_point
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(checksum_log, "write_all", fail)
+    monkeypatch.setattr(os, "ftruncate", fail)
+    resume_point.count_try()
+    resume_point.uncount_try()
+    resume_point.release(resumable=True)
+    assert find(tmp_path)
 
 
 @pytest.mark.parametrize(
