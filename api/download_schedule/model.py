@@ -16,10 +16,12 @@ from pydantic.alias_generators import to_camel
 from download_schedule import cron, rules
 from download_schedule.attempt.result import MAX_CHARACTERS
 from download_schedule.attempt.task import (
+    DEFAULT_ACTIVE_DEADLINE_SECONDS,
     DEFAULT_CONNECT_TIMEOUT_SECONDS,
     DEFAULT_MAX_BYTES,
     DEFAULT_MAX_REDIRECTS,
     DEFAULT_STALL_TIMEOUT_SECONDS,
+    MAX_ACTIVE_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
     MAX_CONNECT_TIMEOUT_SECONDS,
     MAX_KEEP_LAST,
@@ -256,7 +258,9 @@ class Spec(Model):
     because the CronJob controller looks every 10 seconds."""
     backoff_limit: Annotated[int, Field(ge=0, le=10), NOT_BOOLEAN] = 3
     """Retries after the first attempt, with the exponential backoff of Kubernetes."""
-    active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800), NOT_BOOLEAN] = 3600
+    active_deadline_seconds: Annotated[
+        int, Field(ge=1, le=MAX_ACTIVE_DEADLINE_SECONDS), NOT_BOOLEAN
+    ] = DEFAULT_ACTIVE_DEADLINE_SECONDS
     """Seconds that a run may take in total, including retries."""
     history_limit: Annotated[int, Field(ge=1, le=MAX_HISTORY), NOT_BOOLEAN] = DEFAULT_HISTORY
     """How many finished runs to keep in ``status.history``. Active runs are kept as well, up to 100

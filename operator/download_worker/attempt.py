@@ -26,6 +26,7 @@ from download_worker.formats.converters import (
 )
 from download_worker.http.filenames import choose_filename
 from download_worker.http.messages import Response
+from download_worker.patience import ask_patiently
 from download_worker.progress import ProgressLog
 from download_worker.sink import Sink
 from download_worker.spec import S3Target, Spec, read_spec
@@ -75,7 +76,12 @@ def run(
         termination_log.write_text(encode(result), encoding="utf-8")
 
     try:
-        result = _attempt(read_spec(environment), data, stopped, report)
+        spec = read_spec(environment)
+        result = ask_patiently(
+            lambda: _attempt(spec, data, stopped, report),
+            deadline=spec.deadline(datetime.now(UTC)),
+            stopped=stopped,
+        )
         code = EXIT_DONE
     except Exception as error:
         result, code = outcome(error)

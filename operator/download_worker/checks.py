@@ -1,24 +1,44 @@
 """Check the status, type, length and digest of a response."""
 
-from download_worker.errors import DownloadError, Reason, http_status_error
-from download_worker.http.messages import PARTIAL_CONTENT, Response
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from download_worker.errors import WAITED_STATUSES, DownloadError, Reason, http_status_error
+from download_worker.http.messages import ACCEPTED, PARTIAL_CONTENT, Response
+from download_worker.http.validators import whole_length
 
 
-def check_status(response: Response) -> None:
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def check_status(response: Response, now: Callable[[], datetime] = _utc_now) -> None:
     """Check that the response carries a whole file.
 
+    Args:
+        response: whose status it is.
+        now: returns the present, from which a date in Retry-After counts.
+
     Raises:
-        DownloadError: the status is not 2xx, or the response carries a part of a file.
+        DownloadError: the status is not 2xx or is 202, or the response carries a part of a file.
     """
-    if not response.is_success:
-        raise http_status_error(response.status)
-    if response.status == PARTIAL_CONTENT:
+    if not response.is_success or response.status == ACCEPTED:
+        raise http_status_error(response.status, _retry_after(response, now))
+    if response.status == PARTIAL_CONTENT and whole_length(response) is None:
         raise DownloadError(
             Reason.BAD_RESPONSE,
             "The server sent a part of the file, though the whole file was asked for: "
             "use another url.",
             response.status,
         )
+
+
+def _retry_after(response: Response, now: Callable[[], datetime]) -> int | None:
+    if response.status not in WAITED_STATUSES or "retry-after" not in response.headers:
+        return None
+    from download_worker.http.retry_after import retry_after_seconds
+
+    return retry_after_seconds(response.headers, now())
 
 
 def check_content_type(response: Response, accepted: tuple[str, ...]) -> None:

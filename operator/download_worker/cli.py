@@ -19,6 +19,7 @@ from download_worker.egress.policy import EgressPolicy, Range, parse_range
 from download_worker.http.addresses import ascii_url
 from download_worker.http.curl import ConnectionOptions, Progress
 from download_worker.http.messages import Header, Request
+from download_worker.patience import ask_patiently
 from download_worker.progress import ProgressBar
 from download_worker.volume.save import VolumeTarget, file_prefix, save_to_volume
 
@@ -75,7 +76,11 @@ def _fetch(arguments: argparse.Namespace, progress: Progress) -> Result:
         has_manifest=arguments.only_if_changed,
         only_if_changed=arguments.only_if_changed,
     )
-    return save_to_volume(request, target, progress=progress, stopped=stopped)
+    return ask_patiently(
+        lambda: save_to_volume(request, target, progress=progress, stopped=stopped),
+        deadline=None,
+        stopped=stopped,
+    )
 
 
 def _no_progress(_received: int, _expected: int) -> None:

@@ -16,8 +16,9 @@ class Reason(StrEnum):
     with a user name, from https to http, or to another origin with a body. Write the address
     that you want as `spec.url`."""
     BAD_RESPONSE = "BadResponse"
-    """The response is not HTTP, or its body is not compressed in the way that its headers
-    say. Often a proxy that is still starting; if it persists, look at the server."""
+    """The response is not HTTP, is a part of the file, or has a body that is not compressed in
+    the way that its headers say. Often a proxy that is still starting; if it persists, look at
+    the server."""
     BUCKET_DENIED = "BucketDenied"
     """The S3 service refuses the credentials, or their right to write. Correct the Secret, or
     grant the right."""
@@ -41,8 +42,10 @@ class Reason(StrEnum):
     """The host name does not resolve. Correct the URL, or check the cluster's name
     servers."""
     HTTP_STATUS = "HTTPStatus"
-    """The server answered with a status other than 2xx. The message names the status; correct
-    the URL or the credentials."""
+    """The server answered with a status other than 2xx, or with 202, which is not the file yet.
+    The message names the status; correct the URL or the credentials. If the server asks for a
+    longer wait than fits into the run, the run fails at once, and the message says when to come
+    back."""
     INCOMPLETE_BODY = "IncompleteBody"
     """Fewer bytes came than the server announced. The next attempt resumes the transfer if it
     can."""
@@ -131,10 +134,15 @@ PERMANENT: Final = frozenset(
 )
 """Reasons that no retry can help. ``HTTPStatus`` depends on the status; all others are retried."""
 
-RETRIED_STATUSES: Final = frozenset({408, 425, 429, *range(500, 600)})
+RETRIED_STATUSES: Final = frozenset({202, 408, 425, 429, *range(500, 600)})
 """HTTP statuses that a later attempt may not get (RFC 9110, RFC 8470, RFC 6585)."""
 
+WAITED_STATUSES: Final = RETRIED_STATUSES | {413}
+"""Statuses with which Retry-After counts. A server that is asked for too much says with it that it
+will be able to give that later (RFC 9110, 15.5.14)."""
+
 _ADVICE: Final = {
+    202: "it is still preparing the file, so another attempt may succeed",
     401: "send credentials in a header",
     403: "send credentials in a header, or ask the server's owner for access",
     404: "correct the url",
@@ -148,19 +156,27 @@ class DownloadError(Exception):
     Attributes:
         reason: as in the run's ``reason``.
         status: status of the last response, if there was one.
+        retry_after: seconds for which the server asks to wait, if it does.
     """
 
-    def __init__(self, reason: Reason, message: str, status: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        status: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         # The message may quote the server, and people read it in terminals.
         super().__init__("".join(c if c.isprintable() else " " for c in message))
         self.reason = reason
         self.status = status
+        self.retry_after = retry_after
 
     @property
     def permanent(self) -> bool:
         """Whether no retry can help."""
         if self.reason is Reason.HTTP_STATUS:
-            return self.status not in RETRIED_STATUSES
+            return self.status not in RETRIED_STATUSES and self.retry_after is None
         return self.reason in PERMANENT
 
 
@@ -171,20 +187,32 @@ class StoppedError(DownloadError):
         super().__init__(Reason.STOPPED, "The download was stopped before it was complete.")
 
 
-def http_status_error(status: int) -> DownloadError:
-    """Return the error for a status other than 2xx, with advice."""
+def status_words(status: int | None) -> str:
+    """Return a status as people know it, such as ``404 Not Found``."""
     from http import HTTPStatus
 
     names = {member.value: f"{member.value} {member.phrase}" for member in HTTPStatus}
+    return names.get(status or 0, str(status))
+
+
+def in_seconds(number: int) -> str:
+    """Return a number of seconds in words."""
+    return f"{number} second{'' if number == 1 else 's'}"
+
+
+def http_status_error(status: int, retry_after: int | None = None) -> DownloadError:
+    """Return the error for a status that is not that of a whole file, with advice."""
     default = (
         "another attempt may succeed"
-        if status in RETRIED_STATUSES
+        if status in RETRIED_STATUSES or retry_after
         else "open the url yourself to see why"
     )
+    wait = f" and asks to come back in {in_seconds(retry_after)}" if retry_after else ""
     return DownloadError(
         Reason.HTTP_STATUS,
-        f"The server answered {names.get(status, status)}: {_ADVICE.get(status, default)}.",
+        f"The server answered {status_words(status)}{wait}: {_ADVICE.get(status, default)}.",
         status,
+        retry_after,
     )
 
 

@@ -89,6 +89,16 @@ class Spec:
         }
         return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
+    def deadline(self, started: datetime) -> datetime:
+        """Return when the run is expected to end, by its tick and `activeDeadlineSeconds`.
+
+        A run that started late ends later. If it has no tick, or started so late that it would be
+        over, it counts from *started*, the start of this attempt.
+        """
+        seconds = timedelta(seconds=self.task.active_deadline_seconds)
+        deadline = (self._tick(started) or started) + seconds
+        return deadline if deadline > started else started + seconds
+
     def _tick(self, now: datetime) -> datetime | None:
         match = _JOB_MINUTES.search(self.job)
         if not match:

@@ -153,6 +153,7 @@ class Pod:
         overwrite: bool = False,
         free_path: bool = False,
         s3: Mapping[str, Any] | None = None,
+        active_deadline_seconds: int | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt. Without *path* and *s3*, it discards the file."""
@@ -172,6 +173,7 @@ class Pod:
             verify={**VERIFY, **verify},
             onlyIfChanged=only_if_changed,
             keepLast=keep_last,
+            activeDeadlineSeconds=active_deadline_seconds,
             destination={"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
         )
         arguments = [str(self.data), str(self.termination_log)]

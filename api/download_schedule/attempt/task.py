@@ -55,6 +55,8 @@ DEFAULT_CONNECT_TIMEOUT_SECONDS: Final = 10
 MAX_CONNECT_TIMEOUT_SECONDS: Final = 300
 DEFAULT_STALL_TIMEOUT_SECONDS: Final = 30
 MAX_STALL_TIMEOUT_SECONDS: Final = 3600
+DEFAULT_ACTIVE_DEADLINE_SECONDS: Final = 3600
+MAX_ACTIVE_DEADLINE_SECONDS: Final = 7 * 24 * 3600
 DEFAULT_MAX_REDIRECTS: Final = 5
 MAX_REDIRECTS: Final = 20
 DEFAULT_MAX_BYTES: Final = 10 * 1024**3
@@ -152,6 +154,8 @@ class Task:
     only_if_changed: bool
     keep_last: int | None
     destination: Destination
+    active_deadline_seconds: int = DEFAULT_ACTIVE_DEADLINE_SECONDS
+    """For the whole run, of which this attempt may not be the first."""
 
 
 def header_variable(index: int) -> str:
@@ -180,6 +184,9 @@ def encode(task: Task) -> str:
         "maxBytes": task.max_bytes,
         "contentTypes": list(task.content_types),
     }
+    # Only what is set: a schedule with the default needs no new CronJob.
+    is_default = task.active_deadline_seconds == DEFAULT_ACTIVE_DEADLINE_SECONDS
+    deadline = {} if is_default else {"activeDeadlineSeconds": task.active_deadline_seconds}
     document = json.dumps(
         {
             "namespace": task.namespace,
@@ -191,6 +198,7 @@ def encode(task: Task) -> str:
             "onlyIfChanged": task.only_if_changed,
             "keepLast": task.keep_last,
             "destination": _encode_destination(task.destination),
+            **deadline,
         },
         separators=(",", ":"),
     )
@@ -247,6 +255,10 @@ def _decode_task(task: Members) -> Task:
         only_if_changed=task.flag("onlyIfChanged"),
         keep_last=task.optional_number("keepLast", 1, MAX_KEEP_LAST),
         destination=_decode_destination(task.nested("destination")),
+        active_deadline_seconds=task.optional_number(
+            "activeDeadlineSeconds", 1, MAX_ACTIVE_DEADLINE_SECONDS
+        )
+        or DEFAULT_ACTIVE_DEADLINE_SECONDS,
     )
 
 

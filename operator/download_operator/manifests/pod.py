@@ -164,6 +164,7 @@ def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Se
         only_if_changed=spec.only_if_changed,
         keep_last=spec.keep_last,
         destination=_task_destination(destination, settings),
+        active_deadline_seconds=spec.active_deadline_seconds,
     )
 
 

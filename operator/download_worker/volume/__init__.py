@@ -41,9 +41,9 @@ the process dies, so a file that can be locked is not being written to::
 
 It is left behind only if the failure is one that a retry can help, and if the server said something
 by which the version can be recognised: a strong ETag, or a modification date at least a second old.
-A server that refuses to send the rest is asked for the whole file in the same attempt. If an attempt
-asks for the rest, and brings neither a byte of it nor the answer to a plain request, that is logged.
-After two such attempts in a row the file is removed, so that a plain request comes next.
+A server that refuses to send the rest is asked for the whole file in the same attempt. An attempt
+that gets neither a byte of the rest nor an answer to that is logged. After two such attempts in a
+row the file is removed, so that a plain request comes next.
 
 The checksum log is what makes it safe. For every mebibyte it has a line with the number of bytes so
 far and their SHA-256. The next attempt hashes the file once and resumes after the longest prefix

@@ -1,5 +1,7 @@
 """Checks of a response and its body."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
@@ -19,12 +21,40 @@ def test_success_is_accepted(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(206, Reason.BAD_RESPONSE), (304, Reason.HTTP_STATUS)]
+    ("status", "reason"),
+    [(202, Reason.HTTP_STATUS), (206, Reason.BAD_RESPONSE), (304, Reason.HTTP_STATUS)],
 )
 def test_other_status_is_refused(status: int, reason: Reason) -> None:
     with pytest.raises(DownloadError) as caught:
         check_status(response(status))
     assert (caught.value.reason, caught.value.status) == (reason, status)
+
+
+def test_part_that_is_all_of_the_file_is_accepted() -> None:
+    headers = {"content-range": "bytes 0-4/5"}
+    check_status(Response("http://example.com/x", "1.1", 206, headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "seconds"),
+    [
+        (202, "30", 30),
+        (408, "30", 30),
+        (413, "30", 30),
+        (429, "30", 30),
+        (500, "30", 30),
+        (503, "Mon, 23 Nov 2026 12:00:30 GMT", 30),
+        (503, "soon", None),
+        (301, "30", None),
+        (403, "30", None),
+        (404, "30", None),
+    ],
+)
+def test_wait_that_a_server_asks_for_is_read(status: int, value: str, seconds: int | None) -> None:
+    response_ = Response("http://example.com/x", "1.1", status, {"retry-after": value})
+    with pytest.raises(DownloadError) as caught:
+        check_status(response_, lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+    assert caught.value.retry_after == seconds
 
 
 @pytest.mark.parametrize("accepted", [(), ("text/csv",), ("text/*",), ("a/b", "text/csv")])

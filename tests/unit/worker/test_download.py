@@ -355,6 +355,22 @@ def test_failure_of_the_plain_request_is_reported(server: Server, client: Downlo
     assert (error.status, error.permanent) == (410, True)
 
 
+def test_206_that_is_whole_is_the_file(server: Server, client: Download) -> None:
+    server.then(206, BODY, content_range="bytes 0-9/10")
+    result = client.run()
+    assert (result.sha256, result.lengthUnverified) == (SHA256, None)
+
+
+@pytest.mark.parametrize("size", [9, 11])
+def test_206_with_another_length_than_it_says_is_not_the_file(
+    server: Server, client: Download, size: int
+) -> None:
+    server.then(206, b"x" * size, content_range="bytes 0-9/10")
+    assert client.fail().reason is Reason.INCOMPLETE_BODY
+    server.then(206, b"x" * size, content_range="bytes 0-9/10")
+    assert client.fail(convert=lambda _, body: body).reason is Reason.INCOMPLETE_BODY
+
+
 def test_stop_before_the_commit_saves_nothing(server: Server, client: Download) -> None:
     server.then(200, BODY)
     client.stopped = lambda: True

@@ -17,12 +17,12 @@ from download_worker.errors import (
 )
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+@pytest.mark.parametrize("status", [202, 408, 425, 429, 500, 502, 503, 504, 599])
 def test_temporary_statuses_are_retried(status: int) -> None:
     assert not http_status_error(status).permanent
 
 
-@pytest.mark.parametrize("status", [300, 304, 400, 401, 403, 404, 410, 416, 451, 499])
+@pytest.mark.parametrize("status", [300, 304, 400, 401, 403, 404, 410, 413, 416, 451, 499])
 def test_other_statuses_are_permanent(status: int) -> None:
     assert http_status_error(status).permanent
 
@@ -31,6 +31,15 @@ def test_message_names_status_and_advice() -> None:
     assert str(http_status_error(404)) == "The server answered 404 Not Found: correct the url."
     assert str(http_status_error(599)) == "The server answered 599: another attempt may succeed."
     assert http_status_error(404).status == 404
+    assert str(http_status_error(202)).endswith(
+        "still preparing the file, so another attempt may succeed."
+    )
+
+
+def test_status_with_a_wait_is_retried_and_says_so() -> None:
+    error = http_status_error(413, 30)
+    assert (error.permanent, error.retry_after) == (False, 30)
+    assert "and asks to come back in 30 seconds: another attempt may succeed" in str(error)
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - {Reason.HTTP_STATUS}))
@@ -44,7 +53,7 @@ def test_reference_agrees_with_code_on_every_reason() -> None:
     section = page.read_text().partition("## Reasons of the worker")[2].partition("\n## ")[0]
     documented = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
 
-    assert documented.pop(Reason.HTTP_STATUS) == "408, 425, 429, 5xx"
+    assert documented.pop(Reason.HTTP_STATUS) == "202, 408, 425, 429, 5xx"
     others = set(Reason) - {Reason.HTTP_STATUS}
     assert documented == {
         reason.value: "no" if DownloadError(reason, "").permanent else "yes" for reason in others

@@ -1,6 +1,6 @@
 """The environment of a container, as the operator writes it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -185,3 +185,20 @@ def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
 def test_placeholder_in_a_filename_is_not_filled_in() -> None:
     spec = read_spec(pod_environment())
     assert spec.fill_template("{filename}", "{name}", NOW) == "{name}"
+
+
+@pytest.mark.parametrize(
+    ("job", "members", "seconds"),
+    [
+        ("nightly-29923320", {}, 3600),
+        ("nightly-29923320", {"activeDeadlineSeconds": 301}, 301),
+        ("nightly-29923320", {"activeDeadlineSeconds": 300}, 600),
+        ("nightly-by-hand", {"activeDeadlineSeconds": 60}, 360),
+    ],
+)
+def test_deadline_counts_from_the_tick_or_the_start(
+    job: str, members: dict[str, Any], seconds: int
+) -> None:
+    spec = read_spec(pod_environment(**members) | {"DOWNLOAD_JOB": job})
+    tick = datetime(2026, 11, 23, 2, tzinfo=UTC)
+    assert spec.deadline(tick + timedelta(minutes=5)) == tick + timedelta(seconds=seconds)

@@ -70,6 +70,11 @@ def test_worker_receives_every_field_that_concerns_it() -> None:
     assert received["destination"] == {"volume": volume}
 
 
+def test_worker_receives_the_deadline_of_its_run() -> None:
+    assert download(activeDeadlineSeconds=60)["activeDeadlineSeconds"] == 60
+    assert "activeDeadlineSeconds" not in download()
+
+
 def test_schedule_without_a_destination_discards() -> None:
     assert download()["destination"] == {"discard": {}}
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from download_schedule.attempt.task import (
+    MAX_ACTIVE_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
     MAX_CONNECT_TIMEOUT_SECONDS,
     MAX_KEEP_LAST,
@@ -89,6 +91,7 @@ tasks = st.builds(
     destination=st.none()
     | st.builds(Volume, short_texts, short_texts, st.booleans(), st.booleans())
     | st.builds(S3, short_texts, short_texts, st.none() | short_texts, short_texts, short_texts),
+    active_deadline_seconds=st.integers(1, MAX_ACTIVE_DEADLINE_SECONDS),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -112,6 +115,12 @@ def changed(**members: Any) -> str:
 def test_document_is_the_one_of_the_version_before() -> None:
     assert encode(TASK) == DOCUMENT
     assert decode(DOCUMENT) == TASK
+
+
+def test_deadline_is_written_only_where_it_is_not_the_default() -> None:
+    other = replace(TASK, active_deadline_seconds=60)
+    assert json.loads(encode(other)) == {**json.loads(DOCUMENT), "activeDeadlineSeconds": 60}
+    assert decode(encode(other)) == other
 
 
 @given(tasks)
@@ -170,6 +179,7 @@ def test_destination_has_the_form_of_the_resource(
         (changed(verify__maxBytes=0), "maxBytes is not a whole number from 1"),
         (changed(verify__sha256="ABC"), "sha256 is not 64 lower-case hexadecimal digits"),
         (changed(verify__contentTypes=[None]), "an item of contentTypes is not text"),
+        (changed(activeDeadlineSeconds=0), "activeDeadlineSeconds is not a whole number from 1"),
         (changed(keepLast=0), "keepLast is not a whole number from 1 to 10000"),
         (changed(destination={}), "destination does not have exactly one member"),
         (changed(destination=[]), "destination is not a JSON object"),
