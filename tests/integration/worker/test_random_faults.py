@@ -1,7 +1,8 @@
-"""Hundreds of attempts at a server that cuts, stalls and lies, some of them killed.
+"""Hundreds of attempts at a server that cuts, stalls, lies and refuses, some of them killed.
 
 After each attempt the file is either a whole version of the server's or what it was before. The
-next attempt asks for no more than what is missing, a mebibyte and one buffer.
+next attempt asks for no more than what is missing, a mebibyte and one buffer. And whatever came
+before, a server that serves plain requests, and refuses all others, ends it within one run.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ import pytest
 from download_schedule.attempt.result import EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, decode
 from download_worker.http.curl import BUFFER_BYTES
 from download_worker.volume.checksum_log import SUFFIX
+from download_worker.volume.manifest import FOLDER
 from download_worker.volume.output_file import LOG_BYTES
+from download_worker.volume.partial_files import MAX_TRIES
 from tests.support import http_faults
 from tests.support.attempts import LOOPBACK
 from tests.support.http_faults import (
@@ -42,6 +45,8 @@ SIZE = 6_000_000
 MAX_LOSS = LOG_BYTES + BUFFER_BYTES
 """Bytes of an earlier attempt that may be fetched again."""
 KILLED = -signal.SIGKILL
+ATTEMPTS = 4
+"""Attempts of one run, with the default `backoffLimit`."""
 
 _WORKER = """
 import os, signal, sys
@@ -100,6 +105,9 @@ class Response:
     status: int = 206
 
     def __call__(self, exchange: Exchange) -> None:
+        if f"\nIf-None-Match: {self.version.etag}\r" in exchange.request:
+            exchange.send(response_head("304 Not Modified", f"ETag: {self.version.etag}"))
+            return
         body, start = self.version.body, self._start(exchange.request)
         lines = [f"ETag: {self.version.etag}"]
         lines += ["X-Pad: " + "x" * self.padding] if self.padding else []
@@ -132,6 +140,18 @@ class Response:
     def _pieces(self, body: bytes) -> Iterator[bytes]:
         step = len(body) // 8 + 1 if self.pause else 65536
         return (body[start : start + step] for start in range(0, len(body), step))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Refuses a request with any header that the worker adds, and responds to a plain one."""
+
+    refusal: Behaviour
+    otherwise: Behaviour
+
+    def __call__(self, exchange: Exchange) -> None:
+        is_plain = not re.search(r"^(Range|If-[\w-]+):", exchange.request, re.MULTILINE)
+        (self.otherwise if is_plain else self.refusal)(exchange)
 
 
 def _misranged(start: int, end: int, etag: str = '"v0"') -> list[str]:
@@ -178,14 +198,17 @@ class Scenario:
 
     def run_attempt(self) -> None:
         """Make one attempt, and check what it did."""
+        rng = self.rng
         before, leftover = self._file(), self._leftover()
         earlier = len(self.server.requests)
-        current = self.versions[0 if self.rng.random() < 0.8 else self.rng.randrange(3)]
-        is_honest = self.rng.random() < 0.1
-        behaviour = Response(current) if is_honest else self._fault(current)
-        self.server.on("/x", behaviour, Response(current))
-        stalls = isinstance(behaviour, Response) and behaviour.stall
-        code = self._attempt(stalls)
+        current = self.versions[0 if rng.random() < 0.8 else rng.randrange(3)]
+        behaviour = Response(current) if rng.random() < 0.1 else self._fault(current)
+        second = Response(current) if rng.random() < 0.7 else self._fault(current)
+        self.server.on("/x", behaviour, second)
+        stalls = any(
+            isinstance(one, Response) and one.stall for one in _parts_of(behaviour, second)
+        )
+        code = self._attempt(rng.choice(["time"] if stalls else ["not", "not", "time", "step"]))
         self.counts[str(code)] += 1
         assert code in (EXIT_DONE, EXIT_PERMANENT, EXIT_RETRY, KILLED), behaviour
         after = self._file()
@@ -196,6 +219,36 @@ class Scenario:
             assert after is not None
             assert self._leftover() is None
         self._check_range(leftover, self.server.requests[earlier:])
+
+    def recover(self) -> None:
+        """Check that one run at a server that refuses all but plain requests brings its file."""
+        current = self.rng.choice(self.versions)
+        refusal = self._refusal(current)
+        self.server.on("/x", Refusal(refusal, Response(current)))
+        codes = []
+        while len(codes) < ATTEMPTS and codes[-1:] != [EXIT_DONE]:
+            codes.append(self._attempt("not"))
+        self.counts[f"recovered in {len(codes)}"] += 1
+        assert codes[-1] == EXIT_DONE, (refusal, codes)
+        assert self._file() == current.body, refusal
+        assert self._leftover() is None, refusal
+
+    def _refusal(self, current: Version) -> Behaviour:
+        """Return how a server that has only *current* responds to what it does not like."""
+        rng = self.rng
+        refusals: list[Behaviour] = [
+            *(respond(status, b"no") for status in (400, 403, 404, 412, 416, 429, 500, 503)),
+            respond(503, b"no", "Retry-After: 3600"),
+            *(respond(status, b"") for status in (202, 204, 304)),
+            *(send(data) for data in (b"", b"HTTP/1.1 ", b"rubbish\r\n\r\n", bytes(1000))),
+            respond(206, b"--x", "Content-Type: multipart/byteranges; boundary=x"),
+            redirect(self.loop),
+            redirect("ftp://example.com/x"),
+            Response(current, cut=0),
+            Response(current, cut=1),
+            *(Response(current, lie=lie) for lie in LIES),
+        ]
+        return rng.choice(refusals)
 
     def _check_range(self, leftover: int | None, requests: list[str]) -> None:
         """Check that the attempt used nearly everything that an earlier one had left."""
@@ -224,6 +277,8 @@ class Scenario:
             *(Response(self.versions[1], lie=lie) for lie in LIES),
             *(Response(self.versions[0], lie=lie) for lie in MISTAKES),
             respond(rng.choice([404, 500, 503]), b"sorry"),
+            respond(503, b"sorry", f"Retry-After: {rng.choice([1, 3600])}"),
+            *[Refusal(self._refusal(current), Response(current, cut=cut))] * 5,
             send(rng.choice([b"", b"HTTP/1.1 ", b"rubbish\r\n\r\n", bytes(1000)])),
             send(response_head("200 OK", "Content-Length: -1")),
             send(response_head("200 OK", f"Content-Length: {2**64}") + b"x"),
@@ -232,14 +287,13 @@ class Scenario:
         ]
         return rng.choice(faulty)
 
-    def _attempt(self, stalls: bool) -> int:
-        """Run the worker and return its exit code; if the server stalls, kill it."""
+    def _attempt(self, kill: str) -> int:
+        """Run the worker, kill it at some time or step or not, and return its exit code."""
         rng = self.rng
-        kill = rng.choice(["time"] if stalls else ["not", "not", "time", "step"])
         step = rng.randrange(1, 25) if kill == "step" else 0
         process = subprocess.Popen(
             [sys.executable, "-c", _WORKER, "fetch", self.url, "-o", str(self.output),
-             "--allow", LOOPBACK, "--json"],
+             "--allow", LOOPBACK, "--json", "--only-if-changed"],
             env=os.environ | {"KILL_AT": str(step)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -253,7 +307,9 @@ class Scenario:
         if process.returncode == EXIT_DONE:
             result = decode(out)
             body = self.output.read_bytes()
-            assert (result.bytes, result.sha256) == (SIZE, hashlib.sha256(body).hexdigest())
+            assert result.sha256 == hashlib.sha256(body).hexdigest()
+            assert result.unchanged or result.bytes == SIZE
+            self.counts["unchanged"] += bool(result.unchanged)
         elif process.returncode != KILLED:
             assert out, (process.returncode, err)
             assert decode(out).reason
@@ -263,12 +319,28 @@ class Scenario:
         return self.output.read_bytes() if self.output.exists() else None
 
     def _leftover(self) -> int | None:
-        """Return the size of the partial file; there is never more than one."""
-        names = {path.name for path in self.output.parent.iterdir()} - {self.output.name}
+        """Return the size of the partial file that is still of use; there is never more than one.
+
+        One that did not help twice in a row is not.
+        """
+        names = {path.name for path in self.output.parent.iterdir()} - {self.output.name, FOLDER}
         assert all(re.fullmatch(r"\.x\.[0-9a-f]{16}\.part(\.jsonl)?", name) for name in names)
         partial = [name for name in names if not name.endswith(SUFFIX)]
         assert len(partial) <= 1
-        return (self.output.parent / partial[0]).stat().st_size if partial else None
+        if not partial:
+            return None
+        log = self.output.parent / (partial[0] + SUFFIX)
+        if log.exists() and log.read_text().count('"tried"') >= MAX_TRIES:
+            self.counts["given up"] += 1
+            return None
+        return (self.output.parent / partial[0]).stat().st_size
+
+
+def _parts_of(*behaviours: Behaviour) -> Iterator[Behaviour]:
+    for behaviour in behaviours:
+        if isinstance(behaviour, Refusal):
+            yield from (behaviour.refusal, behaviour.otherwise)
+        yield behaviour
 
 
 @pytest.fixture
@@ -292,12 +364,17 @@ def test_file_is_right_or_absent_after_any_fault(
         scenario.run_attempt()
         if scenario.rng.random() < 0.1:
             scenario.output.unlink(missing_ok=True)
+        if scenario.rng.random() < 0.1:
+            scenario.recover()
     print(dict(scenario.counts))
     assert misnamed.requests == []
     if rounds >= ROUNDS:
         assert scenario.counts[str(EXIT_DONE)] >= rounds / 10
         assert scenario.counts[str(KILLED)] >= rounds / 10
         assert scenario.counts["resumed"] >= rounds / 10
+        assert scenario.counts["unchanged"] >= rounds / 100
+        assert scenario.counts["given up"] >= 1
+        assert scenario.counts["recovered in 1"] >= rounds / 20
 
 
 def test_attempt_killed_at_any_step_is_completed_by_the_next(
