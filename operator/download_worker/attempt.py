@@ -17,7 +17,8 @@ from download_schedule.attempt.result import (
     encode,
 )
 from download_schedule.attempt.task import DATA_PATH, Format, Volume
-from download_worker.download import Convert, OpenSink, download, failure_result, open_discard_sink
+from download_worker.download import download
+from download_worker.download_request import Convert, OpenSink, open_discard_sink
 from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
 from download_worker.formats.converters import (
     CONTENT_TYPES,
@@ -36,6 +37,10 @@ log = logging.getLogger(__name__)
 
 TERMINATION_LOG: Final = Path("/dev/termination-log")
 """File from which the kubelet takes the termination message."""
+
+
+REPORTED_STATUSES: Final = range(100, 600)
+"""Statuses that fit into a result; servers make up others, such as 999."""
 
 
 class StopFlag:
@@ -98,8 +103,13 @@ def outcome(error: Exception) -> tuple[Result, int]:
     if not isinstance(error, DownloadError):
         return Result(reason=Reason.INTERNAL_ERROR, message=repr(error)), EXIT_RETRY
     if isinstance(error, StoppedError):
-        return failure_result(error), EXIT_STOPPED
-    return failure_result(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
+        return _failure_result(error), EXIT_STOPPED
+    return _failure_result(error), EXIT_PERMANENT if error.permanent else EXIT_RETRY
+
+
+def _failure_result(error: DownloadError) -> Result:
+    status = error.status if error.status in REPORTED_STATUSES else None
+    return Result(reason=error.reason, message=str(error), httpStatus=status)
 
 
 def _attempt(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from download_schedule.attempt.result import EXIT_DONE, EXIT_RETRY, Result, encode
 from download_schedule.attempt.task import DEFAULT_MAX_BYTES
 from download_worker.attempt import StopFlag, outcome
-from download_worker.download import DownloadRequest
+from download_worker.download_request import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, Range, parse_range
 from download_worker.http.addresses import ascii_url
 from download_worker.http.curl import ConnectionOptions, Progress

@@ -2,15 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import replace
 
 from download_schedule.attempt.result import Result
-from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS
 from download_worker.body import Body
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
+from download_worker.download_request import Convert, DownloadRequest, OpenSink
 from download_worker.errors import (
     DownloadError,
     Reason,
@@ -18,8 +17,8 @@ from download_worker.errors import (
     file_system_error,
     http_status_error,
 )
-from download_worker.http.curl import ConnectionOptions, Progress, StopRequested, exchange
-from download_worker.http.messages import NOT_MODIFIED, Request, Response
+from download_worker.http.curl import Progress, StopRequested, exchange
+from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.redirects import (
     follow_redirect,
     redirect_location,
@@ -35,46 +34,9 @@ from download_worker.own_headers import (
     may_be_refusal,
 )
 from download_worker.resume import Continue, Fresh, Restart, ResumePoint, decide_resume
-from download_worker.sink import DiscardSink, Sink
 from download_worker.writer import Writer
 
 log = logging.getLogger(__name__)
-
-REPORTED_STATUSES: Final = range(100, 600)
-"""Statuses that fit into a result; servers make up others, such as 999."""
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadRequest:
-    """What to fetch, and what to check."""
-
-    http: Request
-    """The first request, before any redirect."""
-    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
-    max_redirects: int = DEFAULT_MAX_REDIRECTS
-    min_bytes: int = 0
-    max_bytes: int = DEFAULT_MAX_BYTES
-    sha256: str | None = None
-    """Digest that the body as fetched (and decoded) must have, in lower-case hexadecimal digits."""
-    content_types: tuple[str, ...] = ()
-    """Media types, ``type/*`` for all of a kind; empty: any."""
-    compressed: bool = False
-    """Ask for a compressed body, and decode it."""
-
-
-OpenSink = Callable[[Response, bool], Sink]
-"""Opens the sink for a response. The flag says whether to continue from the resume point."""
-Convert = Callable[[Response, bytes], bytes]
-"""Converts a body to the format in which it is saved.
-
-Raises:
-    DownloadError: the body cannot be converted.
-"""
-
-
-def open_discard_sink(_response: Response, _resuming: bool) -> Sink:
-    """Open a sink that saves nothing."""
-    return DiscardSink()
 
 
 def download(
@@ -107,12 +69,6 @@ def download(
     """
     attempt = _Download(request, open_sink, progress, stopped, convert, previous)
     return attempt.run(resume_point)
-
-
-def failure_result(error: DownloadError) -> Result:
-    """Return the result of an attempt that failed."""
-    status = error.status if error.status in REPORTED_STATUSES else None
-    return Result(reason=error.reason, message=str(error), httpStatus=status)
 
 
 Outcome = tuple[Result, Response]
@@ -272,7 +228,7 @@ class _Download:
         if resume_point and self._request.sha256 not in (None, digest):
             raise _MisfitError  # the file mixes two versions, which the server has under one ETag
         check_digest(response, digest, self._request.sha256)
-        return self._commit(response, writer, digest, body.size, is_total_known=bool(total_bytes))
+        return self._commit(response, writer, digest, body.size, total_bytes)
 
     def _save_converted(
         self,
@@ -289,9 +245,7 @@ class _Download:
         converted = convert(response, content)
         writer = self._open(response, None)
         writer.write(converted)
-        is_total_known = bool(total_bytes)
-        digest = writer.finish()
-        return self._commit(response, writer, digest, len(converted), is_total_known=is_total_known)
+        return self._commit(response, writer, writer.finish(), len(converted), total_bytes)
 
     def _begin_body(self, response: Response, resume_point: ResumePoint | None) -> Body:
         self._offset = resume_point.size if resume_point else 0
@@ -317,19 +271,13 @@ class _Download:
         return writer
 
     def _commit(
-        self,
-        response: Response,
-        writer: Writer,
-        digest: str,
-        size: int,
-        *,
-        is_total_known: bool = False,
+        self, response: Response, writer: Writer, digest: str, size: int, total_bytes: int | None
     ) -> Result:
         if self._stopped():
             raise StoppedError
         if self._previous and self._previous.sha256 == digest:
             return self._unchanged(response, self._previous)
-        may_be_cut = response.ends_with_connection and not is_total_known and size > 0
+        may_be_cut = response.ends_with_connection and not total_bytes and size > 0
         return Result(
             bytes=size,
             sha256=digest,

@@ -26,7 +26,7 @@ from download_schedule.attempt.task import (
     Volume,
     decode,
 )
-from download_worker.download import DownloadRequest
+from download_worker.download_request import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, Range, parse_port, parse_range
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.converters import DEFAULT_MEMORY_BYTES, PAGE_FORMATS

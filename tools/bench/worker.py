@@ -66,7 +66,7 @@ MANY_IN_ONE = """
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from download_worker.download import DownloadRequest
+from download_worker.download_request import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, parse_range
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Request

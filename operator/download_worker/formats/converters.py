@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from download_schedule.attempt.task import Format
-from download_worker.download import Convert, DownloadRequest
+from download_worker.download_request import Convert, DownloadRequest
 from download_worker.http.messages import Response
 
 EXTENSIONS: Final = {

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from download_worker.body import MAX_CONVERTED_BYTES
-from download_worker.download import Convert, DownloadRequest
+from download_worker.download_request import Convert, DownloadRequest
 from download_worker.egress.http1 import authority
 from download_worker.egress.policy import refusal_error
 from download_worker.egress.proxy import ProxyStats, egress_proxy

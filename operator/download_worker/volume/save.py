@@ -10,7 +10,8 @@ from typing import Final
 
 from download_schedule.attempt.result import Result
 from download_schedule.attempt.task import Method
-from download_worker.download import Convert, DownloadRequest, download
+from download_worker.download import download
+from download_worker.download_request import Convert, DownloadRequest
 from download_worker.http.curl import Progress, StopRequested
 from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.validators import PreviousFile, RemoteVersion, remote_version

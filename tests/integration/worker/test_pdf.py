@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from download_schedule.attempt.result import Result
-from download_worker.download import DownloadRequest, download
+from download_worker.download import download
+from download_worker.download_request import DownloadRequest
 from download_worker.egress.proxy import egress_proxy
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.chromium import PROGRAM

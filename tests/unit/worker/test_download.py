@@ -10,7 +10,8 @@ import pytest
 
 from download_schedule.attempt.task import Method
 from download_worker import download as module
-from download_worker.download import DownloadRequest, download
+from download_worker.download import download
+from download_worker.download_request import DownloadRequest
 from download_worker.errors import DownloadError, Reason, StoppedError
 from download_worker.http.messages import Request, Response
 from download_worker.http.validators import PreviousFile, RemoteVersion

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from download_schedule.attempt.task import Format
-from download_worker.download import DownloadRequest
+from download_worker.download_request import DownloadRequest
 from download_worker.formats.converters import (
     CONTENT_TYPES,
     EXTENSIONS,
