@@ -147,7 +147,7 @@ class _Download:
         try:
             return self._ask(PLAIN, None)
         except DownloadError as error:
-            is_left = resume_point is not None and self._unfinished is resume_point
+            is_left = self._unfinished is resume_point
             if resume_point and is_left and error.reason is not Reason.STOPPED:
                 resume_point.uncount_try()  # it is not at fault
             raise

@@ -15,9 +15,9 @@ _CONTENT_RANGE: Final = re.compile(
 _STRONG_AGE: Final = timedelta(seconds=1)
 """Age from which a modification date tells two versions apart (RFC 9110, 8.8.2.2)."""
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
-_BARE_ETAG: Final = re.compile(r"[\x21\x23-\x29\x2b\x2d-\x7e]+")
-"""An ETag without its quotes, which some servers send and compare so. It is neither a list nor the
-asterisk, which would match every file."""
+_SENT_ETAG: Final = re.compile(r'(W/)?"[^"]*"|[^"*,\s]+')
+"""An ETag to send back: also one with blanks inside, or without its quotes, because some servers
+compare such. It is neither a list nor the asterisk, which would match every version."""
 _FIRST_YEAR: Final = 1990
 """A modification date before the Web stands for none: reproducible builds set 1970 or 1980, and
 their servers would call every later version unmodified."""
@@ -35,7 +35,7 @@ class PreviousFile:
 
     def conditional_headers(self) -> tuple[Header, ...]:
         """Return the headers that ask for 304 if the file is still the same."""
-        if self.etag and (_ETAG.fullmatch(self.etag) or _BARE_ETAG.fullmatch(self.etag)):
+        if self.etag and self.etag.isascii() and _SENT_ETAG.fullmatch(self.etag):
             return (("If-None-Match", self.etag),)
         if self.last_modified and _is_modification_date(self.last_modified):
             return (("If-Modified-Since", self.last_modified),)

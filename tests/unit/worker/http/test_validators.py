@@ -52,6 +52,7 @@ def test_invalid_date_says_nothing(date: str) -> None:
         ('"é"', None, ()),
         (None, "é", ()),
         ("v1", None, (("If-None-Match", "v1"),)),
+        ('"a b, c*"', None, (("If-None-Match", '"a b, c*"'),)),
         ('""', None, (("If-None-Match", '""'),)),
         ("*", NOON, (("If-Modified-Since", NOON),)),
         ('"a", "b"', None, ()),
