@@ -10,13 +10,7 @@ from download_schedule.attempt.result import Result
 from download_worker.body import Body
 from download_worker.checks import check_content_type, check_digest, check_length, check_status
 from download_worker.download_request import Convert, DownloadRequest, OpenSink
-from download_worker.errors import (
-    DownloadError,
-    Reason,
-    StoppedError,
-    file_system_error,
-    http_status_error,
-)
+from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
 from download_worker.http.curl import Progress, StopRequested, exchange
 from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.redirects import (
@@ -174,7 +168,7 @@ class _Download:
             if isinstance(decision, Fresh):
                 check_status(response)
                 if is_no_answer(response, own_headers):
-                    raise http_status_error(response.status)
+                    raise DownloadError(Reason.BAD_RESPONSE, "The server sent nothing.")
                 resume_point = None
             check_content_type(response, self._request.content_types)
             total = decision.total_bytes if isinstance(decision, Continue) else None

@@ -101,8 +101,9 @@ def may_be_refusal(
 def is_no_answer(response: Response, own_headers: OwnHeaders) -> bool:
     """Return whether a success brings nothing, although a condition or a range was asked for.
 
-    Such a response (204, 205 and others) may mean "no news" or "no such range". A file that is
-    empty now says the same to a plain request.
+    Such a response (204, 205, or an empty 200) may mean "no news" or "no such range". A file that
+    is empty now says the same to a plain request.
     """
-    is_asked_for_part = own_headers.condition or own_headers.range
-    return bool(is_asked_for_part) and response.status not in _BODY_STATUSES
+    if not own_headers.condition and not own_headers.range:
+        return False
+    return response.status not in _BODY_STATUSES or response.content_length == 0

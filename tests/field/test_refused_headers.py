@@ -123,6 +123,7 @@ RANGES = [
     ),
     refused_range("RFC 9110, 14.2", "a range is refused with 202", respond(202)),
     refused_range("RFC 9110, 14.2", "a range is answered with 204", send(response_head(204))),
+    refused_range("RFC 9110, 14.2", "a range is answered by an empty file", respond(200, b"")),
     refused_range("RFC 9110, 14.2", "a range is answered with 304", send(response_head(304))),
     refused_range("RFC 9110, 14.2", "the server hangs up at a range", send(b"")),
     refused_range(
@@ -208,6 +209,16 @@ CONDITIONS = [
     ),
     refused_condition("RFC 9110, 13.1.2", "the server hangs up at a condition", send(b"")),
     refused_condition("RFC 9110, 13.1.2", "a condition is answered by silence", hang),
+    refused_condition("RFC 9110, 13.1.2", "a condition gets an empty file", respond(200, b"")),
+    Report(
+        source="RFC 9110, 13.1.2",
+        situation="a file that has become empty is saved as such",
+        server={"/x": [respond(200, BODY, V1), respond(200, b"")]},
+        options=CHANGING,
+        outcomes=(DONE, DONE),
+        files=(b"",),
+        requests=(PLAIN, ("If-None-Match",), PLAIN),
+    ),
     refused_condition("RFC 9110, 13.1.2", "a condition gets 204", send(response_head(204))),
     refused_condition(
         "RssBandit/RssBandit#54",

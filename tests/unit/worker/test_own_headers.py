@@ -134,3 +134,11 @@ def test_success_without_a_body_is_no_answer_to_a_condition_or_range(
     status: int, own: OwnHeaders, expected: bool
 ) -> None:
     assert is_no_answer(Response(URL, "1.1", status), own) == expected
+
+
+@pytest.mark.parametrize(("length", "expected"), [("0", True), ("1", False)])
+def test_empty_file_is_no_answer_to_a_condition_or_range(length: str, expected: bool) -> None:
+    response = Response(URL, "1.1", 200, {"content-length": length})
+    assert is_no_answer(response, OwnHeaders(range=RANGE)) == expected
+    assert is_no_answer(response, OwnHeaders(condition=CONDITION)) == expected
+    assert not is_no_answer(response, OwnHeaders(CODING))
