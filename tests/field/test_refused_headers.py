@@ -3,6 +3,7 @@
 import gzip
 import re
 import signal
+from functools import partial
 
 import pytest
 
@@ -357,6 +358,10 @@ def test_report(report: Report, pod: Pod, server: FaultServer) -> None:
     reproduce(report, pod, server)
 
 
+def _has_requests(server: FaultServer, number: int) -> bool:
+    return len(server.requests) == number
+
+
 def test_range_that_only_hangs_is_given_up_after_two_attempts(
     pod: Pod, server: FaultServer
 ) -> None:
@@ -365,7 +370,7 @@ def test_range_that_only_hangs_is_given_up_after_two_attempts(
     assert pod.run(url).code == EXIT_RETRY
     for number in (2, 3):
         process = pod.start(url)
-        wait_for("the request", lambda number=number: len(server.requests) == number)
+        wait_for("the request", partial(_has_requests, server, number))
         process.send_signal(signal.SIGTERM)
         assert pod.finish(process).code == EXIT_STOPPED
     assert pod.run(url).code == EXIT_DONE
