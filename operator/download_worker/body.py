@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from download_worker.checks import too_large, too_large_to_convert
-from download_worker.http.decoding import decoder_for
+from download_worker.http.decoding import decoders_for
 from download_worker.http.messages import Response
 
 MAX_CONVERTED_BYTES: Final = 64 * 1024**2
@@ -32,7 +32,9 @@ class Body:
     def __init__(self, response: Response, max_bytes: int, *, decode: bool, offset: int) -> None:
         self._response = response
         self._max_bytes = max_bytes
-        self._decoder = decoder_for(response) if decode else None
+        self._decoders = decoders_for(response) if decode else ()
+        self._decoded = [0] * len(self._decoders)
+        """Bytes that each decoder has made."""
         self._offset = offset
         self._received = 0
         self.size = offset
@@ -57,13 +59,13 @@ class Body:
         for chunk in chunks:
             self._received += len(chunk)
             self._check_received(self._received)
-            for piece in self._decoder.decode(chunk) if self._decoder else (chunk,):
+            for piece in self._decode(chunk):
                 self.size += len(piece)
                 if self.size > self._max_bytes:
                     raise too_large(self._response, self._max_bytes)
                 yield piece
-        if self._decoder:
-            self._decoder.finish()
+        for decoder in self._decoders:
+            decoder.finish()
 
     def read_all(self, chunks: Iterable[bytes]) -> bytes:
         """Return the whole body, for a converter.
@@ -78,10 +80,20 @@ class Body:
                 raise too_large_to_convert(self._response, MAX_CONVERTED_BYTES)
         return bytes(content)
 
+    def _decode(self, chunk: bytes, layer: int = 0) -> Iterator[bytes]:
+        """Undo the codings from *layer* on."""
+        if layer == len(self._decoders):
+            yield chunk
+            return
+        for piece in self._decoders[layer].decode(chunk):
+            self._decoded[layer] += len(piece)
+            self._check_received(self._decoded[layer])
+            yield from self._decode(piece, layer + 1)
+
     def _check_received(self, size: int) -> None:
-        """Bound the bytes as sent too: coded data can go on forever and decode to nothing."""
+        """Bound coded bytes too: they can go on forever and decode to nothing."""
         limit = self._max_bytes
-        if self._decoder:
+        if self._decoders:
             limit += limit // 1000 + MAX_CODING_OVERHEAD_BYTES
         if size > limit:
             raise too_large(self._response, self._max_bytes)

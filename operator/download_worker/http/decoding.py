@@ -1,39 +1,64 @@
-"""Decode a compressed body as it comes, and check that it is complete.
+"""Undo the content codings of a body as it comes, and check that it is complete.
 
-libcurl could decode it too, but it accepts a body that is cut inside its content coding.
+libcurl could do it too, but it accepts a body that is cut inside its content coding.
 """
 
-import sys
-import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Response
+
+if TYPE_CHECKING:
+    from download_worker.http.decompressors import Decompressor, StreamFormat
 
 ACCEPTED_CODINGS: Final = "gzip, br, zstd"
 """Content codings to ask for, as in Accept-Encoding."""
 PIECE_BYTES: Final = 256 * 1024
 """Approximate size of a decoded piece, however much a compression bomb holds."""
+MAX_CODINGS: Final = 5
+"""Codings of one body that are undone, as many as in curl."""
 
-_CONCATENABLE: Final = frozenset({"gzip", "zstd"})
-"""Codings in which several streams in a row are one body (RFC 1952, RFC 8878)."""
-_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-"""Window size that makes zlib read a gzip header."""
-_ZSTD_WINDOW_LOG: Final = 23
-"""Largest window of zstd on the web, 8 MiB of memory (RFC 9659)."""
+_DECODED: Final = {
+    "gzip": "gzip",
+    "x-gzip": "gzip",
+    "deflate": "deflate",
+    "br": "br",
+    "zstd": "zstd",
+}
+"""Codings that are undone, with their aliases (RFC 9110, 8.4.1)."""
+_NOT_DECODED: Final = frozenset(
+    {
+        *("aes128gcm", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress"),
+        *("base64", "brotli", "bzip", "bzip2", "gz", "lz4", "lzip", "lzma", "quoted-printable"),
+        *("sdch", "snappy", "x-br", "x-brotli", "x-bzip", "x-bzip2", "x-deflate", "x-lz4"),
+        *("x-lzma", "x-snappy", "x-xz", "x-zip", "x-zstd", "xz", "zip", "zlib", "zst"),
+    }
+)
+"""Other names of what changes a body: those of IANA's registry of content codings, then others."""
+_AS_IT_IS: Final = frozenset({"", "aws-chunked", "binary", "identity", "none"})
+"""Names which say that the body is as it is. ``aws-chunked`` is how a client sent an object to S3,
+which took it out of its chunks and may have kept the name."""
+_BEGINNING_BYTES: Final = 4
+"""Bytes that show whether a body is packed."""
+_QUOTED_CHARACTERS: Final = 40
+_ADVICE: Final = "write request.compressed: false, and format raw or json"
 
 
 class Decoder:
-    """Decodes one body.
+    """Undoes one coding of one body.
 
     Args:
-        coding: one of :data:`ACCEPTED_CODINGS`.
+        coding: one of gzip, deflate, br and zstd.
     """
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
-        self._stream: _Decompressor | None = None
+        self._format: StreamFormat | None = None
+        self._stream: Decompressor | None = None
+        self._undecided = b""
+        """Bytes after a stream, too few to see whether they begin another one."""
+        self._ended = False
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
         """Decode the next bytes of the body, piece by piece.
@@ -43,23 +68,21 @@ class Decoder:
         """
         rest = bytes(chunk)
         while True:
-            if self._stream is None or self._stream.eof:
-                if not rest:
+            stream = self._stream
+            if stream is None or stream.eof:
+                rest, self._undecided = self._undecided + rest, b""
+                stream = self._next_stream(rest) if rest else None
+                if stream is None:
                     return
-                if self._stream is None or self._coding in _CONCATENABLE:
-                    self._stream = _DECOMPRESSORS[self._coding]()
+                self._stream = stream
             try:
-                piece = self._stream.decompress(rest, PIECE_BYTES)
+                piece = stream.decompress(rest, PIECE_BYTES)
             except Exception as error:  # each library has errors of its own
-                raise DownloadError(
-                    Reason.BAD_RESPONSE,
-                    f"The body is not {self._coding}, as the server says it is ({error}): "
-                    "write request.compressed: false, and format raw or json.",
-                ) from error
-            rest = self._stream.unused_data if self._stream.eof else b""
+                raise self._not_in_coding(str(error)) from error
+            rest = stream.unused_data if stream.eof else b""
             if piece:
                 yield piece
-            if not rest and (self._stream.eof or self._stream.needs_input):
+            if not rest and (stream.eof or stream.needs_input):
                 return
 
     def finish(self) -> None:
@@ -68,93 +91,93 @@ class Decoder:
         Raises:
             DownloadError: it is not.
         """
-        if self._stream and not self._stream.eof:
+        if self._undecided or (self._stream and not self._stream.eof):
             raise DownloadError(
                 Reason.INCOMPLETE_BODY, f"The body ended in the middle of its {self._coding} data."
             )
 
+    def _next_stream(self, rest: bytes) -> "Decompressor | None":
+        """Return what decompresses the stream that *rest* begins; None if it begins none."""
+        from download_worker.http.decompressors import format_of
 
-def decoder_for(response: Response) -> Decoder | None:
-    """Return a decoder for the body; None if the body is not compressed.
+        if self._ended:
+            return None
+        if self._format is None:
+            self._format = format_of(self._coding, rest[0])
+        elif not self._format.has_checksum:
+            raise self._not_in_coding("bytes follow its end")
+        elif not rest.startswith(self._format.next_streams):
+            if any(start.startswith(rest) for start in self._format.next_streams):
+                self._undecided = rest
+            else:
+                self._ended = True
+            return None
+        return self._format.start()
+
+    def _not_in_coding(self, cause: str) -> DownloadError:
+        return DownloadError(
+            Reason.BAD_RESPONSE,
+            f"The body is not {self._coding}, as the server says it is ({cause}): {_ADVICE}.",
+        )
+
+
+class UnpackedCheck:
+    """Passes a body on whose coding has a name that means nothing, unless it is packed after all.
+
+    Args:
+        name: of the coding.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._start = b""
+
+    def decode(self, chunk: bytes) -> Iterator[bytes]:
+        """Pass the next bytes on.
+
+        Raises:
+            DownloadError: the body is packed.
+        """
+        from download_worker.http.decompressors import PACKED_BEGINNINGS
+
+        if len(self._start) < _BEGINNING_BYTES:
+            self._start += bytes(chunk[:_BEGINNING_BYTES])
+            if self._start.startswith(PACKED_BEGINNINGS):
+                raise DownloadError(
+                    Reason.BAD_RESPONSE,
+                    f"The body is packed, but its content encoding is {self._name}: {_ADVICE}.",
+                )
+        yield chunk
+
+    def finish(self) -> None:
+        """Do nothing: a body that is not packed has no end of its own."""
+
+
+def decoders_for(response: Response) -> tuple[Decoder | UnpackedCheck, ...]:
+    """Return what undoes the content codings of a body, in the order in which to undo them.
+
+    A name that is not that of a packing, such as ``utf-8``, says nothing about the body. It is
+    passed over, as browsers do.
 
     Raises:
-        DownloadError: the body has a content coding that was not asked for.
+        DownloadError: the body has a coding that cannot be undone, or too many of them.
     """
-    coding = response.headers.get("content-encoding", "").strip().lower()
-    coding = {"x-gzip": "gzip", "identity": ""}.get(coding, coding)
-    if not coding:
-        return None
-    if coding not in _DECOMPRESSORS:
-        raise DownloadError(
-            Reason.BAD_RESPONSE,
-            f"The body's content encoding is {coding}, and not one of {ACCEPTED_CODINGS}: "
-            "write request.compressed: false, and format raw or json.",
-            response.status,
-        )
-    return Decoder(coding)
+    names = response.headers.get("content-encoding", "").lower().split(",")
+    names = [name.partition(";")[0].strip() for name in names]
+    if refused := next((name for name in names if name in _NOT_DECODED), None):
+        raise _refusal(response, f"{refused}, and not one of {ACCEPTED_CODINGS}")
+    codings = [_DECODED[name] for name in names if name in _DECODED]
+    if len(codings) > MAX_CODINGS:
+        raise _refusal(response, f"{len(codings)} codings, more than the {MAX_CODINGS} accepted")
+    meaningless = [name for name in names if name not in _DECODED and name not in _AS_IT_IS]
+    if meaningless and not codings:
+        return (UnpackedCheck(meaningless[0][:_QUOTED_CHARACTERS]),)
+    return tuple(map(Decoder, reversed(codings)))
 
 
-class _Decompressor(Protocol):
-    """The interface of Python's own ``bz2``, ``lzma`` and, from 3.14 on, ``compression.zstd``."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-class _Gzip:
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(_GZIP_WINDOW)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._zlib.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        self.needs_input = not self._zlib.unconsumed_tail and len(piece) < max_length
-        return piece
-
-
-class _Brotli:
-    unused_data = b""
-
-    def __init__(self) -> None:
-        import brotli
-
-        self._brotli: Any = brotli.Decompressor()
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._brotli.is_finished())
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        piece: bytes = self._brotli.process(data, output_buffer_limit=max_length)
-        self.needs_input = self._brotli.can_accept_more_data() and len(piece) < max_length
-        return piece
-
-
-def _zstd() -> _Decompressor:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
-    return zstd.ZstdDecompressor(options=options)
-
-
-_DECOMPRESSORS: Final[dict[str, Callable[[], _Decompressor]]] = {
-    "gzip": _Gzip,
-    "br": _Brotli,
-    "zstd": _zstd,
-}
+def _refusal(response: Response, encoding: str) -> DownloadError:
+    return DownloadError(
+        Reason.BAD_RESPONSE,
+        f"The body's content encoding is {encoding}: {_ADVICE}.",
+        response.status,
+    )

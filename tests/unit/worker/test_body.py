@@ -6,6 +6,7 @@ import pytest
 
 from download_worker.body import MAX_CONVERTED_BYTES, Body
 from download_worker.errors import DownloadError, Reason
+from download_worker.http.decoding import PIECE_BYTES
 from download_worker.http.messages import Response
 
 
@@ -54,6 +55,31 @@ def test_coded_bytes_are_bounded_even_if_they_decode_to_nothing() -> None:
     with pytest.raises(DownloadError) as caught:
         body.read_all([empty] * 100_000)
     assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_bytes_between_two_codings_are_bounded_even_if_they_decode_to_nothing() -> None:
+    body = Body(response(content_encoding="gzip, gzip"), 10, decode=True, offset=0)
+    empty = gzip.compress(b"") * 100_000
+    with pytest.raises(DownloadError) as caught:
+        body.read_all([gzip.compress(empty)])
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_layers_of_a_bomb_come_in_small_pieces() -> None:
+    bomb = gzip.compress(gzip.compress(gzip.compress(bytes(100_000_000))))
+    body = Body(response(content_encoding="gzip, gzip, gzip"), 10**9, decode=True, offset=0)
+    sizes = [len(piece) for piece in body.read([bomb])]
+    assert (sum(sizes), max(sizes) <= 2 * PIECE_BYTES) == (100_000_000, True)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_each_coding_has_to_be_complete(cut: int) -> None:
+    inner = gzip.compress(b"0123456789")
+    coded = gzip.compress(inner[:-1]) if cut == 1 else gzip.compress(inner)[:-1]
+    body = Body(response(content_encoding="gzip, gzip"), 10, decode=True, offset=0)
+    with pytest.raises(DownloadError) as caught:
+        body.read_all([coded])
+    assert caught.value.reason is Reason.INCOMPLETE_BODY
 
 
 def test_coding_without_an_end_is_incomplete() -> None:
