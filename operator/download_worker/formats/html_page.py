@@ -1,6 +1,7 @@
 """The document of a page, as a browser gets it."""
 
 import codecs
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,8 +12,16 @@ MAX_DOCUMENT_BYTES: Final = 16 * 1024**2
 """Largest document that the browser accepts, in one piece."""
 PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
-_SNIFFED_BYTES: Final = 1024
-"""Bytes that show whether a body without a media type is a page."""
+_UNKNOWN_TYPES: Final = frozenset({"", "*/*", "application/unknown", "unknown/unknown"})
+"""Media types that say nothing about a body (MIME Sniffing Standard, 7)."""
+_SNIFFED_BYTES: Final = 1445
+"""Bytes that show what a body is (MIME Sniffing Standard, 5.2)."""
+_START_OF_PAGE: Final = re.compile(
+    rb"[\t\n\f\r ]*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title"
+    rb"|b|body|br|p)[ >])",
+    re.IGNORECASE,
+)
+"""How HTML begins (MIME Sniffing Standard, 7.1)."""
 _DOCUMENT_HEADERS: Final = frozenset(
     {
         "content-language",
@@ -54,20 +63,21 @@ def document_from(response: Response, body: bytes, user_agent: str | None = None
             response.status,
         )
     headers = {**response.headers}
-    headers["content-type"] = headers.get("content-type") or "text/html"
+    if _is_unknown(response.media_type):
+        headers["content-type"] = "text/html"
     shown = [(name, value) for name, value in headers.items() if name in _DOCUMENT_HEADERS]
     shown += (("set-cookie", value) for value in response.set_cookies)
     return Document(response.url, body, tuple(shown), user_agent, response.cookies)
 
 
 def check_page(response: Response, body: bytes) -> None:
-    """Check that the body is HTML, by its media type or, without one, by its first bytes.
+    """Check that the body is HTML, by its media type or, without a usable one, by its first bytes.
 
     Raises:
         DownloadError: it is not.
     """
     media_type = response.media_type
-    if media_type in PAGE_TYPES or (not media_type and _looks_like_page(body)):
+    if media_type in PAGE_TYPES or (_is_unknown(media_type) and _looks_like_page(body)):
         return
     raise DownloadError(
         Reason.NOT_A_PAGE,
@@ -77,6 +87,10 @@ def check_page(response: Response, body: bytes) -> None:
     )
 
 
+def _is_unknown(media_type: str) -> bool:
+    return media_type in _UNKNOWN_TYPES or "/" not in media_type
+
+
 def _looks_like_page(body: bytes) -> bool:
-    start = body[:_SNIFFED_BYTES].removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html"))
+    """Return whether a browser would show the body as HTML; a byte order mark may precede it."""
+    return bool(_START_OF_PAGE.match(body[:_SNIFFED_BYTES].removeprefix(codecs.BOM_UTF8)))
