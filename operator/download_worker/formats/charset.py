@@ -1,4 +1,4 @@
-"""Decode a page as browsers do (Encoding Standard), and make it say that it is UTF-8."""
+"""Decode a page as browsers do, and make it say that it is UTF-8."""
 
 import codecs
 import re
@@ -6,71 +6,85 @@ from typing import Final
 
 import webencodings
 
-from download_worker.formats.html_page import check_page
+from download_worker.formats.declarations import declared_in_meta, declared_in_xml
+from download_worker.formats.html_page import XHTML, check_page
+from download_worker.formats.web_encodings import decode
 from download_worker.http.messages import Response
 
-_PRESCAN_BYTES: Final = 1024
-"""Bytes in which a page names its encoding (HTML Standard, "prescan a byte stream")."""
-_LABEL: Final = r"([A-Za-z0-9_.:-]{1,40})"
-_HEADER_CHARSET: Final = re.compile(rf"charset\s*=\s*(?:[\"']\s*)?{_LABEL}", re.IGNORECASE)
-_PAGE_CHARSETS: Final = (
-    re.compile(rf"(<meta\b[^>]{{0,200}}?charset\s*=\s*(?:[\"']\s*)?){_LABEL}", re.IGNORECASE),
-    re.compile(rf"(\A\s*<\?xml\b[^>]{{0,200}}?encoding\s*=\s*[\"']){_LABEL}"),
+_HEADER_CHARSET: Final = re.compile(
+    r"charset\s*=\s*(?:[\"']\s*)?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE
 )
-"""Places where a page names its encoding. A meta element counts before an XML declaration."""
-_BYTE_ORDER_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_BYTE_ORDER_MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16le",
+    codecs.BOM_UTF16_BE: "utf-16be",
+}
+_XML_IN_UTF_16: Final = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
+"""How an XML declaration in UTF-16 begins without a byte order mark."""
 _NOT_FOR_TEXT: Final = frozenset({"replacement", "x-user-defined"})
 """Encodings of the standard that do not yield a page's text, so a label of theirs is ignored."""
+_UTF_8: Final = "utf-8"
+_LEGACY: Final = "windows-1252"
 
 
-def decode_page(response: Response, body: bytes) -> str:
-    """Return a page's text. Where it names an encoding, it then names UTF-8.
+def page_in_utf_8(response: Response, body: bytes) -> bytes:
+    """Return the page in UTF-8. Only the places where it names another encoding are changed.
 
     Raises:
         DownloadError: the body is not a page.
     """
     check_page(response, body)
-    text = _decode(response, body)
-    start = text[:_PRESCAN_BYTES]
-    for pattern in _PAGE_CHARSETS:
-        start = pattern.sub(r"\1utf-8", start, count=1)
-    return start + text[_PRESCAN_BYTES:]
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if body.startswith(mark)), b"")
+    if mark:
+        encoding = webencodings.lookup(_BYTE_ORDER_MARKS[mark])
+    else:
+        encoding = _header_encoding(response) or _page_encoding(response, body)
+    page = _say_utf_8(decode(body[len(mark) :], encoding).encode())
+    return codecs.BOM_UTF8 + page if mark else page
 
 
-def _decode(response: Response, body: bytes) -> str:
-    """Decode by byte order mark, Content-Type, meta element, in this order; then try UTF-8."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if body.startswith(mark):
-            return body.decode(encoding, errors="replace")
-    if codec := _header_codec(response) or _page_codec(body):
-        return body.decode(codec, errors="replace")
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.decode("cp1252", errors="replace")
+def decode_page(response: Response, body: bytes) -> str:
+    """Return the text of the page, without a byte order mark.
+
+    Raises:
+        DownloadError: the body is not a page.
+    """
+    return page_in_utf_8(response, body).decode("utf-8-sig")
 
 
-def _header_codec(response: Response) -> str | None:
+def _say_utf_8(page: bytes) -> bytes:
+    places = filter(None, (declared_in_meta(page), declared_in_xml(page)))
+    for place in sorted(places, key=lambda place: place.start, reverse=True):
+        if place.named.name != _UTF_8:
+            page = page[: place.start] + _UTF_8.encode() + page[place.end :]
+    return page
+
+
+def _header_encoding(response: Response) -> webencodings.Encoding | None:
     match = _HEADER_CHARSET.search(response.headers.get("content-type", ""))
-    return _python_codec(match[1]) if match else None
+    encoding = webencodings.lookup(match[1]) if match else None
+    return None if encoding is None or encoding.name in _NOT_FOR_TEXT else encoding
 
 
-def _page_codec(body: bytes) -> str | None:
-    """Return the codec that the page names; not UTF-16, in which the name could not be read."""
-    start = body[:_PRESCAN_BYTES].decode("latin-1")
-    labels = (match[2] for pattern in _PAGE_CHARSETS if (match := pattern.search(start)))
-    codec = next(filter(None, map(_python_codec, labels)), None)
-    return "utf-8" if codec and codec.startswith("utf-16") else codec
+def _page_encoding(response: Response, body: bytes) -> webencodings.Encoding:
+    """Return the encoding that the page declares, or the likeliest if it declares none.
+
+    In HTML a meta element counts before an XML declaration. In XHTML it counts only where the page
+    is not UTF-8, which XML is unless it says something else.
+    """
+    if utf_16 := _XML_IN_UTF_16.get(body[:6]):
+        return webencodings.lookup(utf_16)
+    in_xml = declared_in_xml(body)
+    if response.media_type == XHTML and (in_xml or _is_utf_8(body)):
+        return in_xml.meant if in_xml else webencodings.lookup(_UTF_8)
+    if declaration := declared_in_meta(body) or in_xml:
+        return declaration.meant
+    return webencodings.lookup(_UTF_8 if _is_utf_8(body) else _LEGACY)
 
 
-def _python_codec(label: str) -> str | None:
-    """Return Python's name for the encoding that browsers know by *label*, if there is one."""
-    encoding = webencodings.lookup(label)
-    if encoding is None or encoding.name in _NOT_FOR_TEXT:
-        return None
-    # The standard decodes gbk as gb18030, which is larger.
-    return "gb18030" if encoding.name == "gbk" else str(encoding.codec_info.name)
+def _is_utf_8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

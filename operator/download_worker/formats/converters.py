@@ -74,9 +74,9 @@ def converted_filename(filename: str, file_format: Format) -> str:
 
 
 def _convert_to_html(response: Response, body: bytes) -> bytes:
-    from download_worker.formats.charset import decode_page
+    from download_worker.formats.charset import page_in_utf_8
 
-    return decode_page(response, body).encode()
+    return page_in_utf_8(response, body)
 
 
 def _article_converter(

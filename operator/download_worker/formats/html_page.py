@@ -10,7 +10,8 @@ from download_worker.http.messages import Header, Response
 
 MAX_DOCUMENT_BYTES: Final = 16 * 1024**2
 """Largest document that the browser accepts, in one piece."""
-PAGE_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
+XHTML: Final = "application/xhtml+xml"
+PAGE_TYPES: Final = frozenset({"text/html", XHTML})
 
 _UNKNOWN_TYPES: Final = frozenset({"", "*/*", "application/unknown", "unknown/unknown"})
 """Media types that say nothing about a body (MIME Sniffing Standard, 7)."""

@@ -4,8 +4,11 @@ import time
 
 import pytest
 import webencodings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from download_worker.formats.charset import decode_page
+from download_worker.formats.charset import decode_page, page_in_utf_8
+from download_worker.formats.declarations import declared_in_meta, declared_in_xml
 from download_worker.http.messages import Response
 
 URL = "http://example.com/"
@@ -93,6 +96,98 @@ def test_page_says_that_it_is_utf_8(
 ) -> None:
     text = decode(page("Мюнхен", encoding, head), f"text/html{parameter}")
     assert text == f"{decoded_head}<p>Мюнхен</p>"
+
+
+XHTML = "application/xhtml+xml"
+META = "<meta charset=koi8-r>"
+
+
+def in_utf_8(body: bytes, content_type: str = "text/html") -> bytes:
+    return page_in_utf_8(Response(URL, "1.1", 200, {"content-type": content_type}), body)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "head", "encoding"),
+    [
+        (XHTML, "<?xml encoding='koi8-r'?><meta charset=cp1251>", "koi8-r"),
+        (XHTML, META, "utf-8"),
+        (XHTML, META, "koi8-r"),
+        (XHTML, "", "utf-8"),
+        (XHTML, "", "cp1252"),
+        (f"{XHTML}; charset=cp1251", "<?xml encoding='koi8-r'?>", "cp1251"),
+        ("text/html", "<?xml encoding='koi8-r'?>", "koi8-r"),
+        ("text/html", "<?xml encoding='cp1251'?>" + META, "koi8-r"),
+        ("text/html", "<?xml encoding='utf-16'?>", "utf-16-le"),
+        ("text/html", "<?xml encoding='utf-16'?>", "utf-16-be"),
+        ("text/html; charset=utf-16be", META, "utf-16-be"),
+        ("text/html; charset=utf-16", META, "utf-16-le"),
+        ("text/html; charset=koi8-r", "<meta charset=cp1251>", "utf-8-sig"),
+        ("text/html", "<meta charset=cp1251>", "utf-16"),
+        ("text/html; charset=x-user-defined", META, "koi8-r"),
+        ("text/html", "<!-- charset=cp1251 -->" + META, "koi8-r"),
+        ("text/html", "<script>" + "x" * 5000 + "</script>" + META, "koi8-r"),
+        ("text/html", "<!--" + "x" * 5000 + "-->" + META, "koi8-r"),
+    ],
+)
+def test_encoding_is_that_of_the_standard(content_type: str, head: str, encoding: str) -> None:
+    text = "Мюнхен" if encoding != "cp1252" else "München"
+    kept = in_utf_8(page(text, encoding, head), content_type).decode("utf-8-sig")
+    assert f"<p>{text}</p>" in kept
+    assert "cp1251" not in kept.replace("<!-- charset=cp1251 -->", "")
+    assert "koi8-r" not in kept
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<meta charset=UTF-8>",
+        "<meta charset=utf8>",
+        "<META http-equiv=Content-Type content='text/html;charset=unicode-1-1-utf-8'>",
+        "<?xml version='1.0' encoding='UTF-8'?>",
+        "<meta charset=no-such>",
+        "<meta charset=utf-8><meta charset=koi8-r>",
+        "<!-- <meta charset=koi8-r> --><meta name=description content='charset=koi8-r'>",
+        "<script charset=koi8-r src=x></script>",
+        "<p>\r\n\0 charset=koi8-r\r</p>\n\n",
+        "\ufeff<meta charset=utf-8>",
+        "\ufeff\ufeff",
+        "",
+    ],
+)
+def test_page_that_says_utf_8_is_kept_byte_for_byte(page: str) -> None:
+    body = f"{page}<p>Мюнхен".encode()
+    assert in_utf_8(body, "text/html; charset=utf-8") == body
+    assert decode(body, "text/html; charset=utf-8") == body.decode("utf-8-sig")
+
+
+def test_nothing_but_the_declaration_is_changed() -> None:
+    start = "<!-- charset=koi8-r -->\r\n<meta name=a content='charset=koi8-r'\t><meta charset = '"
+    end = "' >\n<meta charset=koi8-r><p>charset=koi8-r \xa0&amp;\0\r Мюнхен"
+    body = f"{start}koi8-r{end}".encode("koi8-r")
+    assert in_utf_8(body) == f"{start}utf-8{end}".encode()
+
+
+def test_byte_order_mark_is_kept_as_that_of_utf_8() -> None:
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        body = f"\ufeff{META}<p>Мюнхен".encode(encoding)
+        assert in_utf_8(body) == "\ufeff<meta charset=utf-8><p>Мюнхен".encode()
+
+
+HTML = st.text("<>!-/?='\" \nmetacharsxlinko8;hquv1", max_size=40)
+PRAGMA = "<meta http-equiv=content-type content='a; charset=cp1251'>"
+PIECES = [META, PRAGMA, "<!--", "-->", "<script>", "</script>", "<?xml encoding='cp1251'?>"]
+PIECES += ["<body>", "<title>", "Мюнхен", "x" * 1000, "<p>"]
+
+
+@given(
+    st.lists(st.one_of(HTML, st.sampled_from(PIECES))).map("".join),
+    st.sampled_from(["", "; charset=koi8-r"]),
+)
+def test_kept_page_declares_utf_8_or_nothing(page: str, parameter: str) -> None:
+    kept = in_utf_8(page.encode("koi8-r", "replace"), f"text/html{parameter}")
+    for declaration in (declared_in_meta(kept), declared_in_xml(kept)):
+        assert declaration is None or declaration.named.name == "utf-8"
+    assert in_utf_8(kept, "text/html; charset=utf-8") == kept
 
 
 def test_long_content_type_is_read_quickly() -> None:
