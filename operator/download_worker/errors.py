@@ -63,7 +63,8 @@ class Reason(StrEnum):
     NOT_A_PAGE = "NotAPage"
     """The body is not an HTML page, which `format` needs. Use `format: raw` or `json`."""
     NO_ARTICLE = "NoArticle"
-    """The page contains nothing that could be kept as text. Use `format: html`."""
+    """The page contains nothing that could be kept as text, without running its scripts. Use
+    `format: html`, or `pdf`, which runs them."""
     NO_SPACE = "NoSpace"
     """The volume is full. Free some space, enlarge it, or set `keepLast`."""
     OBJECT_EXISTS = "ObjectExists"

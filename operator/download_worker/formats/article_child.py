@@ -14,6 +14,7 @@ from typing import IO, Any, Final
 from download_worker.errors import DownloadError, Reason
 from download_worker.formats.charset import decode_page
 from download_worker.formats.isolation import EXIT_OUT_OF_MEMORY, Limits
+from download_worker.formats.links import resolve_links
 from download_worker.http.messages import Response
 
 KILL_SECONDS: Final = 5
@@ -80,17 +81,30 @@ def extract(response: Response, page: bytes, output_format: str) -> bytes:
     import trafilatura
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+    tree: Any = trafilatura.load_html(_NOT_IN_XML.sub("", decode_page(response, page)))
+    if tree is None:
+        raise _no_article("write format html or raw")
+    without_scripts = list(tree.iter("noscript"))
+    for element in without_scripts:
+        element.clear(keep_tail=True)  # a browser that runs scripts does not show it
+    resolve_links(tree, response.document_url)
     article: Any = trafilatura.extract(
-        _NOT_IN_XML.sub("", decode_page(response, page)),
+        tree,
         url=response.document_url,
         output_format=output_format,
         include_links=output_format == "markdown",
     )
     if not article:
-        raise DownloadError(
-            Reason.NO_ARTICLE, "No article was found in the page: write format html or raw."
+        raise _no_article(
+            "write format pdf, which runs its scripts, or html or raw"
+            if without_scripts
+            else "write format html or raw"
         )
     return str(article).encode() + b"\n"
+
+
+def _no_article(advice: str) -> DownloadError:
+    return DownloadError(Reason.NO_ARTICLE, f"No article was found in the page: {advice}.")
 
 
 def _too_much_text(limits: Limits) -> DownloadError:

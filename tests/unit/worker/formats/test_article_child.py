@@ -42,6 +42,29 @@ def test_references_to_characters_that_xml_lacks_are_left_out(code: int) -> None
     assert extract(RESPONSE, page, "txt").decode() == f"{TEXT}A\U0001f600n{TEXT}".strip() + "\n"
 
 
+NOTICE = "<noscript>You need to enable JavaScript to run this app.</noscript>"
+
+
+@pytest.mark.parametrize("output_format", ["txt", "markdown"])
+def test_what_is_for_readers_without_scripts_is_not_the_article(output_format: str) -> None:
+    page = f"<html><body>{NOTICE}<p>{TEXT}</p>{NOTICE} behind</body></html>".encode()
+    assert b"JavaScript" not in extract(RESPONSE, page, output_format)
+
+
+@pytest.mark.parametrize(
+    ("page", "advice"),
+    [
+        (f"<html><body>{NOTICE}<div id=root></div></body></html>", "format pdf, which runs"),
+        ("<html><body><div id=root></div></body></html>", "page: write format html or raw."),
+        ("x", "page: write format html or raw."),
+    ],
+)
+def test_page_without_an_article_gets_advice(page: str, advice: str) -> None:
+    with pytest.raises(DownloadError, match=advice) as caught:
+        extract(RESPONSE, page.encode(), "txt")
+    assert caught.value.reason is Reason.NO_ARTICLE
+
+
 def test_outcome_of_a_success_has_the_article() -> None:
     assert run(PAGE) == (0, {}, TEXT.strip().encode() + b"\n")
 
