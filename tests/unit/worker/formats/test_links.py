@@ -69,6 +69,7 @@ def test_links_of_a_page_become_absolute() -> None:
         "<html><head><base target=_top><base href=/static/en/><base href=/other/></head>"
         "<body><a href=doc.html>1</a><a>2</a><a href=''>3</a><a href=#x>4</a></body></html>"
     )
+    assert page is not None
     resolve_links(page, URL)
     assert [element.get("href") for element in page.iter("a")] == [
         "https://example.com/static/en/doc.html",
