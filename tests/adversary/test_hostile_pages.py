@@ -100,10 +100,16 @@ def pod(tmp_path: Path) -> Pod:
 
 
 def attempt(
-    pod: Pod, server: FaultServer, file_format: str, page: bytes, **variables: Any
+    pod: Pod,
+    server: FaultServer,
+    file_format: str,
+    page: bytes,
+    *,
+    content_type: str = HTML,
+    **variables: Any,
 ) -> Attempt:
     """Make one attempt, and measure it with its child."""
-    url = server.on("/page.html", respond(200, page, HTML))
+    url = server.on("/page.html", respond(200, page, content_type))
     began = time.monotonic()
     process = pod.start(url, file_format=file_format, **variables)
     _, status, usage = os.wait4(process.pid, 0)
@@ -195,6 +201,27 @@ def test_largest_body_of_other_formats_stays_within_the_limits(
     page = "<html>\U0001f600".encode()
     page += b"x" * (MAX_CONVERTED_BYTES - len(page))
     outcome = attempt(pod, server, file_format, page)
+    assert (outcome.code, outcome.reason) == (0, None)
+    assert_within_limits(outcome)
+
+
+@pytest.mark.parametrize("repeated", ["<meta>", "<link a=b>", "<!-->", "<meta" + " a" * 9999 + ">"])
+def test_largest_hostile_head_stays_within_the_limits(
+    pod: Pod, server: FaultServer, repeated: str
+) -> None:
+    page = repeated.encode() * (MAX_CONVERTED_BYTES // len(repeated))
+    outcome = attempt(pod, server, "html", page)
+    assert (outcome.code, outcome.reason) == (0, None)
+    assert_within_limits(outcome)
+
+
+@pytest.mark.parametrize("unit", [b"\xff", b"\xad\xa1", b"\xa1\xc1"])
+def test_largest_page_of_bytes_that_cannot_be_read_stays_within_the_limits(
+    pod: Pod, server: FaultServer, unit: bytes
+) -> None:
+    page = b"<meta charset=euc-jp>"
+    page += unit * ((MAX_CONVERTED_BYTES - len(page)) // len(unit))
+    outcome = attempt(pod, server, "html", page, content_type="Content-Type: text/html")
     assert (outcome.code, outcome.reason) == (0, None)
     assert_within_limits(outcome)
 

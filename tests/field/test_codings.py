@@ -52,7 +52,7 @@ def meaningless_names() -> Iterator[Report]:
         )
 
 
-def kept(source: str, situation: str, behaviour: Behaviour, body: bytes = BODY) -> Report:
+def decoded(source: str, situation: str, behaviour: Behaviour, body: bytes = BODY) -> Report:
     return Report(source, situation, {"/x": [behaviour]}, options=DECODED, files=(body,))
 
 
@@ -67,54 +67,54 @@ def refused(
 PACKED = {"gzip": gzip.compress(BODY), "zstd": zstd.compress(BODY)}
 REPORTS = [
     *meaningless_names(),
-    kept(
+    decoded(
         "curl, CURLOPT_ACCEPT_ENCODING",
         "deflate that nobody asked for is undone",
         in_coding("deflate", zlib.compress(BODY)),
     ),
-    kept(
+    decoded(
         "RFC 9110, 8.4.1.2",
         "deflate without the header of zlib is undone",
         in_coding("deflate", RAW_DEFLATE),
     ),
-    kept(
+    decoded(
         "RFC 9110, 8.4",
         "two codings in one line are undone in reverse order",
         in_coding("gzip, br", brotli.compress(gzip.compress(CSV))),
         CSV,
     ),
-    kept(
+    decoded(
         "RFC 9110, 8.4",
         "gzip twice in one line is undone twice",
         in_coding("gzip, gzip", gzip.compress(gzip.compress(CSV))),
         CSV,
     ),
-    kept(
+    decoded(
         "RFC 9110, 5.6.1.2",
         "empty members of the list are none",
         in_coding(", gzip,, identity ,", gzip.compress(CSV)),
         CSV,
     ),
-    kept(
+    decoded(
         "Amazon S3, SigV4 streaming uploads",
         "gzip beside aws-chunked is undone, because the storage took the chunks off",
         in_coding("gzip, aws-chunked", gzip.compress(CSV)),
         CSV,
     ),
-    kept(
+    decoded(
         "RFC 9110, 8.4.1.3",
         "x-gzip is gzip",
         in_coding("X-GZip", gzip.compress(CSV)),
         CSV,
     ),
-    kept(
+    decoded(
         "RFC 1952, 2.2",
         "two gzip members with line breaks behind them are one body",
         in_coding("gzip", gzip.compress(CSV) * 2 + b"\n\n"),
         CSV * 2,
     ),
     *(
-        kept(
+        decoded(
             "nodejs/node#7502",
             f"{behind!r} behind a gzip stream is ignored",
             in_coding("gzip", gzip.compress(CSV) + behind),
@@ -122,7 +122,7 @@ REPORTS = [
         )
         for behind in (b"\n \n\n", b"\0" * 10, b"\0", b"<!-- cached -->", b"\x1f\x1f")
     ),
-    kept(
+    decoded(
         "RFC 8878, 3.1",
         "line breaks behind a zstd frame are ignored",
         in_coding("zstd", zstd.compress(CSV) + b"\n\n"),

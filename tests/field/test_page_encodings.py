@@ -37,21 +37,21 @@ def page(
     source: str,
     situation: str,
     start: str,
-    kept: str | None = None,
+    saved: str | None = None,
     *,
     header: str = "text/html",
     encoding: str = "cp1251",
     body: str = BODY,
 ) -> Report:
-    """Return a report about a page that begins with *start*, and of which *kept* is kept."""
+    """Return a report about a page that begins with *start*, and of which *saved* is kept."""
     content = f"{start}{body}".encode(encoding)
-    kept = start.replace("windows-1251", "utf-8") if kept is None else kept
+    saved = start.replace("windows-1251", "utf-8") if saved is None else saved
     return Report(
         source=source,
         situation=situation,
         server={"/x": [respond(200, content, f"Content-Type: {header}")]},
         options=HTML,
-        files=(f"{kept}{body}".encode(),),
+        files=(f"{saved}{body}".encode(),),
     )
 
 

@@ -111,13 +111,13 @@ def test_pages_are_read_as_the_browser_reads_them(server: FaultServer, profile: 
 
 def test_kept_pages_need_no_header_to_be_read(server: FaultServer, profile: Path) -> None:
     """Those that name an encoding, in the page or by a byte order mark."""
-    kept = [
+    saved = [
         (kind, page_in_utf_8(response(kind), f"{start}{BODY}".encode(codec)))
         for kind, start, codec in PAGES
         if start
     ]
-    read = read_pages(server, profile, [("text/html", page) for _, page in kept])
-    assert read == [["UTF-8", "Сегодня"]] * len(kept)
+    read = read_pages(server, profile, [("text/html", page) for _, page in saved])
+    assert read == [["UTF-8", "Сегодня"]] * len(saved)
 
 
 MULTI_BYTE = ("big5", "euc-jp", "euc-kr", "gb18030", "gbk", "shift_jis")

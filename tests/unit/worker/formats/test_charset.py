@@ -131,10 +131,10 @@ def in_utf_8(body: bytes, content_type: str = "text/html") -> bytes:
 )
 def test_encoding_is_that_of_the_standard(content_type: str, head: str, encoding: str) -> None:
     text = "Мюнхен" if encoding != "cp1252" else "München"
-    kept = in_utf_8(page(text, encoding, head), content_type).decode("utf-8-sig")
-    assert f"<p>{text}</p>" in kept
-    assert "cp1251" not in kept.replace("<!-- charset=cp1251 -->", "")
-    assert "koi8-r" not in kept
+    saved = in_utf_8(page(text, encoding, head), content_type).decode("utf-8-sig")
+    assert f"<p>{text}</p>" in saved
+    assert "cp1251" not in saved.replace("<!-- charset=cp1251 -->", "")
+    assert "koi8-r" not in saved
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ PIECES += ["<body>", "<title>", "Мюнхен", "x" * 1000, "<p>"]
     st.sampled_from(["", "; charset=koi8-r"]),
 )
 def test_kept_page_declares_utf_8_or_nothing(page: str, parameter: str) -> None:
-    kept = in_utf_8(page.encode("koi8-r", "replace"), f"text/html{parameter}")
-    for declaration in (declared_in_meta(kept), declared_in_xml(kept)):
+    saved = in_utf_8(page.encode("koi8-r", "replace"), f"text/html{parameter}")
+    for declaration in (declared_in_meta(saved), declared_in_xml(saved)):
         assert declaration is None or declaration.named.name == "utf-8"
-    assert in_utf_8(kept, "text/html; charset=utf-8") == kept
+    assert in_utf_8(saved, "text/html; charset=utf-8") == saved
 
 
 def test_long_content_type_is_read_quickly() -> None:
