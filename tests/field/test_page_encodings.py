@@ -103,8 +103,10 @@ REPORTS = [
     ),
     page(
         PRESCAN,
-        "the first of two valid names counts, and only that is changed",
-        "<meta charset=no-such><meta charset=windows-1251><meta charset=koi8-r>",
+        "the first of two valid names counts, and both are changed",
+        f"<meta charset=no-such><meta charset=windows-1251>{PRAGMA}<meta charset=koi8-r>",
+        "<meta charset=no-such><meta charset=utf-8>"
+        f"{PRAGMA.replace('windows-1251', 'utf-8')}<meta charset=utf-8>",
     ),
     page(
         PRESCAN,
@@ -182,7 +184,7 @@ REPORTS = [
     page(
         PRESCAN,
         "a page in UTF-8 is kept byte for byte",
-        "<META CHARSET=UTF8 >\r\n<p>\0&amp;\r<meta charset=koi8-r>\n",
+        "<META CHARSET=UTF8 >\r\n<p>\0&amp;\r<!-- <meta charset=koi8-r> -->\n",
         encoding="utf-8",
     ),
     *(

@@ -6,7 +6,7 @@ from typing import Final
 
 import webencodings
 
-from download_worker.formats.declarations import declared_in_meta, declared_in_xml
+from download_worker.formats.declarations import declarations_in_meta, declared_in_xml
 from download_worker.formats.html_page import XHTML, check_page
 from download_worker.formats.web_encodings import decode
 from download_worker.http.messages import Response
@@ -53,11 +53,13 @@ def decode_page(response: Response, body: bytes) -> str:
 
 
 def _say_utf_8(page: bytes) -> bytes:
-    places = filter(None, (declared_in_meta(page), declared_in_xml(page)))
-    for place in sorted(places, key=lambda place: place.start, reverse=True):
+    in_xml = declared_in_xml(page)
+    pieces, end = [], 0
+    for place in (*((in_xml,) if in_xml else ()), *declarations_in_meta(page)):
         if place.named.name != _UTF_8:
-            page = page[: place.start] + _UTF_8.encode() + page[place.end :]
-    return page
+            pieces += [page[end : place.start], _UTF_8.encode()]
+            end = place.end
+    return b"".join((*pieces, page[end:]))
 
 
 def _header_encoding(response: Response) -> webencodings.Encoding | None:
@@ -77,8 +79,9 @@ def _page_encoding(response: Response, body: bytes) -> webencodings.Encoding:
     in_xml = declared_in_xml(body)
     if response.media_type == XHTML and (in_xml or _is_utf_8(body)):
         return in_xml.meant if in_xml else webencodings.lookup(_UTF_8)
-    if declaration := declared_in_meta(body) or in_xml:
-        return declaration.meant
+    for declaration in (*declarations_in_meta(body), in_xml):
+        if declaration:
+            return declaration.meant
     return webencodings.lookup(_UTF_8 if _is_utf_8(body) else _LEGACY)
 
 

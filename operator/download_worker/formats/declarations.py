@@ -64,13 +64,14 @@ class Declaration(NamedTuple):
         return webencodings.lookup(others.get(self.named.name, self.named.name))
 
 
-def declared_in_meta(page: bytes) -> Declaration | None:
-    """Return the declaration in a meta element.
+def declarations_in_meta(page: bytes) -> list[Declaration]:
+    """Return the declarations in the meta elements of the head, in the order in which they count.
 
-    It is the first in the head, because a parser that comes to it begins again with the encoding
-    named there. Without one it is that of the prescan, which also looks into scripts.
+    The first in the head counts, because a parser that comes to it begins again with the encoding
+    named there. Without any it is that of the prescan, which also looks into scripts.
     """
-    return _first_meta(page[:MAX_HEAD_BYTES]) or _first_meta(page[:PRESCAN_BYTES], is_prescan=True)
+    metas = list(_metas(page[:MAX_HEAD_BYTES]))
+    return metas or list(_metas(page[:PRESCAN_BYTES], is_prescan=True))
 
 
 def declared_in_xml(page: bytes) -> Declaration | None:
@@ -88,17 +89,16 @@ class _Tag(NamedTuple):
     """0: the tag has no end."""
 
 
-def _first_meta(page: bytes, *, is_prescan: bool = False) -> Declaration | None:
+def _metas(page: bytes, *, is_prescan: bool = False) -> Iterator[Declaration]:
     in_head = True
     for tag in _tags(page, is_prescan=is_prescan):
         if tag.name == b"meta" and not tag.is_end:
             declaration = _read_meta(page, tag.attributes)
             if declaration:
-                return declaration
+                yield declaration
         in_head = in_head and (tag.name != b"head" if tag.is_end else tag.name in _HEAD)
         if not in_head and tag.end >= PRESCAN_BYTES:
-            break
-    return None
+            return
 
 
 def _tags(page: bytes, *, is_prescan: bool) -> Iterator[_Tag]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from download_worker.formats.charset import decode_page, page_in_utf_8
-from download_worker.formats.declarations import declared_in_meta, declared_in_xml
+from download_worker.formats.declarations import declarations_in_meta, declared_in_xml
 from download_worker.http.messages import Response
 
 URL = "http://example.com/"
@@ -145,7 +145,7 @@ def test_encoding_is_that_of_the_standard(content_type: str, head: str, encoding
         "<META http-equiv=Content-Type content='text/html;charset=unicode-1-1-utf-8'>",
         "<?xml version='1.0' encoding='UTF-8'?>",
         "<meta charset=no-such>",
-        "<meta charset=utf-8><meta charset=koi8-r>",
+        "<meta charset=utf-8><body>" + " " * 1000 + "<p><meta charset=koi8-r>",
         "<!-- <meta charset=koi8-r> --><meta name=description content='charset=koi8-r'>",
         "<script charset=koi8-r src=x></script>",
         "<p>\r\n\0 charset=koi8-r\r</p>\n\n",
@@ -160,11 +160,12 @@ def test_page_that_says_utf_8_is_kept_byte_for_byte(page: str) -> None:
     assert decode(body, "text/html; charset=utf-8") == body.decode("utf-8-sig")
 
 
-def test_nothing_but_the_declaration_is_changed() -> None:
+def test_nothing_but_declarations_is_changed() -> None:
     start = "<!-- charset=koi8-r -->\r\n<meta name=a content='charset=koi8-r'\t><meta charset = '"
-    end = "' >\n<meta charset=koi8-r><p>charset=koi8-r \xa0&amp;\0\r Мюнхен"
-    body = f"{start}koi8-r{end}".encode("koi8-r")
-    assert in_utf_8(body) == f"{start}utf-8{end}".encode()
+    middle = "' >\n<!-- <meta charset=koi8-r> --><meta charset=no-such><meta charset="
+    end = f">{' ' * 1000}<p>charset=koi8-r \xa0&amp;\0\r Мюнхен<meta charset=koi8-r>"
+    body = f"{start}koi8-r{middle}cp1251{end}".encode("koi8-r")
+    assert in_utf_8(body) == f"{start}utf-8{middle}utf-8{end}".encode()
 
 
 def test_byte_order_mark_is_kept_as_that_of_utf_8() -> None:
@@ -185,7 +186,7 @@ PIECES += ["<body>", "<title>", "Мюнхен", "x" * 1000, "<p>"]
 )
 def test_kept_page_declares_utf_8_or_nothing(page: str, parameter: str) -> None:
     saved = in_utf_8(page.encode("koi8-r", "replace"), f"text/html{parameter}")
-    for declaration in (declared_in_meta(saved), declared_in_xml(saved)):
+    for declaration in (*declarations_in_meta(saved), declared_in_xml(saved)):
         assert declaration is None or declaration.named.name == "utf-8"
     assert in_utf_8(saved, "text/html; charset=utf-8") == saved
 

@@ -7,7 +7,7 @@ import pytest
 from download_worker.formats.declarations import (
     MAX_HEAD_BYTES,
     PRESCAN_BYTES,
-    declared_in_meta,
+    declarations_in_meta,
     declared_in_xml,
 )
 
@@ -17,8 +17,8 @@ PRAGMA = '<meta http-equiv="Content-Type" content="text/html; charset=koi8-r">'
 
 
 def encoding(page: str) -> str | None:
-    declaration = declared_in_meta(page.encode())
-    return declaration.meant.name if declaration else None
+    declarations = declarations_in_meta(page.encode())
+    return declarations[0].meant.name if declarations else None
 
 
 @pytest.mark.parametrize("start", ["", "<!doctype html><html><head>", FILLER], ids=str.__len__)
@@ -92,8 +92,7 @@ def test_some_names_mean_another_encoding(name: str, meant: str) -> None:
 
 def test_declaration_says_where_the_name_is() -> None:
     page = f"<!-- koi8-r -->{PRAGMA}".encode()
-    declaration = declared_in_meta(page)
-    assert declaration
+    (declaration,) = declarations_in_meta(page)
     assert page[declaration.start : declaration.end] == b"koi8-r"
     assert declaration.start > page.index(b"charset=")
 
@@ -103,6 +102,14 @@ def test_prescan_looks_into_elements_without_tags(element: str) -> None:
     page = f"<{element}><meta charset=koi8-r></{element}>"
     assert encoding(page) == KOI8
     assert encoding(FILLER + page) is None
+
+
+def test_every_declaration_of_the_head_is_returned() -> None:
+    page = (
+        f"<meta charset=cp1251>{FILLER}{PRAGMA}<meta charset=no-such></head><meta charset=cp1252>"
+    )
+    names = [declaration.named.name for declaration in declarations_in_meta(page.encode())]
+    assert names == ["windows-1251", KOI8]
 
 
 def test_head_is_searched_to_its_end() -> None:
@@ -168,6 +175,6 @@ HOSTILE = {
 def test_time_grows_with_the_size_only(name: str) -> None:
     page = HOSTILE[name]
     began = time.process_time()
-    declared_in_meta(page)
+    declarations_in_meta(page)
     declared_in_xml(page)
     assert time.process_time() - began < 5
