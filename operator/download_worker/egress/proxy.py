@@ -14,17 +14,15 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
-from urllib.parse import urlsplit
-
-import h11
 
 from download_worker.egress import http1
 from download_worker.egress.http1 import Target
 from download_worker.egress.policy import EgressPolicy
+from download_worker.egress.upstream import WHAT, RefusedError, Streams, Upstream, receive_response
 from download_worker.errors import Reason
 
 log = logging.getLogger(__name__)
@@ -38,10 +36,6 @@ RESPONSE_HEAD_SECONDS: Final = 300.0
 MAX_CONNECTIONS: Final = 128
 MAX_REPORTED: Final = 20
 """Refusals that are kept for the error message; a page can cause any number of them."""
-
-_WHAT: Final = {Reason.ADDRESS_REFUSED: "address", Reason.PORT_REFUSED: "port"}
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -65,7 +59,7 @@ class ProxyStats:
     def add_refusal(self, target: Target, reason: Reason) -> None:
         """Log a refusal and keep it for the message."""
         authority = http1.authority(target.host, target.port)
-        log.info("refused: %s, because of its %s", authority, _WHAT[reason])
+        log.info("refused: %s, because of its %s", authority, WHAT[reason])
         if len(self.refused) < MAX_REPORTED:
             self.refused.setdefault(authority, reason)
 
@@ -88,7 +82,8 @@ def egress_proxy(
     """
     listener = socket.create_server((HOST, 0), backlog=MAX_CONNECTIONS)
     stats = ProxyStats(listener.getsockname()[1])
-    proxy = _Proxy(policy, max_bytes, connect_timeout_seconds, next_proxy, stats)
+    upstream = Upstream(policy, connect_timeout_seconds, next_proxy, stats.add_refusal)
+    proxy = _Proxy(upstream, max_bytes, stats)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
@@ -103,23 +98,10 @@ def egress_proxy(
         loop.close()
 
 
-class _RefusedError(Exception):
-    """The proxy does not connect. The arguments are the status and the explanation."""
-
-
 class _Proxy:
-    def __init__(
-        self,
-        policy: EgressPolicy,
-        max_bytes: int,
-        connect_timeout_seconds: float,
-        next_proxy: str,
-        stats: ProxyStats,
-    ) -> None:
-        self._policy = policy
+    def __init__(self, upstream: Upstream, max_bytes: int, stats: ProxyStats) -> None:
+        self._upstream = upstream
         self._max_bytes = max_bytes
-        self._connect_timeout_seconds = connect_timeout_seconds
-        self._next_proxy = urlsplit(next_proxy)
         self._stats = stats
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -139,9 +121,9 @@ class _Proxy:
         task.add_done_callback(self._tasks.discard)
         try:
             if len(self._tasks) > MAX_CONNECTIONS:
-                raise _RefusedError(503, "too many connections")
+                raise RefusedError(503, "too many connections")
             await self._serve_client(reader, writer)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             with suppress(OSError):
                 writer.write(http1.refusal(*refusal.args))
                 await writer.drain()
@@ -159,76 +141,18 @@ class _Proxy:
             request = http1.parse_request(head)
             body_length = http1.body_length(request)
         except ValueError as error:
-            raise _RefusedError(400, f"invalid request: {error}") from None
+            raise RefusedError(400, f"invalid request: {error}") from None
         target = http1.find_target(request)
         if target is None:
-            raise _RefusedError(400, "write CONNECT host:port or an absolute http address")
-        async with self._connection(target) as (upstream, to_upstream):
+            raise RefusedError(400, "write CONNECT host:port or an absolute http address")
+        async with self._upstream.connection(target) as (upstream, to_upstream):
             if request.method == b"CONNECT":
                 writer.write(http1.CONNECTED)
                 await self._tunnel((reader, writer), (upstream, to_upstream))
             else:
-                is_absolute = bool(self._next_proxy.hostname)
+                is_absolute = self._upstream.is_proxy
                 head = http1.forwarded_request(request, target, is_absolute=is_absolute)
                 await self._forward(head, body_length, (reader, writer), (upstream, to_upstream))
-
-    @asynccontextmanager
-    async def _connection(self, target: Target) -> AsyncIterator[Streams]:
-        try:
-            async with asyncio.timeout(self._connect_timeout_seconds):
-                if self._next_proxy.hostname:
-                    streams = await self._connect_by_next_proxy(target)
-                else:
-                    streams = await self._connect(target)
-        except TimeoutError:
-            raise _RefusedError(504, f"no connection to {target.host}") from None
-        try:
-            yield streams
-        finally:
-            streams[1].close()
-
-    async def _connect(self, target: Target) -> Streams:
-        """Connect to the first address of the host that is allowed and accepts."""
-        try:
-            entries = await asyncio.get_running_loop().getaddrinfo(
-                target.host, target.port, type=socket.SOCK_STREAM
-            )
-        except (OSError, UnicodeError):
-            raise _RefusedError(502, f"host {target.host} not found") from None
-        addresses = {str(entry[4][0]): None for entry in entries}
-        verdicts = {address: self._policy.refusal(address, target.port) for address in addresses}
-        allowed = [address for address, refusal in verdicts.items() if refusal is None]
-        if not allowed:
-            is_port = Reason.PORT_REFUSED in verdicts.values()
-            raise self._refuse(target, Reason.PORT_REFUSED if is_port else Reason.ADDRESS_REFUSED)
-        for address in allowed:
-            with suppress(OSError):
-                return await asyncio.open_connection(
-                    address, target.port, limit=http1.MAX_HEAD_BYTES
-                )
-        raise _RefusedError(502, f"no connection to {target.host}")
-
-    def _refuse(self, target: Target, reason: Reason) -> _RefusedError:
-        self._stats.add_refusal(target, reason)
-        return _RefusedError(403, f"the {_WHAT[reason]} of {target.host} is refused")
-
-    async def _connect_by_next_proxy(self, target: Target) -> Streams:
-        """Connect to the next proxy, and through it to the host where a tunnel is asked for."""
-        if not self._policy.has_port(target.port):
-            raise self._refuse(target, Reason.PORT_REFUSED)
-        try:
-            streams = await asyncio.open_connection(
-                self._next_proxy.hostname, self._next_proxy.port, limit=http1.MAX_HEAD_BYTES
-            )
-        except OSError:
-            raise _RefusedError(502, "no connection to the proxy") from None
-        if target.is_tunnel:
-            streams[1].write(http1.connect_request(target))
-            response = await self._receive_response(streams[0])
-            if not 200 <= response.status_code < 300:
-                streams[1].close()
-                raise _RefusedError(502, f"the proxy answered {response.status_code}")
-        return streams
 
     async def _forward(
         self, head: bytes, body_length: int, client: Streams, server: Streams
@@ -242,23 +166,12 @@ class _Proxy:
         sending = asyncio.create_task(self._send_body(body_length, client[0], server[1]))
         try:
             async with asyncio.timeout(RESPONSE_HEAD_SECONDS):
-                response = await self._receive_response(server[0])
+                response = await receive_response(server[0])
             client[1].write(http1.returned_response(response))
             await self._copy(server[0], client[1])
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-
-    async def _receive_response(self, reader: asyncio.StreamReader) -> h11.Response:
-        """Return the final response; interim ones (1xx) are left out."""
-        while True:
-            head = await reader.readuntil(http1.END_OF_HEAD)
-            try:
-                response = http1.parse_response(head)
-            except ValueError as error:
-                raise _RefusedError(502, f"invalid response: {error}") from None
-            if isinstance(response, h11.Response):
-                return response
 
     async def _send_body(
         self, missing: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -166,9 +166,12 @@ def _check_endpoint(url: str, connection: ConnectionOptions) -> None:
 
 
 def _check_addresses(host: str, port: int, egress: EgressPolicy) -> None:
-    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        if reason := egress.refusal(str(address[0]), port):
-            raise _refused(reason, host, port)
+    """Refuse a host without an allowed address. The proxy connects to none but the allowed ones."""
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    reasons = [egress.refusal(str(entry[4][0]), port) for entry in entries]
+    if None not in reasons:
+        is_port = Reason.PORT_REFUSED in reasons
+        raise _refused(Reason.PORT_REFUSED if is_port else Reason.ADDRESS_REFUSED, host, port)
 
 
 def _refused(reason: Reason, host: str, port: int) -> DownloadError:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 SELDOM_NEEDED = (
+    "aiohappyeyeballs",
     "argparse",
     "asyncio",
     "base64",
@@ -14,6 +15,7 @@ SELDOM_NEEDED = (
     "download_worker.cli",
     "download_worker.egress.http1",
     "download_worker.egress.proxy",
+    "download_worker.egress.upstream",
     "download_worker.formats.article",
     "download_worker.formats.article_child",
     "download_worker.formats.charset",
