@@ -23,7 +23,8 @@ class Reason(StrEnum):
     """The S3 service refuses the credentials, or their right to write. Correct the Secret, or
     grant the right."""
     BUCKET_NOT_FOUND = "BucketNotFound"
-    """The bucket does not exist. Create it, or correct `bucket`, `endpoint` or `region`."""
+    """The bucket does not exist, or not in this region. Create it, or correct `bucket`, `endpoint`
+    or `region`."""
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     """The complete body does not have the digest in `verify.sha256`. Either the file or the
     expectation changed; correct the one that is wrong."""
@@ -66,7 +67,8 @@ class Reason(StrEnum):
     """The page contains nothing that could be kept as text, without running its scripts. Use
     `format: html`, or `pdf`, which runs them."""
     NO_SPACE = "NoSpace"
-    """The volume is full. Free some space, enlarge it, or set `keepLast`."""
+    """The volume or the bucket is full. Free some space, or enlarge it; for a volume, set
+    `keepLast`."""
     OBJECT_EXISTS = "ObjectExists"
     """Another run, or somebody else, put an object under this key. Choose another key, or
     remove the object."""
@@ -91,8 +93,8 @@ class Reason(StrEnum):
     html` or `raw`, or have the administrator give downloads more memory
     (`downloads.resources`)."""
     TOO_LARGE = "TooLarge"
-    """The body exceeds `verify.maxBytes`, or is too large to convert. Raise the limit, or use
-    `format: raw`."""
+    """The body exceeds `verify.maxBytes`, is too large to convert, or larger than the S3 service
+    accepts. Raise the limit, or use `format: raw`."""
     TOO_MANY_REDIRECTS = "TooManyRedirects"
     """The server redirects more than `request.maxRedirects` times, or in a circle. Raise it, or
     write the final address. In a circle, send the header that the server asks for."""
@@ -103,7 +105,8 @@ class Reason(StrEnum):
     """A symbolic link or a folder is in the way, or a file that another schedule wrote. Choose
     another path, or move it away."""
     UPLOAD_FAILED = "UploadFailed"
-    """The S3 service is unavailable or busy. If it persists, check the endpoint."""
+    """The S3 service is unavailable or busy, or the node's clock is off. The message quotes the
+    service's error; if it persists, check the endpoint."""
     WRITE_FAILED = "WriteFailed"
     """The volume cannot be written. Check that it is healthy and that user 65532 may write to
     it."""

@@ -34,7 +34,7 @@ from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Request
 
 if TYPE_CHECKING:
-    from download_worker.s3.client import Bucket
+    from download_worker.s3.bucket import Bucket
 
 _PLACEHOLDER: Final = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 _JOB_MINUTES: Final = re.compile(r"-([0-9]{8})$")
@@ -188,7 +188,7 @@ def _build_destination(
 ) -> Volume | S3Target | None:
     if not isinstance(destination, S3):
         return destination
-    from download_worker.s3.client import Bucket
+    from download_worker.s3.bucket import Bucket
 
     bucket = Bucket(
         name=destination.bucket,

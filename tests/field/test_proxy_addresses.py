@@ -18,7 +18,7 @@ from download_worker.egress.proxy import HOST, ProxyStats, egress_proxy
 from download_worker.egress.upstream import MAX_ADDRESSES_PER_FAMILY, NEXT_ADDRESS_SECONDS
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.curl import ConnectionOptions
-from download_worker.s3.client import Bucket
+from download_worker.s3.bucket import Bucket
 from download_worker.s3.upload import S3Object, Upload
 from tests.support import s3
 from tests.support.attempts import policy

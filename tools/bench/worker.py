@@ -185,7 +185,7 @@ def _uploads(server: Server, bucket: s3.S3Server) -> list[Contest]:
 UPLOAD = f"""
 import hashlib, sys
 from download_worker.s3.upload import S3Object, Upload
-from download_worker.s3.client import Bucket
+from download_worker.s3.bucket import Bucket
 from download_worker.http.curl import ConnectionOptions
 from download_worker.writer import Writer
 from download_worker.egress.policy import EgressPolicy, parse_range

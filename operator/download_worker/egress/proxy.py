@@ -13,8 +13,9 @@ ports.
 import asyncio
 import logging
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -34,6 +35,8 @@ REQUEST_HEAD_SECONDS: Final = 30.0
 RESPONSE_HEAD_SECONDS: Final = 300.0
 """Timeout from the head of a request to that of its response; its body is sent in between."""
 MAX_CONNECTIONS: Final = 128
+GATEWAY_STATUSES: Final = frozenset({502, 504})
+"""Answers of the proxy itself where a server cannot be reached or understood."""
 MAX_REPORTED: Final = 20
 """Refusals that are kept for the error message; a page can cause any number of them."""
 
@@ -49,11 +52,13 @@ class ProxyStats:
         refused: the first few ``host:port`` that were refused, and why. Not their addresses:
             everything that is said about them may be read by somebody who must not learn what is
             inside.
+        failure: why the proxy last could not connect, or ended a connection; empty: it never did.
     """
 
     port: int = 0
     bytes: int = 0
     is_exhausted: bool = False
+    failure: str = ""
     refused: dict[str, Reason] = field(default_factory=dict)
 
     def add_refusal(self, target: Target, reason: Reason) -> None:
@@ -71,6 +76,7 @@ def egress_proxy(
     max_bytes: int,
     connect_timeout_seconds: float,
     next_proxy: str = "",
+    max_response_bytes: int = sys.maxsize,
 ) -> Iterator[ProxyStats]:
     """Run the proxy in a thread of its own until the block ends.
 
@@ -79,11 +85,12 @@ def egress_proxy(
         max_bytes: limit for all connections together.
         connect_timeout_seconds: for a look-up and the connection that follows.
         next_proxy: through which everything goes, ``http://host:port``; empty: none.
+        max_response_bytes: limit for what a server sends before the client sends more.
     """
     listener = socket.create_server((HOST, 0), backlog=MAX_CONNECTIONS)
     stats = ProxyStats(listener.getsockname()[1])
     upstream = Upstream(policy, connect_timeout_seconds, next_proxy, stats.add_refusal)
-    proxy = _Proxy(upstream, max_bytes, stats)
+    proxy = _Proxy(upstream, max_bytes, max_response_bytes, stats)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     thread = threading.Thread(
@@ -99,9 +106,12 @@ def egress_proxy(
 
 
 class _Proxy:
-    def __init__(self, upstream: Upstream, max_bytes: int, stats: ProxyStats) -> None:
+    def __init__(
+        self, upstream: Upstream, max_bytes: int, max_response_bytes: int, stats: ProxyStats
+    ) -> None:
         self._upstream = upstream
         self._max_bytes = max_bytes
+        self._max_response_bytes = max_response_bytes
         self._stats = stats
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,11 +134,16 @@ class _Proxy:
                 raise RefusedError(503, "too many connections")
             await self._serve_client(reader, writer)
         except RefusedError as refusal:
+            status, explanation = refusal.args
+            if status in GATEWAY_STATUSES:
+                self._stats.failure = explanation
             with suppress(OSError):
-                writer.write(http1.refusal(*refusal.args))
+                writer.write(http1.refusal(status, explanation))
                 await writer.drain()
         except (OSError, EOFError, asyncio.LimitOverrunError, ValueError, TimeoutError) as error:
             log.debug("a connection ended: %r", error)
+        except asyncio.CancelledError:
+            log.debug("a connection ended with the proxy")  # Python 3.11 would print a traceback
         finally:
             writer.close()
 
@@ -168,7 +183,7 @@ class _Proxy:
             async with asyncio.timeout(RESPONSE_HEAD_SECONDS):
                 response = await receive_response(server[0])
             client[1].write(http1.returned_response(response))
-            await self._copy(server[0], client[1])
+            await self._copy(server[0], client[1], self._response_size().add)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -183,7 +198,11 @@ class _Proxy:
             missing -= len(piece)
 
     async def _tunnel(self, client: Streams, server: Streams) -> None:
-        directions = (self._copy(client[0], server[1]), self._copy(server[0], client[1]))
+        response = self._response_size()
+        directions = (
+            self._copy(client[0], server[1], response.restart),
+            self._copy(server[0], client[1], response.add),
+        )
         tasks = [asyncio.create_task(direction) for direction in directions]
         try:
             await asyncio.gather(*tasks)
@@ -192,16 +211,43 @@ class _Proxy:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_piece: Callable[[int], None],
+    ) -> None:
         while piece := await reader.read(PIECE_BYTES):
             self._count(len(piece))
+            on_piece(len(piece))
             writer.write(piece)
             await writer.drain()
         with suppress(OSError):
             writer.write_eof()
+
+    def _response_size(self) -> "_ResponseSize":
+        return _ResponseSize(self._max_response_bytes, self._stats)
 
     def _count(self, size: int) -> None:
         self._stats.bytes += size
         if self._stats.bytes > self._max_bytes:
             self._stats.is_exhausted = True
             raise ConnectionAbortedError("the page asks for too many bytes")
+
+
+class _ResponseSize:
+    """Counts what a server sends until the client sends more."""
+
+    def __init__(self, max_bytes: int, stats: ProxyStats) -> None:
+        self._max_bytes = max_bytes
+        self._stats = stats
+        self._bytes = 0
+
+    def restart(self, _size: int) -> None:
+        self._bytes = 0
+
+    def add(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._max_bytes:
+            self._stats.failure = f"its response has more than {self._max_bytes} bytes"
+            raise ConnectionAbortedError(self._stats.failure)

@@ -4,7 +4,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -17,33 +16,21 @@ from download_worker.egress.policy import EgressPolicy, refusal_error
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.redirects import effective_port
+from download_worker.s3 import advice
+from download_worker.s3.bucket import Bucket
+from download_worker.s3.error_document import ServiceError, quote, read_error
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config, S3Store
 
     from download_worker.egress.proxy import ProxyStats
 
-_NOT_IMPLEMENTED: Final = "501 Not Implemented"
+MAX_RESPONSE_BYTES: Final = 1024 * 1024
+"""Largest response of the service. Those to what we ask for have some hundred bytes."""
 
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket, and the credentials for it."""
-
-    name: str
-    endpoint: str | None
-    """Address of the service; None stands for Amazon's."""
-    region: str
-    credentials: Mapping[str, str]
-    """Values of the variables that Amazon's own tools read."""
-    secret: str
-    """Name of the Secret with the credentials."""
-    connection: ConnectionOptions
-
-    @property
-    def url(self) -> str:
-        """Address of the service."""
-        return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
+_CLIENT_ERRORS: Final = range(400, 500)
+_PROXY_STATUSES: Final = frozenset({None, 502, 504})
+"""What obstore makes of a connection that the proxy could not make, or ended."""
 
 
 class S3Client:
@@ -86,26 +73,47 @@ class S3Client:
         ):
             return None  # credentials that may only write get 403 for whatever they ask
         except BaseException as error:  # a panic of obstore is not an Exception
-            raise self.explain(error) from error
+            raise self.explain(self._with_words(key, error)) from error
         return {str(name): value for name, value in response.attributes.items()}
 
-    def explain(self, error: BaseException) -> DownloadError:
-        """Return what went wrong, with advice."""
-        if refused := self._proxy_stats.refused:
-            host_and_port, reason = next(iter(refused.items()))
+    def explain(self, error: BaseException, *, is_conditional: bool = False) -> DownloadError:
+        """Return what went wrong, with advice.
+
+        Args:
+            error: that obstore raised.
+            is_conditional: whether the request was not to replace an object.
+        """
+        stats, bucket = self._proxy_stats, self._bucket
+        if stats.refused:
+            host_and_port, reason = next(iter(stats.refused.items()))
             host, _, port = host_and_port.rpartition(":")
             return _refused(reason, host, int(port))
-        return _service_error(error, self._bucket)
+        response = self.read_error(error)
+        if stats.failure and response.status in _PROXY_STATUSES:
+            return DownloadError(
+                Reason.UPLOAD_FAILED,
+                f"No S3 service responds at {bucket.url} ({quote(stats.failure)}): check "
+                "endpoint, or wait for another attempt.",
+            )
+        return advice.explain(response, bucket, is_conditional=is_conditional)
 
+    def read_error(self, error: BaseException) -> ServiceError:
+        """Return what the service said."""
+        return read_error(error, tuple(self._bucket.credentials.values()))
 
-def object_exists(bucket: Bucket) -> DownloadError:
-    """Return the error for a key at which there is an object of somebody else's."""
-    return DownloadError(
-        Reason.OBJECT_EXISTS,
-        f"The bucket {bucket.name} already has an object of this key, which another run or "
-        "somebody else put there: choose another key, for example with {namespace} and {name} "
-        "in it.",
-    )
+    def _with_words(self, key: str, error: BaseException) -> BaseException:
+        """Return the same error as a GET brings it: the response to HEAD cannot say why."""
+        import obstore
+
+        response = self.read_error(error)
+        if response.has_body or response.status not in _CLIENT_ERRORS:
+            return error
+        try:
+            obstore.get_range(self.store, key, start=0, length=1)
+        except BaseException as worded:  # a panic of obstore is not an Exception
+            if self.read_error(worded).status == response.status:
+                return worded
+        return error
 
 
 def _start_proxy(stack: ExitStack, connection: ConnectionOptions) -> "ProxyStats":
@@ -115,6 +123,7 @@ def _start_proxy(stack: ExitStack, connection: ConnectionOptions) -> "ProxyStats
     proxy = egress_proxy(
         connection.egress,
         max_bytes=sys.maxsize,
+        max_response_bytes=MAX_RESPONSE_BYTES,
         connect_timeout_seconds=connection.connect_timeout_seconds,
         next_proxy=connection.proxy,
     )
@@ -176,33 +185,3 @@ def _check_addresses(host: str, port: int, egress: EgressPolicy) -> None:
 
 def _refused(reason: Reason, host: str, port: int) -> DownloadError:
     return refusal_error(reason, f"The S3 endpoint {host}", port)
-
-
-def _service_error(error: BaseException, bucket: Bucket) -> DownloadError:
-    from obstore import exceptions
-
-    words = _first_line(error)
-    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
-        return DownloadError(
-            Reason.BUCKET_DENIED,
-            f"The bucket {bucket.name} refuses the credentials, or their right to write: correct "
-            f"the Secret {bucket.secret} or the bucket's policy ({words}).",
-        )
-    if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
-        return DownloadError(
-            Reason.BUCKET_NOT_FOUND,
-            f"The S3 service has no bucket {bucket.name}: create it ({words}).",
-        )
-    if isinstance(error, exceptions.AlreadyExistsError):
-        return object_exists(bucket)
-    if _NOT_IMPLEMENTED in words:
-        return DownloadError(
-            Reason.UPLOAD_FAILED,
-            "The S3 service cannot keep objects from being replaced: write a key without "
-            f"{{scheduled}}, or use another service ({words}).",
-        )
-    return DownloadError(Reason.UPLOAD_FAILED, f"The object could not be stored: {words}.")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

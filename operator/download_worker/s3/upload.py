@@ -7,7 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from download_worker.s3.client import Bucket, S3Client, object_exists
+from download_worker.errors import DownloadError
+from download_worker.s3.advice import UPLOAD_VANISHED, object_exists
+from download_worker.s3.bucket import Bucket
+from download_worker.s3.client import S3Client
 from download_worker.sink import Chunk, Sink
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ class Upload(Sink):
         else:
             self._put_whole(sha256)
         if self._error and not self._is_own_object(self._error):
-            raise self._client.explain(self._error)
+            raise self._explain(self._error)
         return f"s3://{self._bucket.name}/{self._target.key}"
 
     def discard(self) -> None:
@@ -114,13 +117,23 @@ class Upload(Sink):
         return "overwrite"
 
     def _is_own_object(self, error: BaseException) -> bool:
-        """Return whether a repeated request found the object that it had written itself."""
+        """Return whether a repeated request found what an earlier one had completed.
+
+        There was no object when the upload began, so one of this run is its own.
+        """
         from obstore.exceptions import AlreadyExistsError
 
-        if not isinstance(error, AlreadyExistsError):
+        if self._mode != "create":
+            return False
+        is_complete = self._client.read_error(error).code == UPLOAD_VANISHED
+        if not (is_complete or isinstance(error, AlreadyExistsError)):
             return False
         attributes = self._client.attributes(self._target.key) or {}
         return attributes.get("run") == self._target.run
+
+    def _explain(self, error: BaseException) -> DownloadError:
+        is_conditional = self._mode == "create" and self._thread is None
+        return self._client.explain(error, is_conditional=is_conditional)
 
     def _attributes(self, sha256: str | None) -> dict[str, str]:
         target = self._target
@@ -176,4 +189,4 @@ class Upload(Sink):
                 self._waiting.put(chunk, timeout=POLL_SECONDS)
                 return
         if self._error and chunk is not None:
-            raise self._client.explain(self._error)
+            raise self._explain(self._error)

@@ -13,7 +13,7 @@ import pytest
 
 from download_worker.errors import DownloadError
 from download_worker.http.curl import ConnectionOptions
-from download_worker.s3.client import Bucket
+from download_worker.s3.bucket import Bucket
 from download_worker.s3.upload import S3Object, Upload
 from tests.support import s3
 from tests.support.attempts import LOOPBACK, FinishedAttempt, Pod, policy
