@@ -68,11 +68,16 @@ def invalid_cursor() -> ProblemError:
 
 
 def next_link(request: Request, cursor: Cursor) -> str:
-    """Return the Link header for the page after the one that *request* asked for."""
+    """Return the Link header for the page after the one that *request* asked for.
+
+    The link is relative to the request's address, which the caller knows and we may not: a proxy may
+    have removed a prefix of its path.
+    """
     parameters = [
         (name, value)
         for name, value in request.query_params.multi_items()
         if name not in ("offset", "cursor")
     ]
     query = urlencode([*parameters, ("cursor", cursor.encode())])
-    return f'<{quote(request.url.path)}?{query}>; rel="next"'
+    resource = request.url.path.rpartition("/")[2]
+    return f'<{quote(resource)}?{query}>; rel="next"'

@@ -24,7 +24,7 @@ def pages(api: httpx.Client, path: str, **query: Any) -> Iterator[dict[str, Any]
         yield response.json()
         if "next" not in response.links:
             return
-        response = api.get(response.links["next"]["url"])
+        response = api.get(response.url.join(response.links["next"]["url"]))
 
 
 def create_many(kubectl: Kubectl, count: int) -> list[str]:

@@ -1,9 +1,12 @@
 """Cursors."""
 
+from urllib.parse import urljoin
+
 import pytest
+from starlette.requests import Request
 
 from download_api.problems.problem import ProblemError
-from download_api.schema.paging import Cursor, parse_position
+from download_api.schema.paging import Cursor, next_link, parse_position
 
 
 def test_cursor_is_what_it_was_after_its_way_through_a_link() -> None:
@@ -24,3 +27,19 @@ def test_foreign_cursor_is_refused(text: str) -> None:
 def test_cursor_and_offset_together_are_refused() -> None:
     with pytest.raises(ProblemError, match="offset: leave it out"):
         parse_position(Cursor(key="a").encode(), 1)
+
+
+@pytest.mark.parametrize("path", ["/schedules", "/schedules/team.report/history"])
+@pytest.mark.parametrize("outside", ["https://host", "https://host/downloads", "https://host/a/b"])
+def test_link_holds_below_a_path_of_a_proxy(path: str, outside: str) -> None:
+    query = b"limit=2&offset=4&status=failed"
+    request = Request(
+        {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": []}
+    )
+    link = next_link(request, Cursor(key="a"))
+    target, _, relation = link.removeprefix("<").partition(">")
+    assert relation == '; rel="next"'
+    cursor = Cursor(key="a").encode()
+    assert urljoin(f"{outside}{path}?{query.decode()}", target) == (
+        f"{outside}{path}?limit=2&status=failed&cursor={cursor}"
+    )
