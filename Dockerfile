@@ -45,13 +45,19 @@ USER 65532:65532
 ENTRYPOINT ["python3", "-m", "download_worker"]
 
 # The worker with a browser, for format pdf. It lacks Mesa's compiler for graphics cards, a third of
-# the image, because a browser that prints never loads it.
+# the image, because a browser that prints never loads it. DejaVu has the letters of Europe and the
+# Near East, Micro Hei those of Chinese, Japanese and Korean. Of Noto's 260 files, those remain that
+# have the scripts of South and Southeast Asia and of Ethiopia.
 FROM base AS worker-pdf
 RUN printf 'path-exclude=%s\n' '/usr/lib/*/libLLVM*' '/usr/lib/*/libgallium*' '/usr/lib/*/libz3*' \
       '/usr/lib/chromium/libVk*' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' \
-      > /etc/dpkg/dpkg.cfg.d/browser \
+      '/usr/share/fonts/truetype/noto/*' > /etc/dpkg/dpkg.cfg.d/browser \
+ && printf 'path-include=/usr/share/fonts/truetype/noto/NotoSans%s-Regular.ttf\n' Bengali \
+      Devanagari Ethiopic Gujarati Gurmukhi Kannada Khmer Lao Malayalam Myanmar Oriya Sinhala \
+      Tamil Telugu Thai >> /etc/dpkg/dpkg.cfg.d/browser \
  && apt-get update \
  && apt-get install --yes --no-install-recommends chromium-headless-shell fonts-dejavu-core \
+      fonts-wqy-microhei fonts-noto-core \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY worker-pdf /opt/download-operator
 RUN PYTHONDONTWRITEBYTECODE= python3 -m compileall -q /opt/download-operator

@@ -70,8 +70,8 @@ def invalid_cursor() -> ProblemError:
 def next_link(request: Request, cursor: Cursor) -> str:
     """Return the Link header for the page after the one that *request* asked for.
 
-    The link is relative to the request's address, which the caller knows and we may not: a proxy may
-    have removed a prefix of its path.
+    The link is relative to the request's address, which the caller knows and we may not: a proxy
+    may have removed a prefix of its path.
     """
     parameters = [
         (name, value)

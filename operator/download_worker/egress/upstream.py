@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-import aiohappyeyeballs
 import h11
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from download_worker.egress import http1
 from download_worker.egress.http1 import Target
@@ -24,14 +24,6 @@ WHAT: Final = {Reason.ADDRESS_REFUSED: "address", Reason.PORT_REFUSED: "port"}
 """What is refused, in words."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-AddressInfo = tuple[
-    int | socket.AddressFamily,
-    int | socket.SocketKind,
-    int,
-    str,
-    tuple[str, int] | tuple[str, int, int, int],
-]
-"""An address as getaddrinfo returns it."""
 
 
 class RefusedError(Exception):
@@ -146,23 +138,23 @@ async def _ask_for_tunnel(target: Target, proxy: Streams) -> None:
         raise RefusedError(502, f"the proxy answered {response.status_code}")
 
 
-async def _look_up(host: str, port: int) -> list[AddressInfo]:
+async def _look_up(host: str, port: int) -> list[AddrInfoType]:
     """Return a host's addresses in the order of the resolver, without repetitions."""
     loop = asyncio.get_running_loop()
     entries = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list({entry[4]: entry for entry in entries}.values())
 
 
-async def _connect_to_any(entries: Iterable[AddressInfo]) -> Streams:
+async def _connect_to_any(entries: Iterable[AddrInfoType]) -> Streams:
     """Connect to the first address that accepts; IPv4 and IPv6 take turns (RFC 8305)."""
-    connected = await aiohappyeyeballs.start_connection(
+    connected = await start_connection(
         _first_of_each_family(entries), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS
     )
     return await asyncio.open_connection(sock=connected, limit=http1.MAX_HEAD_BYTES)
 
 
-def _first_of_each_family(entries: Iterable[AddressInfo]) -> list[AddressInfo]:
-    families: dict[int, list[AddressInfo]] = {}
+def _first_of_each_family(entries: Iterable[AddrInfoType]) -> list[AddrInfoType]:
+    families: dict[int, list[AddrInfoType]] = {}
     for entry in entries:
         families.setdefault(entry[0], []).append(entry)
     return [entry for family in families.values() for entry in family[:MAX_ADDRESSES_PER_FAMILY]]

@@ -24,9 +24,16 @@ from download_worker.egress.policy import refusal_error
 from download_worker.egress.proxy import ProxyStats, egress_proxy
 from download_worker.errors import DownloadError, Reason, http_status_error
 from download_worker.formats.browser_cookies import browser_cookies
-from download_worker.formats.chromium import Browser, render_timeout, start_browser
+from download_worker.formats.chromium import Browser, Message, render_timeout, start_browser
 from download_worker.formats.html_page import Document, document_from
 from download_worker.formats.pdf_navigation import Navigation
+from download_worker.formats.pdf_view import (
+    QUIET_SECONDS,
+    Requests,
+    page_height,
+    scroll_positions,
+    tall_view,
+)
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Response
 
@@ -41,6 +48,7 @@ A4_PAPER: Final[Mapping[str, object]] = {
     "printBackground": True,
 }
 """A4 in inches, unless the page's own style says otherwise."""
+_NEXT_FRAME: Final = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +174,70 @@ class _Page:
         for cookie in browser_cookies(document.cookies):
             # The browser may refuse one, which is not a reason to print nothing.
             self._browser.send("Network.setCookie", self._session, **cookie)
-        until = time.monotonic() + options.settle_seconds
+        now = time.monotonic()
+        until, half = now + options.settle_seconds, now + options.settle_seconds / 2
         self._browser.send("Page.navigate", self._session, url=document.url)
-        while not navigation.settled:
-            event = self._browser.next_event(until if navigation.shown else math.inf)
-            if event is None:
-                break
+        self._react(navigation, half, lambda _: navigation.settled)
+        if not navigation.shown:
+            raise render_timeout()
+        self._bring_into_view(navigation, until)
+        if not navigation.settled:
+            self._react(navigation, until, lambda _: navigation.settled)
+        return navigation.settled
+
+    def _react(
+        self, navigation: Navigation, until: float, is_last: Callable[[Message], bool]
+    ) -> Message | None:
+        """React to events up to the last one, and return it; None if the time is over before."""
+        while event := self._browser.next_event(until if navigation.shown else math.inf):
             for method, parameters in navigation.react(event):
                 self._browser.send(method, self._session, **parameters)
             if navigation.failure:
                 raise self._explain(*navigation.failure)
-        if not navigation.shown:
-            raise render_timeout()
-        return navigation.settled
+            if is_last(event):
+                return event
+        return None
+
+    def _bring_into_view(self, navigation: Navigation, until: float) -> None:
+        """Show every part of the page, and then its start in the usual view again."""
+        requests = Requests()
+        self._send("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
+        metrics = self._ask(navigation, until, "Page.getLayoutMetrics")
+        view = tall_view(metrics) if metrics else None
+        if view is None:
+            return
+        self._send("Emulation.setDeviceMetricsOverride", **_same_width(view))
+        self._wait_until_quiet(navigation, requests, until)
+        metrics = self._ask(navigation, until, "Page.getLayoutMetrics")
+        for position in scroll_positions(view, page_height(metrics) if metrics else 0):
+            self._send("Runtime.evaluate", expression=_scroll_to(position))
+            self._wait_until_quiet(navigation, requests, until)
+        self._send("Runtime.evaluate", expression=_scroll_to(0))
+        self._send("Emulation.clearDeviceMetricsOverride")
+        # Scripts that go by the height of the view get the time to undo what they did.
+        frame = time.monotonic() + QUIET_SECONDS
+        self._ask(navigation, frame, "Runtime.evaluate", expression=_NEXT_FRAME, awaitPromise=True)
+
+    def _wait_until_quiet(self, navigation: Navigation, requests: Requests, until: float) -> None:
+        quiet = time.monotonic() + QUIET_SECONDS
+        while self._react(
+            navigation, until if requests.pending else min(until, quiet), requests.take
+        ):
+            quiet = time.monotonic() + QUIET_SECONDS
+
+    def _ask(
+        self, navigation: Navigation, until: float, method: str, **parameters: object
+    ) -> Any | None:
+        """Send a command, and react to events until its result is there.
+
+        Unlike :meth:`_call`, this answers dialogs, which block the page's commands.
+        """
+        identifier = self._send(method, **parameters)
+        response = self._react(navigation, until, lambda event: event.get("id") == identifier)
+        return response.get("result") if response else None
+
+    def _send(self, method: str, **parameters: object) -> int:
+        return self._browser.send(method, self._session, **parameters)
 
     def _call(self, method: str, **parameters: object) -> Any:
         return self._browser.call(method, self._session, **parameters)
@@ -202,3 +261,12 @@ class _Page:
         return DownloadError(
             Reason.TOO_LARGE, f"{what} the {self._max_bytes} bytes accepted: {advice}."
         )
+
+
+def _same_width(height: int) -> Mapping[str, object]:
+    """Return a view of another height."""
+    return {"width": 0, "height": height, "deviceScaleFactor": 0, "mobile": False}
+
+
+def _scroll_to(position: int) -> str:
+    return f"scrollTo({{top: {position}, behavior: 'instant'}})"

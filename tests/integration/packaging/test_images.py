@@ -93,7 +93,10 @@ def test_worker_has_only_the_contract_with_an_attempt_of_the_resource() -> None:
 @pytest.mark.parametrize("image", images.OPTIONAL, indirect=True)
 def test_browser_image_has_fonts_and_no_compiler_for_graphics_cards(image: Image) -> None:
     names = {name.name for name in image.names}
-    assert {"chromium-headless-shell", "DejaVuSans.ttf"} <= names
+    assert {"chromium-headless-shell", "DejaVuSans.ttf", "wqy-microhei.ttc"} <= names
+    noto = {name for name in names if name.startswith("Noto")}
+    assert {"NotoSansDevanagari-Regular.ttf", "NotoSansThai-Regular.ttf"} <= noto
+    assert len(noto) == 15
     assert not [name for name in names if name.startswith("libLLVM")]
 
 
