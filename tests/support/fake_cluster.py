@@ -8,7 +8,11 @@ from typing import Any
 from download_operator.cache.cache import ClusterCache
 from download_operator.cache.objects import parse_cron_job, parse_job, parse_pod, parse_schedule
 from download_operator.cache.snapshot import Snapshot
-from download_operator.manifests.cron_job import DesiredState, build_desired_state
+from download_operator.manifests.cron_job import (
+    DesiredState,
+    ScheduleRefusedError,
+    build_desired_state,
+)
 from download_operator.planning.actions import (
     ReadJobs,
     ReadPods,
@@ -43,7 +47,7 @@ class FakeCluster:
         self.now = START
         self.settings = SETTINGS
         self.version = 100
-        self.desired: DesiredState | ValueError | None = None
+        self.desired: DesiredState | ScheduleRefusedError | None = None
         self.on_status_write: Callable[[], None] = lambda: None
         self.webhook: Callable[[dict[str, Any]], None] = lambda _: None
         """Changes every CronJob that the operator writes."""
@@ -73,7 +77,7 @@ class FakeCluster:
         if self.desired is None:
             try:
                 self.desired = build_desired_state(snapshot.schedule, self.settings, PodEgress())
-            except ValueError as error:
+            except ScheduleRefusedError as error:
                 self.desired = error
         return plan(snapshot, self.desired, self.now)
 

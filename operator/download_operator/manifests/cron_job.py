@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -12,13 +13,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from download_operator.cache.objects import CronJob, Schedule
-from download_operator.manifests.pod import build_pod_spec, find_destination
+from download_operator.manifests.pod import build_pod_spec
 from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 from download_schedule import cron
 from download_schedule.attempt.folders import is_confined, own_folder
 from download_schedule.attempt.result import EXIT_PERMANENT
-from download_schedule.model import API_VERSION, KIND, Format, Spec
+from download_schedule.model import API_VERSION, DEFAULT_PATH, KIND, Format, Spec
 from download_schedule.names import (
     CONTAINER,
     MANAGED_BY_LABEL,
@@ -42,11 +43,23 @@ _REFERENCE_DATE: Final = datetime(2024, 1, 1, tzinfo=UTC)
 CronJob; the year is a leap year, so that 29 February fires."""
 
 
-class ForbiddenSpecError(ValueError):
-    """The operator's administrator forbids what the spec asks for, and so what it asked before."""
+class ScheduleRefusedError(ValueError):
+    """The operator does not carry out a schedule.
+
+    Args:
+        problem: what cannot be carried out.
+        forbidden: what the operator's administrator forbids, and so forbids to earlier specs.
+
+    Attributes:
+        must_stop: whether the CronJob of an earlier spec must stop, too.
+    """
+
+    def __init__(self, problem: str = "", forbidden: str = "") -> None:
+        super().__init__("; ".join(filter(None, (problem, forbidden))))
+        self.must_stop = bool(forbidden)
 
 
-class NamespaceRefusedError(ValueError):
+class NamespaceRefusedError(ScheduleRefusedError):
     """The operator does not carry out schedules of this namespace."""
 
 
@@ -69,12 +82,22 @@ def build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgres
         egress: where downloads in the schedule's namespace may connect to.
 
     Raises:
-        ForbiddenSpecError: the spec must not be carried out, and no earlier one either.
         NamespaceRefusedError: the schedule is in a namespace that is not served.
-        ValueError: the spec cannot be carried out; one sentence for each reason.
+        ScheduleRefusedError: the spec cannot be carried out; one sentence for each reason.
     """
+    forbidden = _forbidden_path(schedule, settings)
     if refusal := settings.served.refusal(schedule.namespace):
-        raise NamespaceRefusedError(refusal)
+        raise NamespaceRefusedError(refusal, forbidden)
+    try:
+        desired = _build_desired_state(schedule, settings, egress)
+    except ValueError as error:
+        raise ScheduleRefusedError(str(error), forbidden) from None
+    if forbidden:
+        raise ScheduleRefusedError(forbidden=forbidden)
+    return desired
+
+
+def _build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgress) -> DesiredState:
     try:
         spec = Spec.model_validate(schedule.spec)
     except ValidationError as error:
@@ -84,7 +107,6 @@ def build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgres
             "spec.format: pdf is not available in this cluster; ask the operator's administrator "
             "to set DOWNLOAD_OPERATOR_PDF_IMAGE, or write another format"
         )
-    _check_path(schedule, spec, settings)
     parsed = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
     pod = build_pod_spec(schedule, spec, settings, egress)
     manifest = _manifest(schedule, spec, parsed, pod)
@@ -115,30 +137,42 @@ def build_manual_job(
     }
 
 
-def _check_path(schedule: Schedule, spec: Spec, settings: Settings) -> None:
-    """Refuse a path out of the schedule's own folder. The worker refuses it once more.
+def _forbidden_path(schedule: Schedule, settings: Settings) -> str:
+    """Return what is wrong with a path out of the schedule's own folder; empty if nothing is.
 
-    Raises:
-        ForbiddenSpecError: the path leads elsewhere, and the settings do not allow that.
+    It looks at the spec as it is stored. Another error in it must not keep the path from being
+    forbidden. The worker refuses the path once more.
     """
-    volume = find_destination(spec, settings).volume
+    destination = schedule.spec.get("destination") or {}
+    named = destination.get("volume")
+    if named is not None:
+        path = named.get("path", DEFAULT_PATH)
+    elif not _names_any(destination) and settings.default_destination.volume:
+        path = settings.default_destination.volume.path
+    else:
+        return ""
     namespace, name = schedule.namespace, schedule.name
-    if volume is None or settings.free_paths or is_confined(volume.path, namespace, name):
-        return
-    rest = volume.path.removeprefix("{namespace}/").removeprefix("{name}/")
-    if not spec.destination.volume:
-        raise ForbiddenSpecError(
-            f"spec.destination: the operator's default path {volume.path!r} leads out of "
+    leads_out = ".." in path.split("/") or not is_confined(path, namespace, name)
+    if settings.free_paths or not leads_out:
+        return ""
+    rest = path.removeprefix("{namespace}/").removeprefix("{name}/")
+    if named is None:
+        return (
+            f"spec.destination: the operator's default path {path!r} leads out of "
             f"{own_folder(namespace, name)}, this schedule's own folder on the claim; ask the "
             f"operator's administrator to write {{namespace}}/{{name}}/{rest} in "
             "DOWNLOAD_OPERATOR_DEFAULT_DESTINATION, or set spec.destination"
         )
-    raise ForbiddenSpecError(
-        f"spec.destination.volume.path: {volume.path!r} leads out of "
+    return (
+        f"spec.destination.volume.path: {path!r} leads out of "
         f"{own_folder(namespace, name)}, this schedule's own folder on the claim; write "
         f"{{namespace}}/{{name}}/{rest}, or ask the operator's administrator to set "
         "DOWNLOAD_OPERATOR_FREE_PATHS"
     )
+
+
+def _names_any(destination: Mapping[str, object]) -> bool:
+    return any(value is not None for value in destination.values())
 
 
 def _owner(api_version: str, kind: str, name: str, uid: str) -> JSONObject:

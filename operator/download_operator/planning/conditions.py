@@ -21,8 +21,8 @@ earlier spec goes on. It stops if `spec.suspend` is true, or if the path leads o
 own folder."""
 _NAMESPACE_REFUSED: Final = "NamespaceRefused"
 """Ready is False: the operator serves no schedules in this namespace, which is its own or one of
-Kubernetes; the message says what to do. A CronJob of an earlier version goes on, or stops if
-`spec.suspend` is true."""
+Kubernetes; the message says what to do. A CronJob of an earlier version goes on. It stops if
+`spec.suspend` is true, or if the path leads out of the schedule's own folder."""
 _NAME_TAKEN: Final = "NameTaken"
 """Ready is False: a CronJob of the same name belongs to somebody else."""
 CRON_JOB_REFUSED: Final = "CronJobRefused"

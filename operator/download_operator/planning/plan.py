@@ -10,8 +10,8 @@ from typing import Final
 from download_operator.cache.snapshot import Snapshot
 from download_operator.manifests.cron_job import (
     DesiredState,
-    ForbiddenSpecError,
     NamespaceRefusedError,
+    ScheduleRefusedError,
 )
 from download_operator.planning import conditions
 from download_operator.planning.actions import (
@@ -43,7 +43,7 @@ REPAIR_PAUSE: Final = timedelta(seconds=5)
 
 def plan(
     snapshot: Snapshot,
-    desired: DesiredState | ValueError,
+    desired: DesiredState | ScheduleRefusedError,
     now: datetime,
     may_start_run: bool = True,
 ) -> Action | Wait:
@@ -51,14 +51,14 @@ def plan(
 
     Args:
         snapshot: what is known of the schedule.
-        desired: what its spec asks for, or what is wrong with it.
+        desired: what its spec asks for, or why it is refused.
         now: the time, with a time zone.
         may_start_run: whether a requested run may start; False if it was just refused.
     """
     cron_job = snapshot.cron_job
     if snapshot.schedule.is_deleting:
         return Wait(None)
-    if isinstance(desired, ValueError):
+    if isinstance(desired, ScheduleRefusedError):
         return _obey_refused_schedule(snapshot, desired, now)
     if cron_job is None:
         return _write_cron_job(snapshot, CreateCronJob(desired), now)
@@ -80,7 +80,9 @@ def _in_effect(desired: DesiredState) -> ConditionState:
     return conditions.scheduled(desired.manifest["metadata"]["name"])
 
 
-def _obey_refused_schedule(snapshot: Snapshot, error: ValueError, now: datetime) -> Action | Wait:
+def _obey_refused_schedule(
+    snapshot: Snapshot, error: ScheduleRefusedError, now: datetime
+) -> Action | Wait:
     """Report what is wrong with the schedule.
 
     The CronJob of an earlier spec stays in effect, unless the refused one is suspended or
@@ -92,7 +94,7 @@ def _obey_refused_schedule(snapshot: Snapshot, error: ValueError, now: datetime)
     schedule, cron_job = snapshot.schedule, snapshot.cron_job
     if cron_job is None or not cron_job.belongs_to(schedule):
         return _report(snapshot, None, refused(str(error)), now)
-    must_stop = schedule.spec.get("suspend") or isinstance(error, ForbiddenSpecError)
+    must_stop = schedule.spec.get("suspend") or error.must_stop
     is_stopped = cron_job.spec_hash == STOPPED
     if must_stop and not is_stopped and not cron_job.is_deleting:
         return SuspendCronJob()

@@ -12,7 +12,11 @@ from download_operator.cache.cache import ClusterCache
 from download_operator.cache.egress import EgressCache
 from download_operator.cache.objects import Schedule
 from download_operator.cache.snapshot import Key
-from download_operator.manifests.cron_job import DesiredState, build_desired_state
+from download_operator.manifests.cron_job import (
+    DesiredState,
+    ScheduleRefusedError,
+    build_desired_state,
+)
 from download_operator.planning.actions import StartRun, StopRun, Wait
 from download_operator.planning.plan import plan
 from download_operator.pod_egress import PodEgress
@@ -55,7 +59,7 @@ class Reconciler:
         self._settings = settings
         self._egress = egress
         self._clock = clock
-        self._desired: dict[tuple[str, int, PodEgress], DesiredState | ValueError] = {}
+        self._desired: dict[tuple[str, int, PodEgress], DesiredState | ScheduleRefusedError] = {}
         """By UID, generation and egress, oldest first."""
 
     async def reconcile(self, key: Key) -> float | None:
@@ -92,14 +96,14 @@ class Reconciler:
                 refused_run = error  # the results of other runs are recorded nevertheless
         raise UnsettledError(f"not settled after {MAX_STEPS} steps")
 
-    def _desired_state(self, schedule: Schedule) -> DesiredState | ValueError:
-        """Return what the schedule asks for, or what is wrong with its spec."""
+    def _desired_state(self, schedule: Schedule) -> DesiredState | ScheduleRefusedError:
+        """Return what the schedule asks for, or why it is refused."""
         egress = self._egress.find(schedule.namespace)
         version = schedule.uid, schedule.generation, egress
         if version not in self._desired:
             try:
                 self._desired[version] = build_desired_state(schedule, self._settings, egress)
-            except ValueError as error:
+            except ScheduleRefusedError as error:
                 self._desired[version] = error
             if len(self._desired) > MAX_DESIRED_STATES:
                 del self._desired[next(iter(self._desired))]

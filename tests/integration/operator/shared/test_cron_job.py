@@ -478,7 +478,11 @@ def test_pods_whose_user_is_left_to_the_cluster_are_restricted(
     start_run(kubectl, "report", "by-hand")
 
     pod = kubectl.get("pod", active_pod(kubectl, "by-hand"))
-    assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["spec"]["securityContext"].keys()
+    isolation = pod["spec"]["securityContext"]
+    assert isolation["runAsNonRoot"] is True
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & isolation.keys()
+    with pytest.raises(RefusedError, match="violates PodSecurity"):
+        kubectl("run", "unrestricted", "--image=example.com/none:1")
 
 
 def test_forbidden_path_stops_the_runs_of_an_earlier_version(

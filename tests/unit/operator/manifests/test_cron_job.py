@@ -1,10 +1,12 @@
 """The CronJob that a schedule asks for, and the digest by which the operator recognizes it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from download_operator.manifests.cron_job import (
+    ScheduleRefusedError,
     build_desired_state,
     job_retention,
     jobs_to_keep,
@@ -70,3 +72,18 @@ def test_format_pdf_is_refused_without_its_image() -> None:
 def test_every_fault_of_a_spec_is_named() -> None:
     with pytest.raises(ValueError, match=r"spec\.url: .*; spec\.keepLast: "):
         desired_state(url="ftp://example.com/x", keepLast=0)
+
+
+BUCKET = {"bucket": "reports", "credentialsSecretRef": {"name": "bucket"}}
+
+
+@pytest.mark.parametrize("destination", [{}, {"discard": {}}, {"s3": BUCKET}])
+def test_only_a_path_on_a_claim_can_be_forbidden(destination: Any) -> None:
+    desired_state(destination=destination)
+
+
+def test_path_with_two_dots_is_forbidden_besides_being_invalid() -> None:
+    volume = {"claimName": "data", "path": "{namespace}/{name}/../other/x"}
+    with pytest.raises(ScheduleRefusedError, match="leads out of team/report/") as refused:
+        desired_state(destination={"volume": volume})
+    assert refused.value.must_stop

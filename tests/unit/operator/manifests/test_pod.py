@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from download_operator.manifests.cron_job import ForbiddenSpecError, build_desired_state
+from download_operator.manifests.cron_job import ScheduleRefusedError, build_desired_state
 from download_operator.pod_egress import PodEgress
 from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
@@ -146,7 +146,7 @@ def test_path_out_of_the_own_folder_is_forbidden_unless_paths_are_free(
     sentence = f"leads out of team/report/.*; write {re.escape(instead)}, or ask .* FREE_PATHS"
 
     with pytest.raises(
-        ForbiddenSpecError, match=sentence.replace("FREE", "DOWNLOAD_OPERATOR_FREE")
+        ScheduleRefusedError, match=sentence.replace("FREE", "DOWNLOAD_OPERATOR_FREE")
     ):
         pod_spec(destination=volume)
     pod_spec(destination={"volume": {"claimName": "data", "path": instead}})
@@ -159,7 +159,7 @@ def test_default_path_out_of_the_own_folder_is_the_administrators_mistake() -> N
     default = Destination.model_validate({"volume": {"claimName": "data", "path": "{filename}"}})
 
     with pytest.raises(
-        ForbiddenSpecError, match=r"to write \{namespace\}/\{name\}/\{filename\} in"
+        ScheduleRefusedError, match=r"to write \{namespace\}/\{name\}/\{filename\} in"
     ):
         pod_spec({"default_destination": default})
 

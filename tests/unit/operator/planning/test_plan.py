@@ -143,17 +143,39 @@ def test_only_suspend_of_an_invalid_spec_is_honoured() -> None:
     assert kinds(cluster.settle()) == [ReplaceCronJob, WriteStatus]
 
 
-def test_cron_job_of_a_forbidden_spec_is_suspended() -> None:
+OUT_OF_THE_FOLDER = {"volume": {"claimName": "data", "path": "latest.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("other_errors", "settings", "reason"),
+    [
+        ({}, {}, "InvalidSpec"),
+        ({"format": "pdf"}, {}, "InvalidSpec"),
+        ({"schedule": "0 0 31 2 *"}, {}, "InvalidSpec"),
+        ({"url": "ftp://example.com/x"}, {}, "InvalidSpec"),
+        (
+            {"destination": {"volume": {**OUT_OF_THE_FOLDER["volume"], "claimName": "/"}}},
+            {},
+            "InvalidSpec",
+        ),
+        ({}, {"release_namespace": KEY[0]}, "NamespaceRefused"),
+    ],
+)
+def test_cron_job_of_a_forbidden_spec_is_suspended_whatever_else_is_wrong(
+    other_errors: dict[str, Any], settings: dict[str, Any], reason: str
+) -> None:
     cluster = FakeCluster()
     cluster.settle()
+    cluster.settings = SETTINGS.model_copy(update=settings)
 
-    cluster.edit_spec(destination={"volume": {"claimName": "data", "path": "latest.csv"}})
+    cluster.edit_spec(**{"destination": OUT_OF_THE_FOLDER, **other_errors})
     assert isinstance(cluster.plan(), SuspendCronJob)
     manifest = cron_job_manifest(cluster.next_version(), generation=2)
     manifest["metadata"]["annotations"] = {"downloads.dev/spec-hash": "stopped"}
     cluster.cache.note_cron_job(KEY, "stopped", parse_cron_job(manifest))
     assert kinds(cluster.settle()) == [WriteStatus]
-    assert cluster.ready["reason"] == "InvalidSpec"
+    assert cluster.ready["reason"] == reason
+    assert "write {namespace}/{name}/latest.csv" in cluster.ready["message"]
     assert cluster.ready["message"].endswith("CronJob report is suspended")
 
 
