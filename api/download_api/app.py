@@ -65,8 +65,7 @@ def build_app(
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,  # the middleware removes them
-        docs_url=None,  # ours need no CDN
-        redoc_url=None,
+        openapi_url=None,  # the routes of `docs` show it, and need no CDN
         generate_unique_id_function=lambda route: route.name,
     )
     # The way to extend the document that FastAPI's documentation recommends.

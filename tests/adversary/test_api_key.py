@@ -134,7 +134,9 @@ def test_api_refuses_schedules_in_system_namespaces(thief: httpx.Client, namespa
 
 
 @pytest.mark.parametrize("namespace", [PLACE, "kube-system"])
-def test_operator_runs_no_schedule_in_system_namespaces(stage: Stage, namespace: str) -> None:
+def test_operator_runs_no_schedule_in_system_namespaces(
+    stage: Stage, thief: httpx.Client, namespace: str
+) -> None:
     """With kubectl, who may write schedules beside the key could have it sent to them."""
     kubectl = stage.team.within(namespace)
     header = {"secretKeyRef": {"name": SECRET, "key": "api-key"}}
@@ -147,6 +149,9 @@ def test_operator_runs_no_schedule_in_system_namespaces(stage: Stage, namespace:
     assert "add it to operator.systemNamespaces of the chart" in ready["message"]
     assert not kubectl.list("cronjobs")
     assert not kubectl.list("jobs")
+    status, sentence = refusal(thief.post(f"/schedules/{namespace}.thief/run"))
+    assert status == 422
+    assert "add it to operator.systemNamespaces" in sentence
     kubectl("delete", "dls/thief")
 
 

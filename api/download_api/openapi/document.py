@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, get_args
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -59,6 +61,12 @@ def describe(app: FastAPI) -> JSONObject:
             schemas[name]["examples"] = [example]
         app.openapi_schema = _without_kubernetes_keywords(document)
     return app.openapi_schema
+
+
+@lru_cache(maxsize=1)
+def describe_in_json(app: FastAPI) -> bytes:
+    """Return the same as JSON, which is made once: anybody may ask for it, without a key."""
+    return orjson.dumps(describe(app))
 
 
 def _merge_patch_of(new: JSONObject, schemas: JSONObject) -> JSONObject:

@@ -1,11 +1,13 @@
-"""The page that shows the API's description: Swagger UI, without a CDN and with a strict policy."""
+"""The API's description, and a page that shows it, without a CDN and with a strict policy."""
 
 from pathlib import Path
 from typing import Final
 
 import fastapi_offline
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
+
+from download_api.openapi.document import describe_in_json
 
 SECURITY_POLICY: Final = "; ".join(
     (
@@ -49,6 +51,12 @@ _FILES: Final = Path(fastapi_offline.__file__).parent / "static"
 """Swagger UI as this package ships it."""
 
 routes = APIRouter(include_in_schema=False)
+
+
+@routes.api_route("/openapi.json", methods=["GET", "HEAD"])
+async def get_description(request: Request) -> Response:
+    """Return the OpenAPI document."""
+    return Response(describe_in_json(request.app), media_type="application/json")
 
 
 @routes.get("/docs")

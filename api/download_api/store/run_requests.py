@@ -36,13 +36,14 @@ class RunRequests:
             dry_run: check everything, but request nothing.
 
         Raises:
-            ProblemError: 404, the schedule does not exist; 412, it has another ETag; 409, see
-                :func:`check_run_allowed`.
+            ProblemError: 404, the schedule does not exist; 412, it has another ETag; 422, it is in
+                a namespace where nothing runs; 409, see :func:`check_run_allowed`.
             ApiError: 409, somebody else keeps writing the schedule.
         """
         retries = ConflictRetries()
         while True:
             schedule = await self._schedules.get(schedule_id, if_match)
+            self._schedules.check_served(schedule["metadata"]["namespace"])
             if is_run_requested(schedule, token):
                 return schedule
             check_run_allowed(schedule)

@@ -72,6 +72,15 @@ class ScheduleStore:
             raise ProblemError(412, "precondition_failed", message)
         return resource
 
+    def check_served(self, namespace: str) -> None:
+        """Return only if the operator carries out schedules of *namespace*.
+
+        Raises:
+            ProblemError: 422, it does not.
+        """
+        if refusal := self._served.refusal(namespace):
+            raise ProblemError(422, "validation_error", f"namespace: {refusal}")
+
     async def create(
         self,
         new: NewSchedule,
@@ -100,8 +109,7 @@ class ScheduleStore:
             ApiError: 404, the namespace does not exist.
         """
         await access.check_create(namespace)
-        if refusal := self._served.refusal(namespace):
-            raise ProblemError(422, "validation_error", f"namespace: {refusal}")
+        self.check_served(namespace)
         user = access.caller.user
         name = idempotency.resource_name(user, idempotency_key) if idempotency_key else ""
         digest = idempotency.request_digest(new) if idempotency_key else None

@@ -1,23 +1,32 @@
 """What the OpenAPI document says of every route."""
 
+import json
 import re
 from typing import Any
 
 from download_api.app import build_app
 from download_api.content.location import locate_file
+from download_api.openapi.document import describe_in_json
 from download_api.settings import Settings
 from download_kube.login import login
 from download_schedule import cron
 from download_schedule.model import Format
 from tools.generate import api_reference
 
-DOCUMENT = build_app(Settings(), login).openapi()
+APP = build_app(Settings(), login)
+DOCUMENT = APP.openapi()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS: dict[str, dict[str, Any]] = {
     operation["operationId"]: operation
     for path in DOCUMENT["paths"].values()
     for operation in path.values()
 }
+
+
+def test_document_is_serialised_once() -> None:
+    text = describe_in_json(APP)
+    assert json.loads(text) == DOCUMENT
+    assert describe_in_json(APP) is text
 
 
 def test_every_route_declares_its_problems() -> None:

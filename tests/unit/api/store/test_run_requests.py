@@ -16,8 +16,8 @@ from tests.support.api_objects import resource
 from tests.support.fake_kube_client import FakeKubeClient
 
 
-def submit(client: Any, token: str) -> None:
-    requests = RunRequests(client, ScheduleStore(client, ServedNamespaces()))
+def submit(client: Any, token: str, release: str = "") -> None:
+    requests = RunRequests(client, ScheduleStore(client, ServedNamespaces(release=release)))
     asyncio.run(requests.submit("team.report", token, None, Trace("mine-1"), dry_run=False))
 
 
@@ -50,6 +50,14 @@ def test_repeated_request_writes_nothing() -> None:
     stored["metadata"]["annotations"][RUN_REQUESTED_ANNOTATION] = "once"
     client = FakeKubeClient(stored)
     submit(client, "once")
+    assert client.methods() == ["GET"]
+
+
+def test_run_is_refused_where_the_operator_would_not_start_it() -> None:
+    client = FakeKubeClient(resource())
+    with pytest.raises(ProblemError, match=r"add it to operator\.systemNamespaces") as refusal:
+        submit(client, "once", release="team")
+    assert refusal.value.status == 422
     assert client.methods() == ["GET"]
 
 
