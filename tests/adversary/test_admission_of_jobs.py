@@ -1,6 +1,7 @@
 """Strangers against the operator's labels, and the operator's own account against its bounds."""
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -240,14 +241,49 @@ def test_bounds_admit_a_user_and_a_group_that_the_cluster_chooses(
     check(stage.refusal_to_create(OPERATOR, job(template, name="x")), ALLOWED)
 
 
+NOT_OURS = "may only change CronJobs and delete Jobs of DownloadSchedules"
+
+
+def of_schedule(stage: Stage) -> dict[str, Any]:
+    """Return the owner reference of a CronJob that the schedule `shared` controls."""
+    uid = stage.team.get("dls", "shared")["metadata"]["uid"]
+    version, kind = "downloads.dev/v1alpha1", "DownloadSchedule"
+    return {**OWNER, "apiVersion": version, "kind": kind, "name": "shared", "uid": uid}
+
+
 def test_operators_account_suspends_but_does_not_change_what_it_may_not_make(stage: Stage) -> None:
-    theirs = cron_job({"spec": {"template": pod_template()}}, name="theirs")
-    stage.team.apply(theirs)
-    current = stage.team.get("cronjob", "theirs")
+    """Such as a CronJob of an earlier version, whose label somebody removed before the policies."""
+    template = {"spec": {"template": pod_template()}}
+    stage.team.apply(cron_job(template, name="former", ownerReferences=[of_schedule(stage)]))
+    current = stage.team.get("cronjob", "former")
     current["spec"]["suspend"] = True
     assert not stage.refusal_to_replace(OPERATOR, current)
     change(current["spec"]["jobTemplate"]["spec"]["template"], "container.image", "busybox")
     assert IMAGE in stage.refusal_to_replace(OPERATOR, current)
+
+
+def test_operators_account_does_not_touch_the_cron_job_of_somebody_else(stage: Stage) -> None:
+    stage.team.apply(cron_job({"spec": {"template": pod_template()}}, name="theirs"))
+    for name, sentence in (("theirs", NOT_OURS), ("shared", ALLOWED)):
+        current = stage.cron_job(name)
+        current["spec"]["suspend"] = True
+        check(stage.refusal_to_replace(OPERATOR, current), sentence)
+        current = stage.cron_job(name)
+        current["status"] = {"lastScheduleTime": "2026-01-01T00:00:00Z"}
+        command = ("replace", "--subresource=status", "--dry-run=server", "--filename=-")
+        check(stage.refusal(OPERATOR, *command, stdin=json.dumps(current)), sentence)
+
+
+def test_operators_account_deletes_nothing_but_runs(stage: Stage) -> None:
+    shared = stage.cron_job()["metadata"]
+    controlled = {**OWNER, "name": shared["name"], "uid": shared["uid"]}
+    stage.team.apply(job(pod_template(), name="theirs", ownerReferences=[controlled]))
+    stage.team("create", "job", "run", "--from=cronjob/shared")
+    as_operator = ("--dry-run=server", "--wait=false")
+    assert NOT_OURS in stage.refusal(OPERATOR, "delete", "job", "theirs", *as_operator)
+    assert not stage.refusal(OPERATOR, "delete", "job", "run", *as_operator)
+    for kind, name in (("cronjob", "shared"), ("pod", "x"), ("dls", "shared")):
+        assert "forbidden" in stage.refusal(OPERATOR, "delete", kind, name, *as_operator)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,16 @@ import yaml
 from tools.cluster import binaries
 from tools.generate.manifests import CHART
 
-POLICIES = tuple(f"download-operator-{name}" for name in ("references", "labels", "bounds"))
+POLICIES = tuple(
+    f"download-operator-{name}" for name in ("references", "labels", "bounds", "ownership")
+)
+
+
+def memory_limit_of(process: str) -> int:
+    """Return how many MiB of memory the chart allows a process: ``operator`` or ``api``."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    mebibytes: str = values[process]["resources"]["limits"]["memory"]
+    return int(mebibytes.removesuffix("Mi"))
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -44,6 +44,7 @@ def test_policies_name_the_accounts_of_the_pods() -> None:
     items = rendered()
     for deployment, name, condition in (
         ("download-operator", "bounds", "by-the-operator"),
+        ("download-operator", "ownership", "by-the-operator"),
         ("download-operator", "labels", "not-by-a-controller"),
         ("download-operator-api", "references", "not-by-the-http-api"),
     ):
