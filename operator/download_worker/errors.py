@@ -89,8 +89,8 @@ class Reason(StrEnum):
     """The TLS handshake failed, for example because of a certificate. Check the server's
     certificate, or trust its authority with `operator.caConfigMap`."""
     TOO_COMPLEX = "TooComplex"
-    """The page's conversion takes more memory or processor time than it may have. Use `format:
-    html` or `raw`, or have the administrator give downloads more memory
+    """The page's conversion takes more memory or processor time than it may have, or crashes the
+    browser. Use `format: html` or `raw`, or have the administrator give downloads more memory
     (`downloads.resources`)."""
     TOO_LARGE = "TooLarge"
     """The body exceeds `verify.maxBytes`, is too large to convert, or larger than the S3 service

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,24 @@ START_SECONDS = 5
 REPEATED = {
     "article": f"<article><p>{TEXT}</p></article>",
     "bold": "<b>x</b>",
+    "broken tags": "<a",
+    "broken values": '<a b="',
     "cells": "<td>x",
+    "character data": "<![CDATA[x]]>",
     "code": "<code>x</code>",
+    "combining characters": "a\u0301",
     "comment": "<!--x-->",
+    "declarations": "<!ELEMENT x>",
     "definition": "<dl><dt>x<dd>y</dl>",
     "details": "<details><summary>x</summary>",
     "divs": "<div>x</div>",
     "emoji": "\U0001f600",
+    "embedded images": '<img src="data:image/png;base64,iVBORw0KGgo=">',
     "entities": "&amp;",
     "forms": "<form><input>",
     "headings": "<h1>x</h1>",
     "images": "<img src=x>",
+    "instructions": "<?x y?>",
     "less-than": "<",
     "line breaks": "<br>",
     "linked data": '<script type="application/ld+json">{"articleBody": "x"}</script>',
@@ -51,18 +59,44 @@ REPEATED = {
     "list items": "<li>x",
     "nested blocks": "<div>",
     "nested bold": "<b>x",
+    "nested formulas": "<math><mrow>",
     "nested lists": "<ul><li>",
+    "nested spans": "<span>x",
     "nested tables": "<table><tr><td>",
+    "nested vectors": "<svg><g>",
+    "nothing": "\0",
+    "numbered entities": "&#x1F600;",
+    "options": "<select><option>x",
     "paragraphs": "<p>x",
     "quotes": "<blockquote>x</blockquote>",
     "rows": "<tr><td>x</td><td>y</td></tr>",
     "scripts": "<script>x</script>",
     "spaces": " ",
     "spans": "<span>x</span>",
+    "styles": "<style>a{b:c}</style>",
+    "templates": "<template><p>x</template>",
     "text": TEXT,
     "vectors": "<svg><path d='x'/></svg>",
 }
 """What a hostile page repeats."""
+ONE = {
+    "attribute": ('<p title="', "x", '">'),
+    "comment": ("<!--", "x", "-->"),
+    "embedded image": ('<img src="data:image/png;base64,', "A", '">'),
+    "entity": ("<p>&", "x", ";</p>"),
+    "script": ("<script>", "x()\n", "</script>"),
+    "style": ("<style>", "a>b{c:d}", "</style>"),
+    "tag": ("<", "x", ">"),
+    "title": ("<title>", "x", "</title>"),
+    "word": ("<p>", "x", "</p>"),
+}
+"""What a hostile page has once, as large as the page: its beginning, what fills it, its end."""
+ENTITY_BOMB = (
+    '<!DOCTYPE html [<!ENTITY a "ha">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 20}">' for a, b in pairwise("abcdefgh"))
+    + "]><html><body><p>&h;</p></body></html>"
+)
+"""XML parsers make 2.5 GB of it."""
 OPENED_BY = {"cells": "<table><tr>", "rows": "<table>"}
 
 
@@ -104,7 +138,6 @@ def attempt(
     server: FaultServer,
     file_format: str,
     page: bytes,
-    *,
     content_type: str = HTML,
     **variables: Any,
 ) -> Attempt:
@@ -142,6 +175,29 @@ def test_hostile_page_stays_within_the_limits(pod: Pod, server: FaultServer, nam
         f"a MiB, {outcome.reason or 'converted'}"
     )
     assert_within_limits(outcome)
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_page_with_one_huge_part_stays_within_the_limits(
+    pod: Pod, server: FaultServer, name: str
+) -> None:
+    start, filling, end = ONE[name]
+    start = f"<!doctype html><html><p>{TEXT * 10}</p>{start}"
+    size = MAX_ARTICLE_PAGE_BYTES - len(start) - len(end)
+    page = start + filling * (size // len(filling)) + end
+    outcome = attempt(pod, server, "markdown", page.encode())
+    print(f"{name}: {outcome.cpu_seconds:.0f} s, {outcome.memory_bytes // MEBIBYTE} MiB")
+    assert_within_limits(outcome)
+
+
+@pytest.mark.parametrize("media_type", ["text/html", "application/xhtml+xml"])
+@pytest.mark.parametrize("file_format", ["html", "text", "json"])
+def test_entities_are_not_expanded_without_end(
+    pod: Pod, server: FaultServer, media_type: str, file_format: str
+) -> None:
+    outcome = attempt(pod, server, file_format, ENTITY_BOMB.encode(), f"Content-Type: {media_type}")
+    assert_within_limits(outcome)
+    assert sum(map(len, pod.files().values())) < 10_000
 
 
 @pytest.mark.parametrize("name", ["links", "list items", "paragraphs"])

@@ -19,6 +19,7 @@ from download_schedule.attempt.task import (
 )
 from download_worker.egress.policy import EgressPolicy, parse_range
 from download_worker.volume.manifest import FOLDER
+from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
 LOOPBACK = "127.0.0.1/32"
@@ -127,6 +128,8 @@ class Pod:
     stall_seconds: int = 30
     user: int | None = None
     """Id of the attempts' user and group, for a test that runs as root; None: the test's own."""
+    limit: MemoryLimit = NO_LIMIT
+    """Of an attempt's memory."""
 
     def peak_memory(self) -> int:
         """Return the most bytes that a process of the last attempt had in memory."""
@@ -180,7 +183,7 @@ class Pod:
         if self.user:
             arguments.append(str(self.user))
         return subprocess.Popen(
-            [sys.executable, "-c", RUN_PROGRAM, *arguments],
+            self.limit.wrap(sys.executable, "-c", RUN_PROGRAM, *arguments),
             env=os.environ | variables | {ALLOW_CIDRS_VARIABLE: allow} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

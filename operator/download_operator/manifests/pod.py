@@ -29,7 +29,7 @@ from download_schedule.types import JSONObject
 
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
-ARTICLE_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN})
+BOUNDED_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN, Format.PDF})
 """Formats whose conversion uses as much memory as the container may have."""
 
 
@@ -211,7 +211,7 @@ def _bucket_variables(destination: Destination) -> list[dict[str, Any]]:
 
 def _memory_variables(spec: Spec) -> list[dict[str, Any]]:
     """Return the variable that the kubelet fills with the limit in force, whoever set it."""
-    if spec.format not in ARTICLE_FORMATS:
+    if spec.format not in BOUNDED_FORMATS:
         return []
     limit = {"containerName": CONTAINER, "resource": "limits.memory"}
     return [{"name": MEMORY_LIMIT_VARIABLE, "valueFrom": {"resourceFieldRef": limit}}]

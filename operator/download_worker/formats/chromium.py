@@ -14,6 +14,12 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from download_worker.errors import DownloadError, Reason, StoppedError
+from download_worker.formats.browser_limits import (
+    USUAL_LIMITS,
+    BrowserLimits,
+    page_too_complex,
+    watch_browser,
+)
 from download_worker.formats.isolation import hide_process
 
 log = logging.getLogger(__name__)
@@ -23,6 +29,10 @@ PROGRAM: Final = "chromium-headless-shell"
 POLL_SECONDS: Final = 0.2
 """Longest wait for the browser before the stop flag is looked at again."""
 PIECE_BYTES: Final = 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 16 * 1024**2
+"""Longest message of the browser that is read. A page decides how long some of them are."""
+MAX_EVENTS: Final = 10_000
+"""Events that wait while the browser carries out a command. More than these are dropped."""
 MAX_ERROR_BYTES: Final = 2000
 """Bytes of Chromium's error output that are logged."""
 
@@ -96,7 +106,11 @@ def can_sandbox() -> bool:
 
 @contextmanager
 def start_browser(
-    folder: Path, proxy_port: int, deadline: float, stopped: Callable[[], bool]
+    folder: Path,
+    proxy_port: int,
+    deadline: float,
+    stopped: Callable[[], bool],
+    limits: BrowserLimits = USUAL_LIMITS,
 ) -> Iterator["Browser"]:
     """Run Chromium until the block ends. No process of it outlives that.
 
@@ -105,6 +119,7 @@ def start_browser(
         proxy_port: port of the egress proxy.
         deadline: end of all waiting, on the monotonic clock.
         stopped: asked several times a second whether to give up.
+        limits: what the browser may use.
     """
     # The browser runs a stranger's scripts, so it gets nothing of our environment with its secrets,
     # and cannot read it from us either.
@@ -123,13 +138,14 @@ def start_browser(
             bufsize=0,
             start_new_session=True,
         ) as process,
+        watch_browser(process.pid, limits) as watch,
     ):
         try:
             yield Browser(process, deadline, stopped)
         except DownloadError as error:
             if error.reason is Reason.RENDER_FAILED:
                 log.warning("the browser's last output: %s", _error_output(folder / "errors"))
-            raise
+            raise watch.explain(error) from None
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -149,7 +165,7 @@ class Browser:
         self._commands, self._output = (pipe.fileno() for pipe in pipes)
         self._deadline = deadline
         self._stopped = stopped
-        self._received = b""
+        self._received = bytearray()
         """Start of a message whose end has not come yet."""
         self._messages: list[Message] = []
         self._events: list[Message] = []
@@ -168,7 +184,8 @@ class Browser:
             if message is None:
                 raise render_timeout()
             if message.get("id") != identifier:
-                self._events.append(message)
+                if len(self._events) < MAX_EVENTS:
+                    self._events.append(message)
             elif "error" in message:
                 raise browser_failed(f"{method}: {message['error'].get('message')}")
             else:
@@ -201,7 +218,10 @@ class Browser:
             if remaining <= 0:
                 return None
             self._read(min(remaining, POLL_SECONDS))
-        return self._messages.pop(0)
+        message = self._messages.pop(0)
+        if message.get("method") == "Inspector.targetCrashed":
+            raise page_too_complex("crashes, as it does when it takes too much memory,")
+        return message
 
     def _read(self, seconds: float) -> None:
         if not select.select([self._output], [], [], seconds)[0]:
@@ -209,8 +229,14 @@ class Browser:
         piece = os.read(self._output, PIECE_BYTES)
         if not piece:
             raise browser_failed("it ended")
-        *complete, self._received = (self._received + piece).split(b"\0")
-        self._messages += [json.loads(message) for message in complete]
+        *ends, rest = piece.split(b"\0")
+        for end in ends:
+            self._received += end
+            self._messages.append(json.loads(self._received))
+            self._received.clear()
+        self._received += rest
+        if len(self._received) > MAX_MESSAGE_BYTES:
+            raise page_too_complex(f"causes messages of more than {MAX_MESSAGE_BYTES} bytes")
 
 
 def browser_failed(cause: str) -> DownloadError:

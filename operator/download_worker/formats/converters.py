@@ -59,9 +59,11 @@ def find_converter(
         case Format.JSON:
             return _convert_to_json
         case Format.PDF:
+            from download_worker.formats.browser_limits import BrowserLimits, browser_memory
             from download_worker.formats.pdf import RenderOptions, pdf_converter
 
-            return pdf_converter(request, RenderOptions(), stopped)
+            limits = BrowserLimits(browser_memory(memory_bytes))
+            return pdf_converter(request, RenderOptions(limits=limits), stopped)
     return None
 
 

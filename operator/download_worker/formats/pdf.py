@@ -24,7 +24,14 @@ from download_worker.egress.policy import refusal_error
 from download_worker.egress.proxy import ProxyStats, egress_proxy
 from download_worker.errors import DownloadError, Reason, http_status_error
 from download_worker.formats.browser_cookies import browser_cookies
-from download_worker.formats.chromium import Browser, Message, render_timeout, start_browser
+from download_worker.formats.browser_limits import USUAL_LIMITS, BrowserLimits
+from download_worker.formats.chromium import (
+    PIECE_BYTES,
+    Browser,
+    Message,
+    render_timeout,
+    start_browser,
+)
 from download_worker.formats.html_page import Document, document_from
 from download_worker.formats.pdf_navigation import Navigation
 from download_worker.formats.pdf_view import (
@@ -62,6 +69,8 @@ class RenderOptions:
     page cannot be shown without it."""
     scratch: Path | None = None
     """Folder for temporary files; None: the usual one."""
+    limits: BrowserLimits = USUAL_LIMITS
+    """What the browser may use."""
 
 
 def pdf_converter(
@@ -72,7 +81,7 @@ def pdf_converter(
     Args:
         request: its ``max_bytes``, and 64 MiB, limit the PDF and whatever else the page loads. The
             page may load from the addresses that the request itself may connect to.
-        options: how long, and where.
+        options: how long, where, and with what.
         stopped: asked several times a second whether to give up.
     """
     headers = request.http.headers
@@ -100,7 +109,7 @@ def render_pdf(
         connection: which addresses may be connected to, by which proxy, and how long a connection
             may take.
         max_bytes: limit for the PDF, and for everything that the page loads.
-        options: how long, and where.
+        options: how long, where, and with what.
         stopped: asked several times a second whether to give up.
 
     Raises:
@@ -118,7 +127,7 @@ def render_pdf(
                 connect_timeout_seconds=connection.connect_timeout_seconds,
                 next_proxy=connection.proxy,
             ) as stats,
-            start_browser(Path(folder), stats.port, deadline, stopped) as browser,
+            start_browser(Path(folder), stats.port, deadline, stopped, options.limits) as browser,
         ):
             return _Page(browser, stats, max_bytes).print(document, options)
     except OSError as error:
@@ -152,7 +161,7 @@ class _Page:
         pdf = bytearray()
         parameters = {"transferMode": "ReturnAsStream", **A4_PAPER}
         stream = self._call("Page.printToPDF", **parameters)["stream"]
-        while not (piece := self._call("IO.read", handle=stream))["eof"]:
+        while not (piece := self._call("IO.read", handle=stream, size=PIECE_BYTES))["eof"]:
             pdf += base64.b64decode(piece["data"])
             if len(pdf) > self._max_bytes:
                 raise self._too_large("The PDF is larger than")

@@ -211,13 +211,13 @@ def test_settings_decide_what_a_format_may_use() -> None:
 
 
 @pytest.mark.parametrize("file_format", list(Format))
-def test_extraction_of_an_article_gets_the_limit_in_force(file_format: Format) -> None:
+def test_conversion_of_a_page_gets_the_limit_in_force(file_format: Format) -> None:
     (container,) = pod_spec({"pdf_image": "p:1"}, format=file_format)["containers"]
     limits = [v for v in container["env"] if v["name"] == "DOWNLOAD_WORKER_MEMORY_LIMIT"]
 
     limit = {"containerName": container["name"], "resource": "limits.memory"}
-    is_article = file_format in {Format.TEXT, Format.MARKDOWN}
-    assert [v["valueFrom"] for v in limits] == [{"resourceFieldRef": limit}] * is_article
+    is_bounded = file_format in {Format.TEXT, Format.MARKDOWN, Format.PDF}
+    assert [v["valueFrom"] for v in limits] == [{"resourceFieldRef": limit}] * is_bounded
 
 
 @pytest.mark.parametrize(
