@@ -5,6 +5,7 @@ request itself, its session asks a thread for proxy and netrc settings before ea
 import takes a fifth of the operator's start (see docs/design/2026-11-operator-speed.md).
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ import kopf
 import orjson
 from yarl import URL
 
+from download_kube.lines import LARGE_BYTES
 from download_kube.login import NoClusterError
 from download_schedule.types import JSONObject
 
@@ -31,6 +33,7 @@ TOKEN_SECONDS: Final = 60
 """How often the token is read again. The kubelet renews it at four fifths of its lifetime."""
 READ_BUFFER: Final = 256 * 1024
 """Bytes of a response that may wait to be read before the sender has to pause."""
+LARGE_READS: Final = 2
 
 Login = Callable[[], kopf.ConnectionInfo]
 """Says where the API server is and who we are."""
@@ -100,6 +103,11 @@ class KubeClient:
     ) -> None:
         self.responses: Counter[tuple[str, int]] = Counter()
         """Requests by method and status; status 0 means that no response came."""
+        self.large_reads = asyncio.Semaphore(LARGE_READS)
+        """Held while something large is read: an object, a page, or an event of a watch.
+
+        Any tenant can make objects of 9 MB. Many that come at the same time wait for each other.
+        """
         self._login = login
         self._clock = clock
         self._account = account = login()
@@ -144,8 +152,7 @@ class KubeClient:
             response = await self._send(
                 method, path, body, query, accept, self._timeout, content_type
             )
-            text = await response.read()
-        return _parse(response.status, text)
+            return await self._read(response)
 
     async def get_as(self, token: str, path: str) -> JSONObject:
         """Read *path* with the rights of the token's owner, and none of our own.
@@ -210,6 +217,24 @@ class KubeClient:
                 yield response.content
             finally:
                 response.close()
+
+    async def _read(self, response: aiohttp.ClientResponse) -> JSONObject:
+        """Read and parse a response. One that is large waits for its turn."""
+        text = bytearray()
+        try:
+            async for chunk in response.content.iter_any():
+                text += chunk
+                if len(text) > LARGE_BYTES:
+                    break
+            else:
+                return _parse(response.status, text)
+            async with self.large_reads:
+                async for chunk in response.content.iter_any():
+                    text += chunk
+                return _parse(response.status, text)
+        except BaseException:
+            response.close()
+            raise
 
     async def _send(
         self,
@@ -289,7 +314,7 @@ def _proxy_for(url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-def _parse(status: int, text: bytes) -> JSONObject:
+def _parse(status: int, text: bytes | bytearray) -> JSONObject:
     document = _parse_object(text)
     if status >= 400:
         details = document or {}
@@ -297,10 +322,13 @@ def _parse(status: int, text: bytes) -> JSONObject:
         raise ApiError(status, details.get("reason") or "", message)
     if document is None:  # something between us, such as a load balancer, responded
         raise UnreachableError("the response is not a JSON object")
+    if isinstance(metadata := document.get("metadata"), dict):
+        # Up to 1.5 MB that we never read. An update without them leaves them as they are.
+        metadata.pop("managedFields", None)
     return document
 
 
-def _parse_object(text: bytes) -> JSONObject | None:
+def _parse_object(text: bytes | bytearray) -> JSONObject | None:
     try:
         document = orjson.loads(text)
     except ValueError:

@@ -78,11 +78,11 @@ async def read_pages(
     limit, token = FIRST_PAGE_SIZE, ""
     while True:
         page = await read_page(client, path, query, limit, token, accept)
+        token, limit = page.continue_token, next_limit(page)
         yield page
-        token = page.continue_token
+        del page  # or it would be in memory together with the next one
         if not token:
             return
-        limit = next_limit(page)
 
 
 def next_limit(page: Page) -> int:
@@ -108,7 +108,8 @@ async def read_page(
         parameters = {**query, "limit": str(limit)}
         if continue_token:
             parameters["continue"] = continue_token
-        body = await _read(client, path, parameters, accept)
+        async with client.large_reads:
+            body = await _read(client, path, parameters, accept)
         page = body.parse()
         if page is None and limit == 1:
             page = body.without_object()
@@ -116,6 +117,7 @@ async def read_page(
             return page
         if limit == 1:
             raise UnreachableError("the response is not a list of Kubernetes objects")
+        del body
         limit = max(limit // SHRINKING, 1)
 
 

@@ -210,6 +210,7 @@ class Reflector(Generic[T]):
                 listed.update(self._deliver(self._put, item).uid for item in page.items)
                 if page.skipped:
                     listed.add(self._skip(page.skipped, "too large or too deep").uid)
+                del page
         except ApiError as error:
             if error.is_expired:
                 raise ExpiredError from error
@@ -234,9 +235,11 @@ class Reflector(Generic[T]):
             async with self._client.stream(
                 self.path, query, self._watch_type, IDLE_TIMEOUT_SECONDS
             ) as body:
-                async for line in split_lines(body.iter_any()):
+                async for line in split_lines(body.iter_any(), self._client.large_reads):
                     self.last_activity = time.monotonic()
-                    if event_version := self._handle_line(line):
+                    event_version = self._handle_line(line)
+                    del line  # the next one may not come for minutes
+                    if event_version:
                         yield str(event_version)
         except ApiError as error:
             if error.is_expired:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.chart import memory_limit_of
+from tests.support.memory_limit import memory_limit
 from tests.support.operator_process import Operator, operators
 from tools.cluster import LocalCluster
 
@@ -15,6 +17,11 @@ def without_coverage(uncovered: None) -> None:
 
 @pytest.fixture(scope="module")
 def operator(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """A running operator that serves all namespaces."""
-    with operators(cluster.kubeconfig, tmp_path_factory.mktemp("operator")) as start:
+    """A running operator that serves all namespaces, with the chart's limit of memory in force."""
+    folder = tmp_path_factory.mktemp("operator")
+    with (
+        memory_limit(memory_limit_of("operator")) as limit,
+        operators(cluster.kubeconfig, folder, limit) as start,
+    ):
         yield start()
+        assert not limit.kills

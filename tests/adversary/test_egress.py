@@ -4,6 +4,7 @@ The operator writes the CronJobs on a real API server, and the worker runs with 
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,40 @@ def test_api_server_is_out_of_reach_although_its_range_is_allowed(
         for name, url in urls.items():
             assert attacker.fetch(name, url)["reason"] == "AddressRefused", name
         assert not attacker.fetch("fine", server.on("/x", respond(200))).get("reason")
+
+
+def test_denied_range_is_out_of_reach_although_everything_is_allowed(
+    cluster: LocalCluster, attacker: Attacker, server: FaultServer, tmp_path: Path
+) -> None:
+    """By its address, in another spelling, by a name, and by a redirect."""
+    port = urlsplit(server.on("/x", respond(200))).port
+    with (
+        http_faults.run_server("127.0.0.3") as allowed,
+        operators(cluster.kubeconfig, tmp_path) as start,
+    ):
+        start(allow_cidrs=EVERYTHING, deny_cidrs="127.0.0.1/32,127.0.0.2/32,::1/128")
+        urls = {
+            "direct": f"http://127.0.0.2:{port}/x",
+            "mapped": f"http://[::ffff:127.0.0.2]:{port}/x",
+            "number": f"http://2130706434:{port}/x",
+            "named": f"http://localhost:{port}/x",
+            "redirected": allowed.on("/to", redirect(f"http://127.0.0.2:{port}/x")),
+        }
+        for name, url in urls.items():
+            assert attacker.fetch(name, url)["reason"] == "AddressRefused", name
+        assert not attacker.fetch("fine", allowed.on("/x", respond(200))).get("reason")
+    assert server.requests == []
+
+
+def test_address_of_a_name_inside_is_not_told(
+    cluster: LocalCluster, attacker: Attacker, tmp_path: Path
+) -> None:
+    with operators(cluster.kubeconfig, tmp_path) as start:
+        start()
+        result = attacker.fetch("inside", "http://localhost:8080/")
+    assert result["reason"] == "AddressRefused", result
+    assert "localhost" in result["message"]
+    assert not re.search(r"127\.0|::1", json.dumps(result))
 
 
 def test_api_server_answers_without_the_deny_list(

@@ -9,13 +9,14 @@ import httpx
 import pytest
 
 from tests.support.api_process import KEY, api_servers, pid_of
+from tests.support.chart import memory_limit_of
 from tests.support.fat_objects import create, delete, fat, peak_memory
+from tests.support.memory_limit import memory_limit
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl, wait_for
 
-MEMORY_LIMIT_MIB: Final = 256
-"""The API's limit in charts/download-operator/values.yaml."""
+MEMORY_LIMIT_MIB: Final = memory_limit_of("api")
 COPIES: Final = 60
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -23,10 +24,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWar
 
 @pytest.fixture
 def api(cluster: LocalCluster, tmp_path: Path, kubectl: Kubectl) -> Iterator[httpx.Client]:
-    with api_servers(cluster.kubeconfig, tmp_path) as start:
+    """A client of an API with the chart's limit of memory in force."""
+    with (
+        memory_limit(MEMORY_LIMIT_MIB) as limit,
+        api_servers(cluster.kubeconfig, tmp_path, limit) as start,
+    ):
         client = start(auth="key", key=KEY, namespace=kubectl.namespace)
         client.timeout = httpx.Timeout(120)
         yield client
+        assert not limit.kills
 
 
 def names(response: httpx.Response) -> list[str]:

@@ -6,14 +6,14 @@ from typing import Final
 
 import pytest
 
+from tests.support.chart import memory_limit_of
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.fat_objects import COLLECTIONS, create, fat, peak_memory
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster.kubectl import Kubectl
 
-MEMORY_LIMIT_MIB: Final = 512
-"""The operator's limit in charts/download-operator/values.yaml."""
+MEMORY_LIMIT_MIB: Final = memory_limit_of("operator")
 FLAVOURS: Final = ("escapes", "annotations", "nested", "fields", "many")
 COPIES: Final = 40
 

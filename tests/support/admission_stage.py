@@ -190,6 +190,7 @@ def _create_accounts(stage: Stage) -> None:
     stage.bind("status-writer", editor, "Role/patch-status")
     stage.bind("developer", "edit")
     stage.bind("reader", "view")
+    stage.bind("viewer", "downloads-viewer")
     stage.bind("gitops-admin", "cluster-admin")
     stage.bind("stranger", "edit", namespace=OTHER)
 

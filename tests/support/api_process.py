@@ -11,6 +11,7 @@ from typing import Protocol
 
 import httpx
 
+from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 from tests.support.operator_process import START_SECONDS
 from tools.cluster.kubectl import wait_for
 from tools.cluster.ports import free_ports
@@ -28,8 +29,12 @@ class StartApi(Protocol):
 
 
 @contextmanager
-def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
+def api_servers(
+    default_kubeconfig: Path, folder: Path, limit: MemoryLimit = NO_LIMIT
+) -> Iterator[StartApi]:
     """Yield what starts servers, which are stopped when the block ends.
+
+    They share the limit of memory, if there is one.
 
     Their logs are `api-0.log`, `api-1.log` and so on in `folder`. Settings are keyword arguments in
     lower case, without the prefix of their variable. With `key`, the API has this shared key, and
@@ -56,7 +61,7 @@ def api_servers(default_kubeconfig: Path, folder: Path) -> Iterator[StartApi]:
         log = folder / f"api-{number}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "download_api"],
+                limit.wrap(sys.executable, "-m", "download_api"),
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 from tools.cluster.kubectl import NotSeenError, wait_for
 from tools.cluster.ports import free_ports
 
@@ -25,10 +26,14 @@ class Operator:
     Args:
         kubeconfig: the cluster.
         log: file to which the process appends its log.
+        limit: of the process's memory.
         settings: settings by name, without the prefix and in lower case.
     """
 
-    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+    def __init__(
+        self, kubeconfig: Path, log: Path, limit: MemoryLimit = NO_LIMIT, /, **settings: str
+    ) -> None:
+        self._limit = limit
         (self.health_port,) = free_ports(1)
         self.log = log
         self.log.touch()
@@ -47,7 +52,7 @@ class Operator:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "download_operator"],
+                self._limit.wrap(sys.executable, "-m", "download_operator"),
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -112,15 +117,19 @@ StartOperator = Callable[..., Operator]
 
 
 @contextmanager
-def operators(kubeconfig: Path, folder: Path) -> Iterator[StartOperator]:
+def operators(
+    kubeconfig: Path, folder: Path, limit: MemoryLimit = NO_LIMIT
+) -> Iterator[StartOperator]:
     """Yield what starts operators, which are stopped when the block ends.
 
-    Their logs are `operator-0.log`, `operator-1.log` and so on in `folder`.
+    Their logs are `operator-0.log`, `operator-1.log` and so on in `folder`. They share the limit of
+    memory, if there is one.
     """
     started: list[Operator] = []
 
     def start(*, wait: bool = True, **settings: str) -> Operator:
-        operator = Operator(kubeconfig, folder / f"operator-{len(started)}.log", **settings)
+        log = folder / f"operator-{len(started)}.log"
+        operator = Operator(kubeconfig, log, limit, **settings)
         started.append(operator)
         if wait:
             operator.wait_until_working()

@@ -159,7 +159,8 @@ async def get_log(
     """Get the log of an attempt, as long as Kubernetes keeps its Pod."""
     schedule = await schedules.get(schedule_id)
     run = find_run(schedule, execution_id)
-    source = logs.open(schedule, run, attempt, tail, follow=follow)
+    metadata = schedule["metadata"]
+    source = logs.open(metadata["namespace"], metadata["uid"], run, attempt, tail, follow=follow)
     check_access = partial(access.check_schedule, "get", "log", schedule_id)
 
     async def read(log: StreamReader) -> AsyncIterator[bytes]:

@@ -2,13 +2,13 @@
 and for whoever reads files, logs or events.
 """
 
+import asyncio
 import json
 import logging
 import time
-from typing import Any, Final
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,16 +16,12 @@ from download_api.auth.access import Access
 from download_api.auth.guard import SAFE_METHODS, GuardedRoute
 from download_api.auth.rate_limit import RateLimitState
 from download_api.problems.problem import ProblemError, internal_error
+from download_api.server.bodies import LARGE_BODIES, MAX_BODY_BYTES, TOO_LARGE, limited_body
 from download_api.server.request_metrics import RequestMetrics
 from download_api.tracing import Trace, parse_trace
 
-MAX_BODY_BYTES: Final = 1024 * 1024
-
 log = logging.getLogger(__name__)
 audit = logging.getLogger("download_api.audit")
-
-
-_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES} bytes; no schedule needs that much."
 
 
 class RequestMiddleware:
@@ -37,6 +33,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -52,10 +49,11 @@ class RequestMiddleware:
         try:
             content_length = headers.get("content-length", "")
             if content_length.isdigit() and int(content_length) > MAX_BODY_BYTES:
-                problem = ProblemError(413, "body_too_large", _TOO_LARGE, {"Connection": "close"})
+                problem = ProblemError(413, "body_too_large", TOO_LARGE, {"Connection": "close"})
                 await _to_response(scope, problem)(scope, receive, response)
             else:
-                await self._app(scope, _limit_body(receive), response)
+                async with limited_body(receive, self._large_bodies) as limited:
+                    await self._app(scope, limited, response)
         except Exception:
             log.error("internal error while handling request %s:", trace.request_id)
             if not response.has_started:
@@ -140,21 +138,6 @@ def _is_audited(scope: Scope) -> bool:
     route = scope.get("route")
     reads_much = isinstance(route, GuardedRoute) and route.required_permission.is_audited
     return scope["method"] not in SAFE_METHODS or reads_much
-
-
-def _limit_body(receive: Receive) -> Receive:
-    """Return *receive* with a limit, for bodies that do not say how long they are."""
-    received_bytes = 0
-
-    async def receive_limited() -> Message:
-        nonlocal received_bytes
-        message = await receive()
-        received_bytes += len(message.get("body", b""))
-        if received_bytes > MAX_BODY_BYTES:
-            raise HTTPException(413, _TOO_LARGE)  # the only exception that FastAPI lets through
-        return message
-
-    return receive_limited
 
 
 def _to_response(scope: Scope, problem: ProblemError) -> Response:

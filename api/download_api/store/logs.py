@@ -1,6 +1,6 @@
 """Logs of runs: what a run's Pods wrote, as long as Kubernetes keeps them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from download_api.problems.problem import ProblemError
 from download_kube.client import ApiError, KubeClient
-from download_kube.pages import read_pages
+from download_kube.pages import Page, read_pages
 from download_kube.paths import CORE, collection
 from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL
 
@@ -63,7 +63,8 @@ class LogReader:
     @asynccontextmanager
     async def open(
         self,
-        schedule: Mapping[str, Any],
+        namespace: str,
+        schedule_uid: str,
         run: Mapping[str, Any],
         attempt: int | None,
         tail: int | None,
@@ -73,7 +74,9 @@ class LogReader:
         """Open one attempt's log.
 
         Args:
-            schedule: the resource.
+            namespace: of the schedule.
+            schedule_uid: its UID. The schedule itself could be large, and a log may be read for
+                minutes.
             run: entry of its history.
             attempt: number of the attempt, from 1; None for the last one.
             tail: how many of the existing lines to read; None for all.
@@ -82,9 +85,8 @@ class LogReader:
         Raises:
             ProblemError: 404, the log does not exist yet, or no longer.
         """
-        metadata = schedule["metadata"]
-        pods = collection(CORE, metadata["namespace"], "pods")
-        labels = f"{JOB_UID_LABEL}={run['id']},{SCHEDULE_UID_LABEL}={metadata['uid']}"
+        pods = collection(CORE, namespace, "pods")
+        labels = f"{JOB_UID_LABEL}={run['id']},{SCHEDULE_UID_LABEL}={schedule_uid}"
         found = await self._pods_of(run["id"], pods, labels)
         pod = select_pod(found, attempt, run.get("attempts", 0))
         if not pod.spec.node_name:  # the API server would send an empty log
@@ -110,15 +112,20 @@ class LogReader:
         pods: list[JSONPod] = []
         read = 0
         async for page in read_pages(self._client, path, {"labelSelector": labels}):
-            for item in page.items:
-                with suppress(ValueError, RecursionError):
-                    pod = _decode(item)
-                    if pod.metadata.is_controlled_by(job_uid):
-                        pods.append(pod)
+            pods += _controlled_by(job_uid, page)
             read += page.bytes
             if read > MAX_LOOKUP_BYTES and page.continue_token:
                 raise _log_not_found("Too many Pods have the labels of this run")
+            del page
         return pods
+
+
+def _controlled_by(job_uid: str, page: Page) -> Iterator[JSONPod]:
+    for item in page.items:
+        with suppress(ValueError, RecursionError):
+            pod = _decode(item)
+            if pod.metadata.is_controlled_by(job_uid):
+                yield pod
 
 
 def select_pod(pods: Sequence[JSONPod], attempt: int | None, started: int) -> JSONPod:

@@ -40,6 +40,12 @@ class RunRequests:
                 a namespace where nothing runs; 409, see :func:`check_run_allowed`.
             ApiError: 409, somebody else keeps writing the schedule.
         """
+        async with self._schedules.updates:
+            return await self._submit(schedule_id, token, if_match, trace, dry_run=dry_run)
+
+    async def _submit(
+        self, schedule_id: str, token: str, if_match: str | None, trace: Trace, *, dry_run: bool
+    ) -> JSONObject:
         retries = ConflictRetries()
         while True:
             schedule = await self._schedules.get(schedule_id, if_match)

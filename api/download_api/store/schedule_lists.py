@@ -1,6 +1,5 @@
 """Lists of the schedules in the cluster, read in bounded memory."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,8 +24,6 @@ PAGE_SIZE: Final = 500
 """Schedules that the API server is asked for at once."""
 USUAL_BYTES: Final = 64 * 1024
 """Length of a schedule's JSON up to which it is not worth measuring what we keep of it."""
-PAGES_AT_ONCE: Final = 2
-"""Pages that are read from the API server at the same time; each may take 16 MiB."""
 
 
 class ListedSchedule(NamedTuple):
@@ -45,6 +42,8 @@ class SchedulePage(NamedTuple):
     """Leads to the next page; empty on the last one."""
     remaining: int
     """Schedules on later pages. The API server does not count them if labels select them."""
+    next_limit: int
+    """How many schedules to ask for next."""
 
 
 class _Annotations(Struct, omit_defaults=True):
@@ -71,13 +70,22 @@ class _Resource(Struct):
 _decode: Final = msgspec.json.Decoder(_Resource).decode
 
 
+def parse_schedule(text: msgspec.Raw) -> JSONObject:
+    """Return a schedule as a list shows it, without what a stranger may have made large.
+
+    Raises:
+        ValueError, RecursionError: nobody could read it.
+    """
+    resource: JSONObject = msgspec.to_builtins(_decode(text))
+    return resource
+
+
 class ScheduleLists:
     """Lists DownloadSchedules."""
 
     def __init__(self, client: KubeClient, served: ServedNamespaces) -> None:
         self._client = client
         self._served = served
-        self._page_slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
     def scopes(self, namespace: str) -> Sequence[str]:
         """Return the scopes that hold the schedules of *namespace*; empty: of all namespaces.
@@ -103,11 +111,10 @@ class ScheduleLists:
                 if labels and error.status == 400:
                     raise invalid_selector(error) from error
                 raise
-            yield _parse(page)
-            token = page.continue_token
+            yield page
+            token, limit = page.continue_token, page.next_limit
             if not token:
                 return
-            limit = next_limit(page)
 
     async def list_page(self, scope: str, limit: int, continue_token: str) -> SchedulePage:
         """Return at most *limit* schedules of a scope, and fewer if they are large.
@@ -117,30 +124,32 @@ class ScheduleLists:
             ProblemError: 422, the API server did not make the token.
         """
         try:
-            return _parse(await self._read_page(scope, "", limit, continue_token))
+            return await self._read_page(scope, "", limit, continue_token)
         except ApiError as error:
             if continue_token and error.status == 400:
                 raise invalid_cursor() from error
             raise
 
-    async def _read_page(self, scope: str, labels: str, limit: int, continue_token: str) -> Page:
+    async def _read_page(
+        self, scope: str, labels: str, limit: int, continue_token: str
+    ) -> SchedulePage:
         query = {"labelSelector": labels} if labels else {}
         path = collection(SCHEDULES, scope, PLURAL)
-        async with self._page_slots:
-            return await read_page(self._client, path, query, limit, continue_token)
+        # Parsed at once, because the page's JSON is larger than what is kept of it.
+        return _parse(await read_page(self._client, path, query, limit, continue_token))
 
 
 def _parse(page: Page) -> SchedulePage:
     if page.skipped:
         log.warning("listing schedules: cannot read %s: too large or too deep", page.skipped)
     items = [item for item in map(_parse_item, page.items) if item]
-    return SchedulePage(items, page.continue_token, page.remaining)
+    return SchedulePage(items, page.continue_token, page.remaining, next_limit(page))
 
 
 def _parse_item(text: msgspec.Raw) -> ListedSchedule | None:
     """Return a schedule in a list, or None if nobody could read it: the others are still shown."""
     try:
-        resource: JSONObject = msgspec.to_builtins(_decode(text))
+        resource = parse_schedule(text)
     except (ValueError, RecursionError) as error:
         log.warning("listing schedules: cannot read %s: %s", identify(bytes(text)), error)
         return None

@@ -1,5 +1,6 @@
 """The schedules in the cluster: get, create, update, delete."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ OWNER: Final = "downloads.dev/owner"
 """Annotation with the user who created the schedule through the API, and label with a digest of
 that user, by which schedules can be selected."""
 MAX_CREATE_ATTEMPTS: Final = 5
+UPDATES_AT_ONCE: Final = 8
+"""Changes that are carried out at the same time. Each has the whole resource in memory, of which
+anybody who may write it can make 10 MB."""
 
 
 class ScheduleStore:
@@ -37,6 +41,8 @@ class ScheduleStore:
         self._client = client
         self._served = served
         self.lists = ScheduleLists(client, served)
+        self.updates = asyncio.Semaphore(UPDATES_AT_ONCE)
+        """Held by what reads a schedule and then writes it."""
 
     async def ping(self) -> None:
         """Ask the cluster for next to nothing.
@@ -157,20 +163,21 @@ class ScheduleStore:
             ApiError: 409, somebody else keeps writing the schedule.
         """
         retries = ConflictRetries()
-        while True:
-            resource = await self.get(schedule_id, if_match)
-            edited = edit(resource)
-            metadata = edited["metadata"]
-            references = references_to_authorize(resource["spec"], edited["spec"])
-            await access.check_references(metadata["namespace"], references)
-            annotations = merge(metadata.get("annotations"), trace.annotations())
-            body = {**edited, "metadata": {**metadata, "annotations": annotations}}
-            try:
-                return await self._client.request(
-                    "PUT", path_of(resource), body, dry_run_query(dry_run)
-                )
-            except ApiError as error:
-                retries.spend(error)
+        async with self.updates:
+            while True:
+                resource = await self.get(schedule_id, if_match)
+                edited = edit(resource)
+                metadata = edited["metadata"]
+                references = references_to_authorize(resource["spec"], edited["spec"])
+                await access.check_references(metadata["namespace"], references)
+                annotations = merge(metadata.get("annotations"), trace.annotations())
+                body = {**edited, "metadata": {**metadata, "annotations": annotations}}
+                try:
+                    return await self._client.request(
+                        "PUT", path_of(resource), body, dry_run_query(dry_run)
+                    )
+                except ApiError as error:
+                    retries.spend(error)
 
     async def delete(self, schedule_id: str, if_match: str | None, *, dry_run: bool) -> None:
         """Delete a schedule. Kubernetes then deletes its CronJob, Jobs and Pods.

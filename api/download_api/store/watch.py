@@ -1,6 +1,5 @@
 """Changes of schedules as they happen: a watch, translated to server-sent events."""
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,8 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+from msgspec import Struct
+
 from download_api.schema.from_resource import to_schedule
 from download_api.store.requests import invalid_selector
+from download_api.store.schedule_lists import parse_schedule
 from download_kube.client import ApiError, KubeClient
 from download_kube.lines import Line, OverlongLine, split_lines
 from download_kube.paths import SCHEDULES, collection
@@ -29,6 +32,23 @@ MAX_EVENT: Final = 4 * 1024**2
 _MISSED: Final[JSONObject] = {"type": "ERROR"}
 """Stands for an event that cannot be read: the caller has missed it."""
 _EVENT_NAMES: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
+
+
+class _Event(Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _BookmarkMetadata(Struct, rename="camel"):
+    resource_version: str
+
+
+class _Bookmark(Struct):
+    metadata: _BookmarkMetadata
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_bookmark: Final = msgspec.json.Decoder(_Bookmark).decode
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class ScheduleWatcher:
         }
         try:
             async with self._client.stream(path, query) as body:
-                lines = split_lines(body.iter_any(), MAX_EVENT)
+                lines = split_lines(body.iter_any(), self._client.large_reads, MAX_EVENT)
                 yield OpenWatch(preamble, partial(_read_event, lines))
         except ApiError as error:
             if labels and error.status == 400:
@@ -100,12 +120,26 @@ async def _read_event(lines: AsyncIterator[Line | OverlongLine]) -> JSONObject:
     async for line in lines:
         if isinstance(line, OverlongLine):
             return _MISSED
-        try:
-            event: JSONObject = json.loads(line)
-        except RecursionError:
-            return _MISSED
-        return event
+        return _parse_event(line)
     return {}
+
+
+def _parse_event(line: Line) -> JSONObject:
+    """Return an event without what a stranger may have made large: callers may read slowly.
+
+    Raises:
+        ValueError: the stream broke off within the event.
+    """
+    try:
+        event = _decode_event(line)
+    except RecursionError:
+        return _MISSED
+    if event.type == "BOOKMARK":
+        return {"type": event.type, "object": msgspec.to_builtins(_decode_bookmark(event.object))}
+    try:
+        return {"type": event.type, "object": parse_schedule(event.object)}
+    except (ValueError, RecursionError):  # or it is the status of an error
+        return _MISSED
 
 
 def to_server_sent_event(event: Mapping[str, Any], now: datetime) -> bytes:

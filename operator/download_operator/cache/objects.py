@@ -27,6 +27,8 @@ from download_schedule.timestamps import format_time, parse_time
 
 MAX_TEXT: Final = MAX_DOCUMENT_BYTES + 1
 """Characters kept of a text that others wrote. A result document that is too long stays so."""
+MAX_ATTEMPTS: Final = 2**31 - 1
+"""Largest number of attempts in a history entry. The three counts of a Job may be more together."""
 MAX_REQUEST: Final = 1024
 """Characters of a request for a run that tell it from others."""
 
@@ -211,7 +213,7 @@ def _job(manifest: JSONJob) -> Job:
         scheduled_time=format_time(tick) if tick else None,
         token=metadata.annotations.run_token[:MAX_TOKEN] or None,
         start_time=status.start_time,
-        attempts=status.active + status.succeeded + status.failed,
+        attempts=min(status.active + status.succeeded + status.failed, MAX_ATTEMPTS),
         outcome=_outcome(status, metadata.creation_timestamp),
     )
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from download_operator.cache.objects import Schedule
 from download_operator.cache.snapshot import Snapshot
 from download_operator.manifests.cron_job import DesiredState
 from download_operator.planning import conditions
 from download_operator.planning.conditions import ConditionState
 from download_operator.planning.manual_runs import handled_requests
 from download_operator.planning.missed_ticks import NEXT_RUN_GRACE, Ticks
+from download_schedule.model import API_VERSION, KIND
 from download_schedule.timestamps import format_time
 from download_schedule.types import JSONObject
 
@@ -46,6 +48,21 @@ def build_status(
         status["cronJobGeneration"] = expected_generation(snapshot)
         status["schedule"] = desired.cron.expression
     return {name: value for name, value in status.items() if not _is_default(value)}
+
+
+def with_status(schedule: Schedule, status: JSONObject) -> JSONObject:
+    """Return what is sent to write a status: the schedule with it, and without its spec."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "namespace": schedule.namespace,
+            "name": schedule.name,
+            "uid": schedule.uid,
+            "resourceVersion": str(schedule.resource_version),
+        },
+        "status": status,
+    }
 
 
 def expected_generation(snapshot: Snapshot) -> int:

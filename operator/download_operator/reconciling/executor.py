@@ -1,9 +1,11 @@
 """Carry out actions against the API server, and put what it responds into the cache."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from download_kube import paths
 from download_kube.client import METADATA_TYPE, ApiError, UnreachableError
@@ -11,9 +13,10 @@ from download_operator.cache.cache import ClusterCache
 from download_operator.cache.objects import (
     Job,
     Schedule,
+    decode_job,
+    decode_pod,
     parse_cron_job,
     parse_job,
-    parse_pod,
     parse_schedule,
 )
 from download_operator.cache.snapshot import Key, Refusal, Snapshot
@@ -37,12 +40,16 @@ from download_operator.planning.actions import (
     SuspendCronJob,
     WriteStatus,
 )
+from download_operator.planning.status import with_status
 from download_operator.reconciling.requests import Accepted, Outcome, Rejected, Requests, Stale
-from download_schedule.model import API_VERSION, KIND
 from download_schedule.names import JOB_UID_LABEL, SCHEDULE_UID_LABEL, STOPPED
 from download_schedule.types import JSONObject
 
 log = logging.getLogger(__name__)
+
+SUSPENSIONS_AT_ONCE: Final = 4
+"""CronJobs that are suspended at the same time. Each is in memory as a whole, with whatever anybody
+has written into it."""
 
 
 class Executor:
@@ -60,6 +67,7 @@ class Executor:
         self._requests = requests
         self._cache = cache
         self._clock = clock
+        self._suspensions = asyncio.Semaphore(SUSPENSIONS_AT_ONCE)
 
     async def carry_out(self, action: Action, snapshot: Snapshot) -> None:
         """Carry out one action of a plan that was made from *snapshot*.
@@ -137,27 +145,28 @@ class Executor:
         outcome = await self._requests.read(path)
         if not isinstance(outcome, Accepted):
             return outcome
+        _drop_template(outcome.response)
         if changes_firing_times(outcome.response["spec"], desired.manifest["spec"]):
             body = with_last_schedule_time(outcome.response, self._clock())
             outcome = await self._requests.write("PUT", f"{path}/status", body)
             if not isinstance(outcome, Accepted):
                 return outcome
+            _drop_template(outcome.response)
         body = merge_into_current(outcome.response, desired.manifest)
         return await self._requests.write("PUT", path, body, METADATA_TYPE)
 
     async def _suspend_cron_job(self, schedule: Schedule) -> None:
         path = _cron_job_path(schedule)
-        current = _response(await self._requests.read(path))
-        outcome = await self._requests.write("PUT", path, as_suspended(current), METADATA_TYPE)
+        async with self._suspensions:
+            current = _response(await self._requests.read(path))
+            outcome = await self._requests.write("PUT", path, as_suspended(current), METADATA_TYPE)
         cron_job = parse_cron_job(_response(outcome))
         log.info("%s/%s: suspended CronJob", *_key(schedule))
         self._cache.note_cron_job(_key(schedule), STOPPED, cron_job)
 
     async def _write_status(self, schedule: Schedule, status: JSONObject, warning: str) -> None:
         path = f"{_schedule_path(schedule)}/status"
-        match await self._requests.write(
-            "PUT", path, _with_status(schedule, status), METADATA_TYPE
-        ):
+        match await self._requests.write("PUT", path, with_status(schedule, status), METADATA_TYPE):
             case Accepted(response):
                 # The response need not repeat the status. It was accepted for the version that we
                 # sent, so nothing else has changed; and the API server fills in no defaults.
@@ -176,14 +185,14 @@ class Executor:
 
     async def _read_pods(self, schedule: Schedule, job: Job) -> None:
         path = paths.collection(paths.CORE, schedule.namespace, "pods")
-        items = await self._requests.list_by_label(path, JOB_UID_LABEL, job.uid)
-        self._cache.note_pods(job, map(parse_pod, items))
+        listed = self._requests.list_by_label(path, JOB_UID_LABEL, job.uid, decode_pod)
+        self._cache.note_pods(job, [pod async for pod in listed if pod.job_uid == job.uid])
 
     async def _read_jobs(self, schedule: Schedule) -> None:
         listed_at = self._clock()
         path = paths.collection(paths.BATCH, schedule.namespace, "jobs")
-        items = await self._requests.list_by_label(path, SCHEDULE_UID_LABEL, schedule.uid)
-        self._cache.note_jobs(_key(schedule), map(parse_job, items), listed_at)
+        listed = self._requests.list_by_label(path, SCHEDULE_UID_LABEL, schedule.uid, decode_job)
+        self._cache.note_jobs(_key(schedule), [job async for job in listed], listed_at)
 
     async def _start_run(self, snapshot: Snapshot, manifest: JSONObject) -> None:
         schedule = snapshot.schedule
@@ -263,25 +272,16 @@ class Executor:
         self._cache.note_refusal(_key(schedule), refusal)
 
 
+def _drop_template(cron_job: JSONObject) -> None:
+    """Forget what ours replaces: anybody who may edit the CronJob can make it large."""
+    cron_job["spec"].pop("jobTemplate", None)
+
+
 def _response(outcome: Outcome) -> JSONObject:
     """Return the response of a request whose failures all mean to try again later."""
     if isinstance(outcome, Accepted):
         return outcome.response
     raise outcome.error
-
-
-def _with_status(schedule: Schedule, status: JSONObject) -> JSONObject:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {
-            "namespace": schedule.namespace,
-            "name": schedule.name,
-            "uid": schedule.uid,
-            "resourceVersion": str(schedule.resource_version),
-        },
-        "status": status,
-    }
 
 
 def _key(schedule: Schedule) -> Key:

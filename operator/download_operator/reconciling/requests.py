@@ -1,15 +1,27 @@
 """Requests to the API server whose failures say what to do next."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from download_kube.client import JSON_TYPE, ApiError, KubeClient
 from download_kube.lease import Lease
+from download_kube.pages import Page, read_pages
 from download_schedule.types import JSONObject
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SKIP_FIELD_VALIDATION: Final = {"fieldValidation": "Ignore"}
 """Our bodies have no unknown fields to warn about; looking for them costs the API server CPU."""
+
+MAX_LIST_BYTES: Final = 64 * 1024**2
+"""How much of a list is read: a thousand Pods of ours are 10 MB."""
 
 _TRANSIENT: Final = frozenset({408, 429})
 
@@ -50,15 +62,28 @@ class Requests:
         self._client = client
         self._lease = lease
 
-    async def list_by_label(self, path: str, label: str, value: str) -> list[JSONObject]:
-        """Return the objects of a collection with this label.
+    async def list_by_label(
+        self, path: str, label: str, value: str, decode: Callable[[msgspec.Raw], T]
+    ) -> AsyncIterator[T]:
+        """Yield the objects of a collection with this label, page by page.
+
+        Anybody who may create objects in the namespace can write the label. So what cannot be read
+        is left out, and so is what comes after :data:`MAX_LIST_BYTES`.
 
         Raises:
             ApiError, UnreachableError: try again later.
         """
-        query = {"labelSelector": f"{label}={value}"}
-        items: list[JSONObject] = (await self._client.request("GET", path, query=query))["items"]
-        return items
+        read = 0
+        async for page in read_pages(self._client, path, {"labelSelector": f"{label}={value}"}):
+            objects = list(_decode_all(page, decode))
+            read += page.bytes
+            is_cut = read > MAX_LIST_BYTES and bool(page.continue_token)
+            del page
+            for obj in objects:
+                yield obj
+            if is_cut:
+                log.warning("list of %s of %s: too large, leaving out the rest", path, value)
+                return
 
     async def read(self, path: str) -> Outcome:
         """Read one object.
@@ -87,6 +112,12 @@ class Requests:
             )
         except ApiError as error:
             return _classify(error)
+
+
+def _decode_all(page: Page, decode: Callable[[msgspec.Raw], T]) -> Iterator[T]:
+    for item in page.items:
+        with suppress(ValueError, RecursionError):
+            yield decode(item)
 
 
 def _classify(error: ApiError) -> Stale | Rejected:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from download_api.auth.guard import FAILED_LOGINS_LIMIT
-from download_api.server.middleware import MAX_BODY_BYTES
+from download_api.server.bodies import MAX_BODY_BYTES
 from download_api.server.protocol import REQUEST_SECONDS
 from tests.support.api_process import KEY, StartApi, is_alive, pid_of
 from tests.support.api_schedules import create, record, run

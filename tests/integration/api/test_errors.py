@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from download_api.problems.problem import ErrorType
-from download_api.server.middleware import MAX_BODY_BYTES
+from download_api.server.bodies import MAX_BODY_BYTES
 from download_api.server.streams import MAX_STREAMS
 from tests.support.api_process import KEY, StartApi, api_servers
 from tests.support.callers import RUN_ID, Callers

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.documents import documents, name_of, prose
+from tools.generate.manifests import REPOSITORY
 
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)`")
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 
 
@@ -35,6 +37,12 @@ def test_links_lead_somewhere(document: Path) -> None:
         path = (document.parent / target).resolve() if target else document
         assert path.exists(), target
         assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_tests_that_a_document_names_exist(document: Path) -> None:
+    for path in NAMED_TEST.findall(document.read_text()):
+        assert (REPOSITORY / path).exists(), path
 
 
 def test_there_are_links_and_anchors() -> None:

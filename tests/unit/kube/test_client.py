@@ -6,7 +6,8 @@ import kopf
 import pytest
 from aiohttp import web
 
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import LARGE_READS, ApiError, KubeClient, UnreachableError
+from download_kube.lines import LARGE_BYTES
 from download_kube.login import NoClusterError
 from tests.support.odd_server import run_with_client, serve
 
@@ -84,3 +85,32 @@ def test_new_token_is_used_within_a_minute_and_never_sent_to_another_server() ->
     asyncio.run(run())
 
     assert received == ["first", "first", "second", "second", "second", "third"]
+
+
+def test_large_response_waits_for_its_turn() -> None:
+    def respond(request: web.Request) -> web.Response:
+        size = int(request.query["size"])
+        return web.json_response({"x": "<" * size})
+
+    async def test(client: KubeClient) -> None:
+        small, large = ({"size": str(size)} for size in (LARGE_BYTES // 2, 3 * LARGE_BYTES))
+        for _ in range(LARGE_READS):
+            await client.large_reads.acquire()
+        assert len((await client.request("GET", "/", query=small))["x"]) == LARGE_BYTES // 2
+        waiting = asyncio.create_task(client.request("GET", "/", query=large))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        client.large_reads.release()
+        assert len((await waiting)["x"]) == 3 * LARGE_BYTES
+
+    run_with_client(test, respond)
+
+
+def test_managed_fields_are_left_out() -> None:
+    """They can be larger than all the rest, and an update without them leaves them as they are."""
+    document = {"metadata": {"name": "x", "managedFields": [{"manager": "x"}]}}
+
+    async def test(client: KubeClient) -> None:
+        assert await client.request("GET", "/") == {"metadata": {"name": "x"}}
+
+    run_with_client(test, lambda _: web.json_response(document))

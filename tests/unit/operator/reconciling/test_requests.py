@@ -1,14 +1,17 @@
 """What a failed request means, and that nothing is written without the Lease."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import kopf
+import msgspec
 import pytest
 from aiohttp import web
 
 from download_kube.client import ApiError, KubeClient
 from download_kube.lease import Lease, LeaseLostError
+from download_operator.reconciling import requests as requests_module
 from download_operator.reconciling.requests import Accepted, Outcome, Rejected, Requests, Stale
 from tests.support.odd_server import run_with_client, serve
 
@@ -64,6 +67,42 @@ def test_failure_says_whether_our_view_is_stale_or_the_request_was_rejected(
 def test_failure_that_may_go_away_by_itself_is_raised(status: int) -> None:
     with pytest.raises(ApiError):
         outcome_of(status)
+
+
+def listed(respond: Callable[[web.Request], web.Response]) -> list[bytes]:
+    """Return what a list by label yields of objects that are JSON texts without a ``5``."""
+
+    def decode(text: msgspec.Raw) -> bytes:
+        if b"5" in bytes(text):
+            raise ValueError
+        return bytes(text)
+
+    objects: list[bytes] = []
+
+    async def read(client: KubeClient) -> None:
+        requests = Requests(client, Lease(client, "default", "me"))
+        objects.extend([obj async for obj in requests.list_by_label("/pods", "x", "y", decode)])
+
+    run_with_client(read, respond)
+    return objects
+
+
+def page(request: web.Request) -> web.Response:
+    """Return one object, and where the next one is."""
+    number = int(request.query.get("continue", "0"))
+    following = str(number + 1) if number < 9 else ""
+    metadata = {"resourceVersion": "1", "continue": following}
+    assert request.query["labelSelector"] == "x=y"
+    return web.json_response({"metadata": metadata, "items": [number]})
+
+
+def test_list_is_read_by_pages_without_what_cannot_be_read() -> None:
+    assert listed(page) == [b"%d" % number for number in range(10) if number != 5]
+
+
+def test_list_is_cut_where_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests_module, "MAX_LIST_BYTES", 200)
+    assert listed(page) == [b"0", b"1", b"2"]
 
 
 def test_nothing_is_sent_without_the_lease() -> None:
