@@ -86,7 +86,7 @@ def api_servers(
         for process in processes:
             process.send_signal(signal.SIGTERM)
         codes = [process.wait(timeout=20) for process in processes]
-    assert set(codes) <= {0, -signal.SIGTERM}
+    assert set(codes) <= {0, -signal.SIGTERM}, codes
 
 
 def pid_of(client: httpx.Client) -> int:
