@@ -154,6 +154,18 @@ class Refusal:
         (self.otherwise if is_plain else self.refusal)(exchange)
 
 
+@dataclass(frozen=True)
+class CutRest:
+    """Cuts a request for the rest of the file, and responds as it should to a condition alone."""
+
+    version: Version
+    cut: Response
+
+    def __call__(self, exchange: Exchange) -> None:
+        asks_for_rest = "\nRange: " in exchange.request
+        (self.cut if asks_for_rest else Response(self.version))(exchange)
+
+
 def _misranged(start: int, end: int, etag: str = '"v0"') -> list[str]:
     return [f"ETag: {etag}", f"Content-Range: bytes {start}-{end - 1}/{end}"]
 
@@ -244,8 +256,7 @@ class Scenario:
             respond(206, b"--x", "Content-Type: multipart/byteranges; boundary=x"),
             redirect(self.loop),
             redirect("ftp://example.com/x"),
-            Response(current, cut=0),
-            Response(current, cut=1),
+            *(CutRest(current, Response(current, cut=cut)) for cut in (0, 1)),
             *(Response(current, lie=lie) for lie in LIES),
         ]
         return rng.choice(refusals)
