@@ -140,7 +140,7 @@ REPORTS = [
     ),
     Report(
         source="RFC 9110, 8.8.3",
-        situation="two ETags: no condition is made of either",
+        situation="two ETags: the download is not resumed by either",
         server={"/x": [cut_in_half('ETag: "a"', 'ETag: "b"'), respond(200)]},
         outcomes=(retried("IncompleteBody"), Outcome()),
         files=(BODY,),

@@ -103,7 +103,7 @@ _RULES: Final[Mapping[str, Callable[[list[str]], str | None]]] = {
     "content-range": _join_different,
     "content-type": _last_type,
     "date": _only_one,
-    "etag": _only_one,
+    "etag": _join_different,
     "last-modified": _only_one,
     "location": _first,
     "refresh": _first,

@@ -73,7 +73,9 @@ class RemoteVersion:
             return None
         if response.content_length not in (None, total - offset):
             return None
-        is_same = self.validator in (headers.get("etag"), headers.get("last-modified"))
+        # The server compared the validator itself; of several ETags, it may have compared any.
+        etags = list_members(headers.get("etag", ""))
+        is_same = self.validator in (*etags, headers.get("last-modified"))
         return total if is_same else None
 
 

@@ -63,7 +63,7 @@ def test_set_cookie_stays_in_lines() -> None:
 
 
 def test_header_that_contradicts_itself_is_none() -> None:
-    assert parse(OK, b'ETag: "a"\r\n', b'ETag: "b"\r\n', END).headers == {}
+    assert parse(OK, b"Date: now\r\n", b"Date: then\r\n", END).headers == {}
 
 
 def test_interim_response_sets_no_cookie() -> None:
