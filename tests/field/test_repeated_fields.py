@@ -1,5 +1,6 @@
 """Headers that come on several lines, or as a list where one value is due."""
 
+import gzip
 from typing import Any
 
 import pytest
@@ -34,6 +35,35 @@ def the_rest(*headers: str) -> Behaviour:
 
 
 REPORTS = [
+    Report(
+        source="yesodweb/yesod#534",
+        situation="a body that is packed twice says so on two lines",
+        server={
+            "/x": [
+                respond(
+                    200,
+                    gzip.compress(gzip.compress(CSV)),
+                    "Content-Encoding: gzip",
+                    "Content-Encoding: gzip",
+                )
+            ]
+        },
+        options={"request": {"compressed": True}},
+        files=(CSV,),
+    ),
+    Report(
+        source="Orange-OpenSource/hurl#40",
+        situation="identity on one line, and gzip on the next",
+        server={
+            "/x": [
+                respond(
+                    200, gzip.compress(CSV), "Content-Encoding: identity", "Content-Encoding: gzip"
+                )
+            ]
+        },
+        options={"request": {"compressed": True}},
+        files=(CSV,),
+    ),
     Report(
         source="psf/requests#6248",
         situation="one type for the page and one for a script: the last type counts",
