@@ -40,7 +40,7 @@ def test_page_has_every_reason_of_the_worker() -> None:
         assert retried == ("no" if DownloadError(reason, "").permanent else "yes")
         assert meaning, reason
         assert advice, reason
-    assert page[Reason.HTTP_STATUS.value][0] == "408, 425, 429, 5xx"
+    assert page[Reason.HTTP_STATUS.value][0] == "202, 408, 425, 429, 5xx"
 
 
 def test_page_has_the_reasons_of_the_history() -> None:
