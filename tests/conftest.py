@@ -1,4 +1,4 @@
-"""Real clusters for the tests that need one. Nothing here imitates Kubernetes."""
+"""Real clusters and real servers for the tests that need one. Nothing here imitates Kubernetes."""
 
 import itertools
 import os
@@ -11,6 +11,9 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support import http_faults
+from tests.support.attempts import Pod
+from tests.support.http_faults import FaultServer
 from tools.cluster import LocalCluster, binaries, host, local
 from tools.cluster.kubectl import Kubectl
 
@@ -57,6 +60,20 @@ def uncovered() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("COVERAGE")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """A raw HTTP server that misbehaves on request."""
+    with http_faults.run_server() as running:
+        yield running
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    """What a Pod gives an attempt."""
+    (tmp_path / "data").mkdir()
+    return Pod(tmp_path / "data", tmp_path / "termination-log")
 
 
 @pytest.fixture(scope="session")

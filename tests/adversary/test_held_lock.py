@@ -6,28 +6,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from download_schedule.attempt.result import decode
 from download_worker.volume.manifest import FOLDER
 from download_worker.volume.safe_paths import LOCK_SECONDS
-from tests.support import http_faults
 from tests.support.attempts import Pod
 from tests.support.http_faults import FaultServer, respond
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with http_faults.run_server() as running:
-        yield running
-
-
-@pytest.fixture
-def pod(tmp_path: Path) -> Pod:
-    (tmp_path / "data").mkdir()
-    return Pod(tmp_path / "data", tmp_path / "termination-log")
 
 
 @pytest.fixture

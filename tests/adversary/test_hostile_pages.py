@@ -5,10 +5,8 @@ Each case prints what a mebibyte of its page takes. `docs/benchmarks/worker.md` 
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from download_worker.formats.article import CPU_SECONDS, MAX_ARTICLE_PAGE_BYTES,
 from download_worker.formats.article_child import KILL_SECONDS
 from download_worker.formats.converters import DEFAULT_MEMORY_BYTES
 from download_worker.http.messages import Response
-from tests.support import http_faults
 from tests.support.attempts import Pod
 from tests.support.http_faults import FaultServer, respond
 
@@ -119,18 +116,6 @@ class Attempt:
     memory_bytes: int
     """Most that one of its processes had in memory."""
     wall_seconds: float
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with http_faults.run_server() as running:
-        yield running
-
-
-@pytest.fixture
-def pod(tmp_path: Path) -> Pod:
-    (tmp_path / "data").mkdir()
-    return Pod(tmp_path / "data", tmp_path / "termination-log")
 
 
 def attempt(

@@ -11,7 +11,6 @@ import pytest
 
 from download_operator.pod_resources import DEFAULTS
 from download_schedule.attempt.task import MEMORY_LIMIT_VARIABLE, Format
-from tests.support import http_faults
 from tests.support.attempts import Pod
 from tests.support.http_faults import FaultServer, respond, stall
 from tests.support.memory_limit import memory_limit
@@ -49,12 +48,6 @@ ALLOCATING = {
         }""",
 }
 """Scripts that allocate without end, or more than a container has."""
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with http_faults.run_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from download_operator.settings import WORKER_USER
 from download_worker.volume.manifest import FOLDER
 from download_worker.volume.safe_paths import LOCK_SECONDS
 from download_worker.volume.save import file_prefix
-from tests.support import http_faults
 from tests.support.attempts import Pod
 from tests.support.http_faults import BODY, FaultServer, respond, stall
 from tests.support.http_ranges import LARGE, ranged, requested_ranges
@@ -24,12 +23,6 @@ from tools.cluster.kubectl import wait_for
 
 IS_ROOT = os.geteuid() == 0
 JOBS = [f"victim-{29923320 + minute}" for minute in range(3)]
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with http_faults.run_server() as running:
-        yield running
 
 
 @pytest.fixture
