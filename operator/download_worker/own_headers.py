@@ -65,16 +65,17 @@ def choose_own_headers(
 ) -> OwnHeaders:
     """Return what to add to the schedule's *request*. A header that is in there stays alone."""
     names = {name.lower() for name, _ in request.headers}
-    is_get = request.method is Method.GET
-    add_condition = previous and is_get and not names & _CONDITIONS
-    add_range = resume_point and is_get and not names & _RANGES
-    return OwnHeaders(
-        (("Accept-Encoding", ACCEPTED_CODINGS),)
-        if compressed and "accept-encoding" not in names
-        else (),
-        previous.conditional_headers() if previous and add_condition else (),
-        resume_point.version.range_headers(resume_point.size) if resume_point and add_range else (),
-    )
+    coding: tuple[Header, ...] = ()
+    condition: tuple[Header, ...] = ()
+    rest: tuple[Header, ...] = ()
+    if compressed and "accept-encoding" not in names:
+        coding = (("Accept-Encoding", ACCEPTED_CODINGS),)
+    if request.method is Method.GET:
+        if previous and not names & _CONDITIONS:
+            condition = previous.conditional_headers()
+        if resume_point and not names & _RANGES:
+            rest = resume_point.version.range_headers(resume_point.size)
+    return OwnHeaders(coding, condition, rest)
 
 
 def may_be_refusal(
