@@ -118,7 +118,8 @@ class Header(Model):
     name: Annotated[str, Field(min_length=1, max_length=256), rules.HEADER_NAME]
     """Name of the header. Upper and lower case do not matter."""
     value: Annotated[str | None, Field(max_length=4096), rules.HEADER_VALUE] = None
-    """Value of the header, readable for everybody who may read the schedule."""
+    """Value of the header, readable for everybody who may read the schedule. Each run replaces
+    ``{scheduled…}`` and ``{previous…}``; other braces stay."""
     value_from: HeaderSource | None = None
     """A Secret with the value. Kubernetes reads it when a Pod starts; the operator never does."""
 
@@ -128,8 +129,9 @@ class Request(Model):
 
     method: Method = Method.GET
     """The HTTP method."""
-    body: Annotated[str | None, Field(max_length=16_384)] = None
-    """The body of the request, sent in UTF-8. Only with method POST."""
+    body: Annotated[str | None, Field(max_length=16_384), rules.BODY] = None
+    """The body of the request, sent in UTF-8. Only with method POST. Each run replaces
+    ``{scheduled…}`` and ``{previous…}``; other braces stay."""
     headers: Annotated[
         tuple[Header, ...],
         Field(max_length=MAX_HEADERS, json_schema_extra=_map_keyed_by("name")),
@@ -177,8 +179,9 @@ class Volume(Model):
     """Name of the PersistentVolumeClaim."""
     path: Annotated[str, Field(min_length=1, max_length=1024), rules.PATH] = DEFAULT_PATH
     """Path of the file in the volume. Each run replaces ``{namespace}``, ``{name}``,
-    ``{scheduled}`` (the tick in UTC, such as ``20261123T020000Z``) and ``{filename}``. It starts
-    with ``{namespace}/{name}/`` unless the operator allows other paths."""
+    ``{filename}``, ``{scheduled}`` (the tick in UTC, such as ``20261123T020000Z``) and other times,
+    such as ``{scheduled-1d:%Y/%m/%d}``. It starts with ``{namespace}/{name}/`` unless the operator
+    allows other paths."""
     overwrite: bool = False
     """If true, a run may replace a file that this schedule did not write. It never replaces a file
     that another schedule wrote."""
@@ -225,7 +228,8 @@ class Spec(Model):
     model_config = ConfigDict(json_schema_extra=rules.SPEC.json_schema())
 
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
-    """Address of the file, with http or https."""
+    """Address of the file, with http or https. Each run replaces placeholders in its path and
+    query, such as ``{scheduled:%Y-%m-%d}``; ``{{`` and ``}}`` stand for braces."""
     schedule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), rules.SCHEDULE]
     """When to download: a cron expression of five fields, exactly as Kubernetes reads it. ``H``
     stands for a value that differs between schedules, which spreads their load."""
@@ -296,6 +300,8 @@ class Run(Model):
     """When the run ended."""
     attempts: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Pods started so far."""
+    url: Annotated[str | None, Field(max_length=MAX_CHARACTERS["url"])] = None
+    """Address that the run fetched, if ``spec.url`` has placeholders."""
     bytes: Annotated[int | None, Field(ge=0)] = None
     """Size of the file, in bytes."""
     sha256: Annotated[str | None, Field(max_length=MAX_CHARACTERS["sha256"])] = None

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any, Final
 
-from download_schedule.attempt.task import PLACEHOLDERS
+from download_schedule import template_rules
 from download_schedule.cron import FIELD_PATTERNS
 from download_schedule.validation import Check, Rule, matching
 
@@ -27,6 +27,7 @@ URL: Final = Check(
         r"^[!-~]+\z",
         "url must be plain ASCII without spaces; percent-encode everything else",
     ),
+    *template_rules.URL,
 )
 
 TIME_ZONE: Final = Check(
@@ -102,7 +103,10 @@ HEADER_VALUE: Final = Check(
         r"^[\t -~]*\z",
         "the value of a header must be printable ASCII on one line; encode everything else",
     ),
+    *template_rules.in_text("the value of a header"),
 )
+
+BODY: Final = Check(*template_rules.in_text("body"))
 
 HEADERS: Final = Check(
     Rule(
@@ -202,19 +206,10 @@ def _is_invisible(character: str) -> bool:
 
 PATH: Final = Check(
     matching(
-        rf"^([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})*\z",
-        "path may use the placeholders {namespace}, {name}, {scheduled} and {filename}, no other "
-        "braces",
-    ),
-    matching(
         r"^[^/\x00-\x1f\x7f]",
         "path must be relative, without a / in front; write for example reports/{filename}",
     ),
-    Rule(
-        "path must not have empty, . or .. parts; leave them out",
-        "!self.split('/').exists(part, part in ['', '.', '..'])",
-        lambda path: not {"", ".", ".."} & set(path.split("/")),
-    ),
+    *template_rules.PATH,
     matching(
         r"^[^\x00-\x1f\x7f-\x9f]*\z",
         "path must not contain control characters; leave them out",

@@ -81,8 +81,18 @@ class Check:
 
 def matching(pattern: str, message: str) -> Rule:
     """Return the rule that a text must match *pattern* (RE2 syntax, without double quotes)."""
-    compiled = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
+    compiled = _compile(pattern)
     return Rule(message, f'self.matches(r"{pattern}")', lambda text: bool(compiled.search(text)))
+
+
+def not_matching(pattern: str, message: str) -> Rule:
+    """Return the rule that a text must not match *pattern*, which is written as for `matching`."""
+    compiled = _compile(pattern)
+    return Rule(message, f'!self.matches(r"{pattern}")', lambda text: not compiled.search(text))
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
 
 
 def _reject_boolean(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -76,15 +77,18 @@ def run(
     """
     stopped = StopFlag()
     stopped.install()
+    url: str | None = None
 
     def report(result: Result) -> None:
-        termination_log.write_text(encode(result), encoding="utf-8")
+        termination_log.write_text(encode(replace(result, url=url)), encoding="utf-8")
 
     try:
-        spec = read_spec(environment)
+        started = datetime.now(UTC)
+        spec = read_spec(environment, started)
+        url = spec.url_of_run
         result = ask_patiently(
             lambda: _attempt(spec, data, stopped, report),
-            deadline=spec.deadline(datetime.now(UTC)),
+            deadline=spec.deadline(started),
             stopped=stopped,
         )
         code = EXIT_DONE
@@ -140,11 +144,10 @@ def _attempt(
 
 
 def _volume_target(spec: Spec, volume: Volume, data: Path) -> VolumeTarget:
-    started = datetime.now(UTC)
     return VolumeTarget(
         root=data,
         file_prefix=file_prefix(f"{spec.task.namespace}.{spec.task.name}"),
-        path=lambda response: _path(spec, volume, _filename(spec, response), started),
+        path=lambda response: _path(spec, volume, _filename(spec, response)),
         location=lambda path: f"volume://{volume.claim}/{path}",
         overwrite=volume.overwrite,
         source=_source(spec),
@@ -153,9 +156,9 @@ def _volume_target(spec: Spec, volume: Volume, data: Path) -> VolumeTarget:
     )
 
 
-def _path(spec: Spec, volume: Volume, filename: str, now: datetime) -> str:
+def _path(spec: Spec, volume: Volume, filename: str) -> str:
     """Return the file's path on the claim, in the folder of the schedule unless paths are free."""
-    path = spec.fill_template(volume.path, filename, now)
+    path = spec.fill_template(volume.path, filename)
     folder = own_folder(spec.task.namespace, spec.task.name)
     if not volume.free_path and not path.startswith(folder):
         raise DownloadError(
@@ -169,11 +172,9 @@ def _path(spec: Spec, volume: Volume, filename: str, now: datetime) -> str:
 def _upload_opener(spec: Spec, s3: S3Target, convert: Convert | None) -> OpenSink:
     from download_worker.s3.upload import S3Object, Upload
 
-    started = datetime.now(UTC)
-
     def open_upload(response: Response, _resuming: bool) -> Sink:
         target = S3Object(
-            key=spec.fill_template(s3.key, _filename(spec, response), started),
+            key=spec.fill_template(s3.key, _filename(spec, response)),
             content_type=CONTENT_TYPES.get(spec.task.format)
             or response.headers.get("content-type"),
             length=response.content_length or 0,

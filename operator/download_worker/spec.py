@@ -20,7 +20,6 @@ from download_schedule.attempt.task import (
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,
     SPEC_VARIABLE,
-    Destination,
     Header,
     Task,
     Volume,
@@ -35,6 +34,7 @@ from download_worker.http.messages import Request
 
 if TYPE_CHECKING:
     from download_worker.s3.bucket import Bucket
+    from download_worker.templates import Templates
 
 _PLACEHOLDER: Final = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 _JOB_MINUTES: Final = re.compile(r"-([0-9]{8})$")
@@ -59,21 +59,24 @@ class Spec:
     """One attempt of one run."""
 
     task: Task
-    job: str
-    """Name of the run's Job."""
+    """Its URL, body and headers are those of this run."""
+    url_of_run: str | None
+    """Its URL, if another run may have another one."""
+    tick: datetime
+    """The run's tick, or the start of the attempt for a run without one."""
+    templates: "Templates | None"
+    """Fills in the path or key; None: it has :data:`PLACEHOLDERS` alone."""
     request: DownloadRequest
     destination: "Volume | S3Target | None"
     """Where the file goes; None: nowhere."""
     memory_bytes: int
     """What the container may use."""
 
-    def fill_template(self, template: str, filename: str, now: datetime) -> str:
+    def fill_template(self, template: str, filename: str) -> str:
         """Return the path or key that *template* means.
 
-        ``{scheduled}`` is the run's tick, or *now* for a run without one.
-
         Raises:
-            DownloadError: the template has an invisible character.
+            DownloadError: it has an invisible character, or a part that leads elsewhere.
         """
         if not template.isprintable():
             raise DownloadError(
@@ -81,10 +84,25 @@ class Spec:
                 "The path has an invisible character, such as a control character or one that "
                 "changes the direction of writing: leave it out.",
             )
+        path = self._fill_in(template, filename)
+        if {"", ".", ".."} & set(path.split("/")):
+            raise DownloadError(
+                Reason.INVALID_PATH,
+                "The path has an empty, . or .. part after its placeholders are filled in: "
+                "leave it out.",
+            )
+        return path
+
+    def _fill_in(self, template: str, filename: str) -> str:
+        if self.templates:
+            try:
+                return self.templates.fill_path(template, filename)
+            except ValueError as error:
+                raise _not_understood(str(error)) from error
         values = {
             "namespace": self.task.namespace,
             "name": self.task.name,
-            "scheduled": (self._tick(now) or now).strftime("%Y%m%dT%H%M%SZ"),
+            "scheduled": self.tick.strftime("%Y%m%dT%H%M%SZ"),
             "filename": filename,
         }
         return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
@@ -92,37 +110,56 @@ class Spec:
     def deadline(self, started: datetime) -> datetime:
         """Return when the run is expected to end, by its tick and `activeDeadlineSeconds`.
 
-        A run that started late ends later. If it has no tick, or started so late that it would be
-        over, it counts from *started*, the start of this attempt.
+        A run that started late ends later. If it started so late that it would be over, it counts
+        from *started*, the start of this attempt.
         """
         seconds = timedelta(seconds=self.task.active_deadline_seconds)
-        deadline = (self._tick(started) or started) + seconds
-        return deadline if deadline > started else started + seconds
-
-    def _tick(self, now: datetime) -> datetime | None:
-        match = _JOB_MINUTES.search(self.job)
-        if not match:
-            return None
-        tick = datetime.fromtimestamp(int(match[1]) * 60, UTC)
-        return tick if _EARLIEST_TICK <= tick <= now + _MAX_CLOCK_SKEW else None
+        return self.tick + seconds if self.tick + seconds > started else started + seconds
 
 
-def read_spec(environment: Mapping[str, str]) -> Spec:
-    """Read the environment of the container.
+def read_spec(environment: Mapping[str, str], now: datetime) -> Spec:
+    """Read the environment of the container, and fill in what each run has of its own.
 
     Raises:
         DownloadError: this version of the worker does not understand it.
     """
     try:
         task = decode(environment[SPEC_VARIABLE])
+        tick = _tick_of(environment[JOB_VARIABLE], now) or now.replace(microsecond=0)
+        templates = _load_templates(task, tick)
+        url = task.url
+        task = templates.fill_in(task) if templates else task
         request = _build_request(task, environment)
-        destination = _build_destination(task.destination, environment, request.connection)
-        memory_bytes = int(environment.get(MEMORY_LIMIT_VARIABLE, DEFAULT_MEMORY_BYTES))
-        return Spec(task, environment[JOB_VARIABLE], request, destination, memory_bytes)
+        return Spec(
+            task=task,
+            url_of_run=task.url if task.url != url else None,
+            tick=tick,
+            templates=templates,
+            request=request,
+            destination=_build_destination(task, environment, request.connection),
+            memory_bytes=int(environment.get(MEMORY_LIMIT_VARIABLE, DEFAULT_MEMORY_BYTES)),
+        )
     except KeyError as error:
         raise _not_understood(f"{error.args[0]} is missing") from error
     except ValueError as error:
         raise _not_understood(str(error)) from error
+
+
+def _load_templates(task: Task, tick: datetime) -> "Templates | None":
+    if task.time_zone is None:
+        return None
+    from download_worker.templates import Templates
+
+    return Templates(task, tick)
+
+
+def _tick_of(job: str, now: datetime) -> datetime | None:
+    """Return the tick that began a run, or None if the name of its Job has none."""
+    match = _JOB_MINUTES.search(job)
+    if not match:
+        return None
+    tick = datetime.fromtimestamp(int(match[1]) * 60, UTC)
+    return tick if _EARLIEST_TICK <= tick <= now + _MAX_CLOCK_SKEW else None
 
 
 def _not_understood(cause: str) -> DownloadError:
@@ -184,8 +221,9 @@ def _header_value(header: Header, environment: Mapping[str, str]) -> str:
 
 
 def _build_destination(
-    destination: Destination, environment: Mapping[str, str], connection: ConnectionOptions
+    task: Task, environment: Mapping[str, str], connection: ConnectionOptions
 ) -> Volume | S3Target | None:
+    destination = task.destination
     if not isinstance(destination, S3):
         return destination
     from download_worker.s3.bucket import Bucket
@@ -199,8 +237,16 @@ def _build_destination(
         connection=connection,
     )
     run = environment[RUN_VARIABLE]
-    is_key_of_one_run = "{scheduled}" in destination.key
+    is_key_of_one_run = _names_one_tick(destination.key, task)
     return S3Target(bucket, destination.key, run if is_key_of_one_run else None)
+
+
+def _names_one_tick(key: str, task: Task) -> bool:
+    if task.time_zone is None:
+        return "{scheduled}" in key
+    from download_schedule.attempt.template import names_one_tick
+
+    return names_one_tick(key)
 
 
 def _read_credentials(secret: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -157,9 +157,14 @@ class Pod:
         free_path: bool = False,
         s3: Mapping[str, Any] | None = None,
         active_deadline_seconds: int | None = None,
+        time_zone: str | None = None,
+        schedule: str | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
-        """Start one attempt. Without *path* and *s3*, it discards the file."""
+        """Start one attempt. Without *path* and *s3*, it discards the file.
+
+        With *time_zone*, its texts are templates.
+        """
         flags = {"overwrite": overwrite, "freePath": free_path}
         volume = {"volume": {"claimName": "data", "path": path, **flags}}
         variables = pod_environment(
@@ -178,6 +183,8 @@ class Pod:
             keepLast=keep_last,
             activeDeadlineSeconds=active_deadline_seconds,
             destination={"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
+            timeZone=time_zone,
+            schedule=schedule,
         )
         arguments = [str(self.data), str(self.termination_log)]
         if self.user:

@@ -31,8 +31,17 @@ class Contents:
     sources: tuple[str, ...]
 
 
-_RESULT = ("api/download_schedule/__init__.py", "api/download_schedule/attempt")
-_WORKER = Contents(REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_RESULT))
+_ATTEMPT = ("api/download_schedule/__init__.py", "api/download_schedule/attempt")
+_CRON = tuple(
+    f"api/download_schedule/cron/{module}.py"
+    for module in (
+        *("__init__", "advice", "english", "errors", "fields", "hashed", "parser", "patterns"),
+        *("schedule", "search", "zones"),
+    )
+)
+_WORKER = Contents(
+    REPOSITORY / "requirements/worker.txt", ("operator/download_worker", *_ATTEMPT, *_CRON)
+)
 CONTENTS = {
     "operator": Contents(
         REPOSITORY / "requirements/operator.txt",

@@ -9,7 +9,7 @@ from download_api.auth.guard import requires
 from download_api.openapi import responses
 from download_api.routes.dependencies import guarded_router, now
 from download_api.schema.cron import preview
-from download_api.schema.models import CronPreview
+from download_api.schema.models import CronPreview, UrlTemplate
 from download_schedule.cron import MAX_LENGTH
 
 routes = guarded_router()
@@ -38,10 +38,13 @@ async def preview_cron(
         ),
     ] = "Etc/UTC",
     count: Annotated[int, Query(ge=1, le=100, description="Number of ticks.")] = 5,
+    url: Annotated[
+        UrlTemplate | None, Query(description="Address with placeholders, to fill in.")
+    ] = None,
 ) -> CronPreview:
     """Explain an expression, list its next ticks, and warn where croniter reads it differently.
 
     `H` is not allowed, because its value depends on the schedule.
     """
     async with _ONE_AT_A_TIME:
-        return await asyncio.to_thread(preview, expr, tz, count, now())
+        return await asyncio.to_thread(preview, expr, tz, count, now(), url)

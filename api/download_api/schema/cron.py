@@ -3,14 +3,20 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from download_api.problems.problem import ProblemError
 from download_api.schema.models import CronPreview
 from download_schedule import cron
+from download_schedule.attempt.template import Times, encode_for_url, render
+from download_schedule.cron import zones
 from download_schedule.cron.croniter_comparison import croniter_warning
 
 _TIME_WITH_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+
+_NAMES: Final = {"namespace": "{namespace}", "name": "{name}"}
+"""A preview belongs to no schedule, so these placeholders stay."""
 
 
 def require_date_and_zone(time: str) -> str:
@@ -52,8 +58,17 @@ def parse_expression(expression: str, time_zone: str, uid: str | None) -> cron.C
         raise ProblemError(400, "invalid_cron_expression", f"cron_expression: {message}") from None
 
 
-def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronPreview:
+def preview(
+    expression: str, time_zone: str, count: int, now: datetime, url: str | None = None
+) -> CronPreview:
     """Return what an expression means, and its next *count* ticks. This can take 0.2 s.
+
+    Args:
+        expression: as the caller wrote it.
+        time_zone: IANA name.
+        count: number of ticks.
+        now: after which they lie.
+        url: template of a URL, as the resource's rules admit it.
 
     Raises:
         ProblemError: see :func:`parse_expression`; its message also warns about croniter.
@@ -72,8 +87,21 @@ def preview(expression: str, time_zone: str, count: int, now: datetime) -> CronP
         time_zone=time_zone,
         description=schedule.describe(),
         next_run_times=ticks,
+        urls=[_url_at(tick, url, schedule) for tick in ticks] if url else [],
         warnings=[warning] if warning else [],
     )
+
+
+def _url_at(tick: datetime, url: str, schedule: cron.CronSchedule) -> str:
+    @cache  # it can take milliseconds, and a URL has room for many placeholders
+    def previous() -> datetime:
+        before = schedule.previous_tick(tick)
+        if before is None:
+            raise ProblemError(422, "validation_error", "url: no tick is before the first one")
+        return before
+
+    times = Times(tick, previous, zones.load(schedule.time_zone))
+    return render(url, times, _NAMES, encode_for_url)
 
 
 def next_run(spec: Mapping[str, Any], uid: str, now: datetime) -> datetime | None:

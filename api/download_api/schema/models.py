@@ -127,10 +127,17 @@ CronExpression = Annotated[
 """Checked apart from the other members, because an invalid one is a 400, as in the seed API."""
 
 
+UrlTemplate = Annotated[
+    str,
+    *model.Spec.model_fields["url"].metadata,
+    Field(json_schema_extra={"format": "url-template"}),
+]
+
+
 class ScheduleFields(ApiModel):
     """What the author of a schedule decides."""
 
-    url: str = _inherit_field(model.Spec, "url", "uri")
+    url: str = _inherit_field(model.Spec, "url", "url-template")
     cron_expression: CronExpression
     """When to run: five fields, read exactly as Kubernetes reads them, plus ``H``."""
     format: Format = Format.TEXT
@@ -242,6 +249,8 @@ class Execution(ApiModel):
     """Content-Type of the server's response."""
     location: str | None
     """Where the file was kept: volume://CLAIM/PATH or s3://BUCKET/KEY."""
+    url: str | None
+    """Address that the run fetched, if the schedule's url has placeholders."""
 
 
 class History(ApiModel):
@@ -276,6 +285,8 @@ class CronPreview(ApiModel):
     description: str
     """The expression in plain English."""
     next_run_times: list[datetime]
+    urls: list[str]
+    """Address that each of these runs would fetch; empty without `url`."""
     warnings: list[str]
     """Where croniter, the cron library of Airflow and other Python schedulers, reads the expression
     differently."""

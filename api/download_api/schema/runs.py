@@ -95,6 +95,7 @@ def to_execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
         http_status=run.get("httpStatus"),
         content_type=run.get("contentType"),
         location=run.get("location"),
+        url=run.get("url"),
     )
 
 

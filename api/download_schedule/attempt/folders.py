@@ -26,7 +26,7 @@ def is_confined(template: str, namespace: str, name: str) -> bool:
     """Return whether every path of *template* is in the schedule's own folder.
 
     Args:
-        template: without ``.`` and ``..`` as parts.
+        template: without ``.`` and ``..`` as parts, also after it is filled in.
         namespace: of the schedule.
         name: of the schedule.
     """

@@ -21,6 +21,7 @@ MAX_DOCUMENT_BYTES: Final = 4096
 """Kubernetes truncates a longer termination message (core/v1 ContainerStateTerminated)."""
 
 MAX_CHARACTERS: Final = {
+    "url": 1024,
     "sha256": 64,
     "contentType": 255,
     "etag": 255,
@@ -37,6 +38,8 @@ MAX_BYTES: Final = 2**63 - 1
 class Result:
     """Outcome of one attempt. Fields are named as in the resource's ``status.history``."""
 
+    url: str | None = None
+    """Address that was fetched, if the schedule's is a template."""
     bytes: int | None = None
     """Length of the body as stored, 0 to 2**63-1."""
     sha256: str | None = None

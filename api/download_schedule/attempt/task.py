@@ -65,7 +65,7 @@ MAX_BODY_BYTES: Final = 2**53
 MAX_KEEP_LAST: Final = 10_000
 
 PLACEHOLDERS: Final = ("namespace", "name", "scheduled", "filename")
-"""Names that the template of a path or key may have between braces."""
+"""Placeholders in the path or key of a task without a time zone."""
 
 
 class Format(StrEnum):
@@ -156,6 +156,11 @@ class Task:
     destination: Destination
     active_deadline_seconds: int = DEFAULT_ACTIVE_DEADLINE_SECONDS
     """For the whole run, of which this attempt may not be the first."""
+    time_zone: str | None = None
+    """Zone of the times in URL, body, headers, path and key, which are templates. None: URL, body
+    and headers are texts, and the path or key has :data:`PLACEHOLDERS` alone."""
+    schedule: str | None = None
+    """Cron expression, for a template that asks for the tick before."""
 
 
 def header_variable(index: int) -> str:
@@ -187,6 +192,8 @@ def encode(task: Task) -> str:
     # Only what is set: a schedule with the default needs no new CronJob.
     is_default = task.active_deadline_seconds == DEFAULT_ACTIVE_DEADLINE_SECONDS
     deadline = {} if is_default else {"activeDeadlineSeconds": task.active_deadline_seconds}
+    # Only where it is needed: a schedule without templates needs no new CronJob.
+    templates = _compact({"timeZone": task.time_zone, "schedule": task.schedule})
     document = json.dumps(
         {
             "namespace": task.namespace,
@@ -199,6 +206,7 @@ def encode(task: Task) -> str:
             "keepLast": task.keep_last,
             "destination": _encode_destination(task.destination),
             **deadline,
+            **templates,
         },
         separators=(",", ":"),
     )
@@ -259,6 +267,8 @@ def _decode_task(task: Members) -> Task:
             "activeDeadlineSeconds", 1, MAX_ACTIVE_DEADLINE_SECONDS
         )
         or DEFAULT_ACTIVE_DEADLINE_SECONDS,
+        time_zone=task.optional_text("timeZone"),
+        schedule=task.optional_text("schedule"),
     )
 
 

@@ -1,11 +1,13 @@
 """Build the Pod in which an attempt runs. Pure."""
 
+import re
 from typing import Any, Final
 
 from download_operator.cache.objects import Schedule
 from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
-from download_schedule.attempt import task
+from download_schedule import cron
+from download_schedule.attempt import task, template
 from download_schedule.attempt.task import (
     ACCESS_KEY_ID_VARIABLE,
     CA_FILE_VARIABLE,
@@ -14,6 +16,7 @@ from download_schedule.attempt.task import (
     JSON_LOG_FORMAT,
     LOG_FORMAT_VARIABLE,
     MEMORY_LIMIT_VARIABLE,
+    PLACEHOLDERS,
     PROXY_VARIABLE,
     RUN_VARIABLE,
     SECRET_ACCESS_KEY_VARIABLE,
@@ -29,6 +32,8 @@ from download_schedule.types import JSONObject
 
 CA_PATH: Final = "/etc/download-operator/ca"
 SCRATCH_SIZE: Final = "512Mi"
+_PLAIN: Final = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
+"""What a worker replaces in a path without knowing the time zone."""
 BOUNDED_FORMATS: Final = frozenset({Format.TEXT, Format.MARKDOWN, Format.PDF})
 """Formats whose conversion uses as much memory as the container may have."""
 
@@ -145,6 +150,7 @@ def _environment(
 
 
 def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Settings) -> Task:
+    time_zone, expression = _template_context(schedule, spec, destination)
     return Task(
         namespace=schedule.namespace,
         name=schedule.name,
@@ -165,7 +171,24 @@ def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Se
         keep_last=spec.keep_last,
         destination=_task_destination(destination, settings),
         active_deadline_seconds=spec.active_deadline_seconds,
+        time_zone=time_zone,
+        schedule=expression,
     )
+
+
+def _template_context(
+    schedule: Schedule, spec: Spec, destination: Destination
+) -> tuple[str | None, str | None]:
+    """Return time zone and cron expression for the worker, each only if a template needs it."""
+    target = destination.volume.path if destination.volume else ""
+    target = destination.s3.key if destination.s3 else target
+    texts = [spec.request.body or "", *(header.value or "" for header in spec.request.headers)]
+    timed = [text for text in texts if template.has_time_in_text(text)]
+    if not timed and not {"{", "}"} & set(spec.url + _PLAIN.sub("", target)):
+        return None, None
+    needs_previous = any(map(template.names_previous, (spec.url, target, *timed)))
+    expression = cron.render(spec.schedule, schedule.uid) if needs_previous else None
+    return spec.time_zone, expression
 
 
 def _headers(spec: Spec) -> tuple[task.Header, ...]:

@@ -18,6 +18,7 @@ from download_schedule.names import MAX_JOB_NAME
 from download_schedule.types import JSONObject
 
 _RESULT_FIELDS: Final = (
+    "url",
     "bytes",
     "sha256",
     "httpStatus",

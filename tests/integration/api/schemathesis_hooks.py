@@ -27,8 +27,13 @@ schemathesis.openapi.format(
     ),
 )
 schemathesis.openapi.format(
-    "uri",
-    st.builds("{}://example.com/{}".format, st.sampled_from(["http", "HTTPS"]), st.integers()),
+    "url-template",
+    st.builds(
+        "{}://example.com/{}{}".format,
+        st.sampled_from(["http", "HTTPS"]),
+        st.integers(),
+        st.sampled_from(["", "{scheduled-1d:%Y/%m/%d}?{name}", "{{{previous}}}", "{scheduled:%V}"]),
+    ),
 )
 schemathesis.openapi.format("time-zone", st.sampled_from(["Etc/UTC", "Europe/Berlin"]))
 schemathesis.openapi.format("cursor", st.sampled_from(["eyJrZXkiOiJhIn0"]))

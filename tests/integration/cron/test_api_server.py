@@ -6,10 +6,13 @@ import re
 from typing import Any, Final
 
 import pytest
+from pydantic import ValidationError
 
 from download_schedule.cron import CronError, parse, render
+from download_schedule.model import Spec
 from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression, is_admitted
-from tests.support.schedules import schedule
+from tests.support.schedules import URL, schedule
+from tests.support.template_cases import ADMITTED, REFUSED, random_text, spec_with
 from tools.cluster.kubectl import Kubectl, RefusedError
 
 UID: Final = "7c3f0b5e-8a4e-4b34-9b1c-0a3a8f9f6d10"
@@ -98,3 +101,49 @@ def test_path_rule_accepts_unassigned_characters_and_refuses_invisible_ones(
     characters = [*unassigned, *invisible]
     objects = [schedule_with_path(i, character) for i, character in enumerate(characters)]
     assert refused(kubectl, objects) == set(range(len(unassigned), len(characters)))
+
+
+def is_admitted_template(spec: dict[str, Any]) -> bool:
+    try:
+        Spec.model_validate({"url": URL, "schedule": "0 0 1 1 *", **spec})
+    except ValidationError:
+        return False
+    return True
+
+
+def test_cel_and_python_rules_refuse_the_same_templates(kubectl: Kubectl) -> None:
+    cases = [*ADMITTED, *((member, text) for member, text, _ in REFUSED)]
+    for member, before in {"url": URL, "path": "a", "body": "", "header": ""}.items():
+        cases += [(member, before + random_text(_RANDOM)) for _ in range(250)]
+    specs = [spec_with(member, text) for member, text in cases]
+    expected = {i for i, spec in enumerate(specs) if not is_admitted_template(spec)}
+
+    assert len(expected) < len(specs) - 300
+    for start in range(0, len(specs), 200):
+        objects = [
+            schedule(f"c-{i}", **specs[i]) for i in range(start, min(start + 200, len(specs)))
+        ]
+        assert refused(kubectl, objects) == {i for i in expected if start <= i < start + 200}
+
+
+@pytest.mark.parametrize(
+    ("member", "text", "sentence"), [case for case in REFUSED if case[0] in ("url", "header")][::7]
+)
+def test_api_server_says_what_to_write_instead(
+    kubectl: Kubectl, member: str, text: str, sentence: str
+) -> None:
+    with pytest.raises(RefusedError, match=re.escape(sentence)):
+        kubectl.apply(schedule("c", **spec_with(member, text)))
+
+
+def test_longest_templates_are_within_the_cost_that_the_api_server_allows(
+    kubectl: Kubectl,
+) -> None:
+    time = "{scheduled-999mo:%Y/%m/%d}"
+    headers = [{"name": f"A-{n}", "value": time * 157} for n in range(32)]
+    request = {"method": "POST", "body": time * 630, "headers": headers}
+    path = "/".join(["{scheduled-1d:%Y}"] * 56)
+    volume = {"claimName": "data", "path": path}
+    url = "https://example.com/" + time * 77
+    full = schedule("c-0", url=url, request=request, destination={"volume": volume})
+    assert not refused(kubectl, [full])

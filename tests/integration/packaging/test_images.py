@@ -81,13 +81,14 @@ def test_image_has_its_own_packages_only(image: Image) -> None:
     assert ours == OWN[image.target]
 
 
-def test_worker_has_only_the_contract_with_an_attempt_of_the_resource() -> None:
+def test_worker_has_only_the_contract_with_an_attempt_and_cron_of_the_resource() -> None:
     worker = read("worker", images.build("worker")["worker"])
     folder = HOME / "download_schedule"
     modules = {n for n in worker.names if n.is_relative_to(folder) and n.suffix == ".py"}
     assert folder / "attempt" / "result.py" in modules
-    assert {n.parent for n in modules} == {folder, folder / "attempt"}
+    assert {n.parent for n in modules} == {folder, folder / "attempt", folder / "cron"}
     assert [n.name for n in modules if n.parent == folder] == ["__init__.py"]
+    assert folder / "cron" / "croniter_comparison.py" not in modules
 
 
 @pytest.mark.parametrize("image", images.OPTIONAL, indirect=True)

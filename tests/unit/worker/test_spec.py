@@ -8,7 +8,8 @@ import pytest
 from download_schedule.attempt.task import Method, Volume
 from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request
-from download_worker.spec import S3Target, read_spec
+from download_worker.spec import S3Target, Spec
+from download_worker.spec import read_spec as read_spec_at
 from tests.support.attempts import REQUEST, VERIFY, pod_environment, policy
 
 NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)
@@ -16,6 +17,10 @@ PATH = "{namespace}/{name}/{scheduled}-{filename}"
 ON_VOLUME = {"volume": {"claimName": "data", "path": PATH}}
 SECRET_HEADER = {"name": "Authorization", "variable": "DOWNLOAD_HEADER_0"}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+
+
+def read_spec(variables: dict[str, str]) -> Spec:
+    return read_spec_at(variables, NOW)
 
 
 def in_bucket(key: str = "k") -> dict[str, Any]:
@@ -104,9 +109,21 @@ def test_secret_that_is_not_a_header_value_is_refused_and_not_quoted(value: str)
     assert value not in str(caught.value)
 
 
-@pytest.mark.parametrize(("key", "run"), [("latest", None), ("{scheduled}-{filename}", "5b1c9b1e")])
-def test_object_belongs_to_one_run_if_its_key_has_the_tick(key: str, run: str | None) -> None:
-    spec = read_spec({**pod_environment(destination=in_bucket(key)), **CREDENTIALS})
+@pytest.mark.parametrize(
+    ("key", "run", "time_zone"),
+    [
+        ("latest", None, None),
+        ("{scheduled}-{filename}", "5b1c9b1e", None),
+        ("{scheduled}-{filename}", "5b1c9b1e", "Etc/UTC"),
+        ("{scheduled:%Y-%m-%d}-{filename}", None, "Etc/UTC"),
+        ("{{scheduled}}-{previous}", None, "Etc/UTC"),
+    ],
+)
+def test_object_belongs_to_one_run_if_its_key_has_the_tick(
+    key: str, run: str | None, time_zone: str | None
+) -> None:
+    task = pod_environment(destination=in_bucket(key), timeZone=time_zone)
+    spec = read_spec({**task, **CREDENTIALS})
     assert isinstance(spec.destination, S3Target)
     assert (spec.destination.key, spec.destination.run) == (key, run)
 
@@ -179,12 +196,12 @@ def test_invalid_ports_are_refused(ports: str) -> None:
 )
 def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
     spec = read_spec({**pod_environment(), "DOWNLOAD_JOB": job})
-    assert spec.fill_template(PATH, "x.csv", NOW) == f"team/nightly/{scheduled}-x.csv"
+    assert spec.fill_template(PATH, "x.csv") == f"team/nightly/{scheduled}-x.csv"
 
 
 def test_placeholder_in_a_filename_is_not_filled_in() -> None:
     spec = read_spec(pod_environment())
-    assert spec.fill_template("{filename}", "{name}", NOW) == "{name}"
+    assert spec.fill_template("{filename}", "{name}") == "{name}"
 
 
 @pytest.mark.parametrize(
@@ -199,6 +216,25 @@ def test_placeholder_in_a_filename_is_not_filled_in() -> None:
 def test_deadline_counts_from_the_tick_or_the_start(
     job: str, members: dict[str, Any], seconds: int
 ) -> None:
-    spec = read_spec(pod_environment(**members) | {"DOWNLOAD_JOB": job})
     tick = datetime(2026, 11, 23, 2, tzinfo=UTC)
-    assert spec.deadline(tick + timedelta(minutes=5)) == tick + timedelta(seconds=seconds)
+    started = tick + timedelta(minutes=5)
+    spec = read_spec_at(pod_environment(**members) | {"DOWNLOAD_JOB": job}, started)
+    assert spec.deadline(started) == tick + timedelta(seconds=seconds)
+
+
+def test_path_and_templates_of_one_tick_agree() -> None:
+    """A task without a zone has only what both know, and loads no module for it."""
+    without, with_zone = (
+        read_spec(pod_environment(timeZone=time_zone)) for time_zone in (None, "Asia/Tokyo")
+    )
+    assert without.templates is None
+    assert with_zone.templates is not None
+    assert without.fill_template(PATH, "x{}.csv") == with_zone.fill_template(PATH, "x{}.csv")
+
+
+@pytest.mark.parametrize("path", ["{scheduled:%Y/../..}/x", "/{scheduled:%Y}", "{scheduled:./%Y}"])
+def test_part_that_leads_elsewhere_is_refused_after_it_is_filled_in(path: str) -> None:
+    spec = read_spec(pod_environment(timeZone="Etc/UTC"))
+    with pytest.raises(DownloadError, match="leave it out") as caught:
+        spec.fill_template(path, "x.csv")
+    assert caught.value.reason is Reason.INVALID_PATH

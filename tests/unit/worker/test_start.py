@@ -12,6 +12,7 @@ SELDOM_NEEDED = (
     "asyncio",
     "base64",
     "ctypes",
+    "download_schedule.attempt.template",
     "download_worker.cli",
     "download_worker.egress.http1",
     "download_worker.egress.proxy",
@@ -26,6 +27,7 @@ SELDOM_NEEDED = (
     "download_worker.http.decompressors",
     "download_worker.s3.client",
     "download_worker.s3.upload",
+    "download_worker.templates",
     "email",
     "h11",
     "http",
@@ -33,7 +35,9 @@ SELDOM_NEEDED = (
     "ssl",
     "tempfile",
     "trafilatura",
+    "tzdata",
     "webencodings",
+    "zoneinfo",
 )
 """Modules that only some attempts need, and that take time to load."""
 

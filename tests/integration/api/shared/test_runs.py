@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from download_schedule.names import RUN_REQUESTED_ANNOTATION
-from tests.support.api_schedules import create
-from tests.support.fake_kubelet import end_pod
+from tests.support.api_schedules import REPORT, create
+from tests.support.fake_kubelet import RESULT, end_pod, start_run, wait_until_recorded
 from tests.support.operator_process import StartOperator
 from tools.cluster.kubectl import Kubectl, wait_for
 
@@ -131,6 +131,35 @@ def test_preview_explains_an_expression_or_refuses_it(api: httpx.Client) -> None
     for count in (0, 101):
         many = api.get("/cron/preview", params={"expr": "0 2 * * *", "count": count})
         assert many.status_code == 422
+
+
+def test_preview_fills_in_a_url_or_says_what_is_wrong_with_it(api: httpx.Client) -> None:
+    query = {"expr": "0 2 * * *", "count": "1"}
+    preview = api.get("/cron/preview", params={**query, "url": f"{REPORT['url']}/{{scheduled:%H}}"})
+    assert preview.json()["urls"] == ["https://example.com/x/02"]
+    assert api.get("/cron/preview", params=query).json()["urls"] == []
+    wrong = api.get("/cron/preview", params={**query, "url": "https://{name}.example.com/"})
+    assert (wrong.status_code, error_type(wrong)) == (422, "validation_error")
+    assert "write the scheme, the host and the port themselves" in wrong.text
+
+
+def test_history_has_the_url_that_each_run_fetched(
+    api: httpx.Client, kubectl: Kubectl, start_operator: StartOperator
+) -> None:
+    start_operator(namespaces=kubectl.namespace)
+    created = create(api, url="https://example.com/{scheduled:%Y}/{name}")
+    assert created["url"] == "https://example.com/{scheduled:%Y}/{name}"
+    name = created["resource"]
+    kubectl("wait", "--for=condition=Ready", f"dls/{name}")
+    start_run(kubectl, name, "now")
+    end_pod(kubectl, "now", message={**RESULT, "url": "https://example.com/2026/x"})
+    run = wait_until_recorded(kubectl, name, "now", "Completed")
+    assert run["url"] == "https://example.com/2026/x"
+    (execution,) = api.get(f"/schedules/{created['id']}/history").json()["executions"]
+    assert execution["url"] == run["url"]
+    refused = api.patch(f"/schedules/{created['id']}", json={"url": "https://example.com/{date}"})
+    assert refused.status_code == 422
+    assert "for braces themselves {{ and }}" in refused.text
 
 
 def test_dry_run_starts_and_stops_nothing(api: httpx.Client, kubectl: Kubectl) -> None:

@@ -1,5 +1,6 @@
 """Cron expressions and times as callers write them."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,25 @@ def test_preview_warns_where_croniter_reads_the_expression_differently() -> None
     ]
 
 
+def test_preview_fills_in_the_url_of_each_tick() -> None:
+    url = "https://h/{namespace}.{name}/{scheduled:%Y/%m/%d}?since={previous:%a %d}&{{}}"
+    response = preview("30 2 * * 1-5", "Europe/Paris", 2, NEW_YEAR, url)
+    assert response.urls == [
+        "https://h/{namespace}.{name}/2026/01/01?since=Wed%2031&{}",
+        "https://h/{namespace}.{name}/2026/01/02?since=Thu%2001&{}",
+    ]
+    assert preview("30 2 * * 1-5", "Europe/Paris", 2, NEW_YEAR).urls == []
+
+
+def test_preview_of_the_longest_url_takes_little_time() -> None:
+    """It keeps other previews waiting."""
+    url = "https://example.com/" + "{previous-999mo:%A}" * 106
+    start = time.process_time()
+    response = preview("0 0 29 2 *", "America/New_York", 100, NEW_YEAR, url)
+    assert time.process_time() - start < 3
+    assert len(response.urls) == len(response.next_run_times)
+
+
 @pytest.mark.parametrize(
     ("expression", "time_zone", "status", "sentence"),
     [
@@ -79,12 +99,12 @@ def test_refusal_says_what_to_write(
     assert (refused.value.status, str(refused.value)) == (status, sentence)
 
 
-@pytest.mark.parametrize("time", ["2026-11-23T02:00:00Z", "2026-11-23T02:00:00+02:00"])
-def test_time_with_date_and_zone_is_accepted(time: str) -> None:
-    assert require_date_and_zone(time) == time
+@pytest.mark.parametrize("text", ["2026-11-23T02:00:00Z", "2026-11-23T02:00:00+02:00"])
+def test_time_with_date_and_zone_is_accepted(text: str) -> None:
+    assert require_date_and_zone(text) == text
 
 
-@pytest.mark.parametrize("time", ["2026-11-23", "2026-11-23T02:00:00", "1763863200", "yesterday"])
-def test_time_without_date_or_zone_is_refused(time: str) -> None:
+@pytest.mark.parametrize("text", ["2026-11-23", "2026-11-23T02:00:00", "1763863200", "yesterday"])
+def test_time_without_date_or_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write a time as in RFC 3339"):
-        require_date_and_zone(time)
+        require_date_and_zone(text)

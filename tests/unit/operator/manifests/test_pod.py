@@ -31,6 +31,10 @@ def pod_spec(
     return pod
 
 
+def on_claim(path: str) -> dict[str, Any]:
+    return {"destination": {"volume": {"claimName": "data", "path": path}}}
+
+
 def environment(**spec: Any) -> dict[str, Any]:
     (container,) = pod_spec(**spec)["containers"]
     return {entry["name"]: entry for entry in container["env"]}
@@ -231,3 +235,58 @@ def test_conversion_of_a_page_gets_the_limit_in_force(file_format: Format) -> No
 def test_request_that_is_too_long_for_a_variable_is_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="can be given to a download; shorten them"):
         desired_state(request=request_)
+
+
+@pytest.mark.parametrize(
+    ("spec", "digest"),
+    [
+        ({}, "48e77b6ef646f825"),
+        ({"destination": ON_CLAIM}, "e56488d71f07a34f"),
+        (
+            {"destination": {"s3": {"bucket": "abc", "credentialsSecretRef": {"name": "s"}}}},
+            "9803d1d30a9f1920",
+        ),
+        (
+            {
+                **on_claim("{namespace}/{name}/latest.csv"),
+                "schedule": "H H * * *",
+                "timeZone": "Europe/Paris",
+                "request": {
+                    "method": "POST",
+                    "body": '{"query":"{scheduledJobs{id}} {previous {id}}"}',
+                    "headers": [{"name": "A", "value": "{{x}} {y}"}],
+                },
+            },
+            "cce0af5fc7f994be",
+        ),
+    ],
+)
+def test_cron_job_without_templates_is_that_of_the_version_before_them(
+    spec: dict[str, Any], digest: str
+) -> None:
+    """These are the digests of that version, so its CronJobs need no update."""
+    assert desired_state(**spec).spec_hash == digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"url": "https://example.com/{scheduled}"}, ("Asia/Tokyo", None)),
+        ({"url": "https://example.com/{{}}"}, ("Asia/Tokyo", None)),
+        ({"url": "https://example.com/{previous}"}, ("Asia/Tokyo", "47 2 * * *")),
+        ({"destination": ON_CLAIM}, (None, None)),
+        (on_claim("{namespace}/{name}/{{name}}"), ("Asia/Tokyo", None)),
+        (on_claim("{namespace}/{name}/{previous}"), ("Asia/Tokyo", "47 2 * * *")),
+        ({"request": {"method": "POST", "body": "{previousRun} {scheduled:%Y}"}},
+         ("Asia/Tokyo", None)),
+        ({"request": {"method": "POST", "body": "{previous-1d:%Y}"}},
+         ("Asia/Tokyo", "47 2 * * *")),
+        ({"request": {"headers": [{"name": "A", "value": "{{scheduled}}"}]}}, ("Asia/Tokyo", None)),
+        ({"request": {"headers": [SECRET]}}, (None, None)),
+    ],
+)  # fmt: skip
+def test_worker_receives_zone_and_expression_where_a_template_needs_them(
+    spec: dict[str, Any], expected: tuple[str | None, str | None]
+) -> None:
+    received = download(schedule="H 2 * * *", timeZone="Asia/Tokyo", **spec)
+    assert (received.get("timeZone"), received.get("schedule")) == expected

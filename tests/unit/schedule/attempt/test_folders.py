@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from download_schedule.attempt.folders import is_confined, open_folder, own_folder
-from download_schedule.attempt.task import PLACEHOLDERS
+from download_schedule.attempt.template import Times, render
 
 
 def open_path(root: Path, path: str, *, create: bool = False) -> Path:
@@ -109,6 +110,10 @@ def test_folder_is_created_by_many_at_the_same_moment(tmp_path: Path) -> None:
         ("team/{filename}", False),
         ("latest.csv", False),
         ("Team/nightly/latest.csv", False),
+        ("{namespace}/{name}/{scheduled:%Y/%m}", True),
+        ("{scheduled:%Y}/{name}/x", False),
+        ("{{namespace}}/{name}/x", False),
+        ("{namespace}/{{name}}/x", False),
     ],
 )
 def test_template_is_confined_if_it_starts_with_the_own_folder(
@@ -118,7 +123,8 @@ def test_template_is_confined_if_it_starts_with_the_own_folder(
 
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,6}[a-z0-9])?", fullmatch=True)
-parts = st.sampled_from([*(f"{{{name}}}" for name in PLACEHOLDERS), "/", "a", "b", "..", "."])
+placeholders = ("{namespace}", "{name}", "{filename}", "{scheduled}", "{scheduled:%Y/%m}")
+parts = st.sampled_from([*placeholders, "{{", "}}", "/", "a", "b", "..", "."])
 
 
 @given(names, names, st.lists(parts, max_size=8).map("".join), names)
@@ -126,10 +132,9 @@ def test_path_of_a_confined_template_is_in_no_other_folder(
     namespace: str, name: str, template: str, other: str
 ) -> None:
     if is_confined(template, namespace, name):
-        path = template
-        values = {"namespace": namespace, "name": name, "scheduled": "s", "filename": "f"}
-        for placeholder in PLACEHOLDERS:
-            path = path.replace(f"{{{placeholder}}}", values[placeholder])
+        now = datetime.now(UTC)
+        texts = {"namespace": namespace, "name": name, "filename": "f"}
+        path = render(template, Times(now, lambda: now, UTC), texts)
         assert path.startswith(own_folder(namespace, name))
         if other != name:
             assert not path.startswith(own_folder(namespace, other))

@@ -92,6 +92,8 @@ tasks = st.builds(
     | st.builds(Volume, short_texts, short_texts, st.booleans(), st.booleans())
     | st.builds(S3, short_texts, short_texts, st.none() | short_texts, short_texts, short_texts),
     active_deadline_seconds=st.integers(1, MAX_ACTIVE_DEADLINE_SECONDS),
+    time_zone=st.none() | short_texts,
+    schedule=st.none() | short_texts,
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
