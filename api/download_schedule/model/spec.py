@@ -1,20 +1,11 @@
-"""The ``DownloadSchedule`` resource as pydantic models: what users write and what they read back.
+"""What users write: the ``spec`` of a ``DownloadSchedule``."""
 
-The custom resource definition (:mod:`download_schedule.crd`), the HTTP API and the operator take
-their types, bounds and defaults from here. Docstrings of classes and fields become the descriptions
-of the CRD and of the API, so users read them. Fields have Python names; their aliases are the
-camelCase names of the resource.
-"""
-
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, model_validator
 
 from download_schedule import cron, rules
-from download_schedule.attempt.result import MAX_CHARACTERS
 from download_schedule.attempt.task import (
     DEFAULT_ACTIVE_DEADLINE_SECONDS,
     DEFAULT_CONNECT_TIMEOUT_SECONDS,
@@ -27,29 +18,16 @@ from download_schedule.attempt.task import (
     MAX_KEEP_LAST,
     MAX_REDIRECTS,
     MAX_STALL_TIMEOUT_SECONDS,
+    Format,
+    Method,
 )
-from download_schedule.attempt.task import Format as Format  # noqa: PLC0414 - part of the resource
-from download_schedule.attempt.task import Method as Method  # noqa: PLC0414 - part of the resource
-from download_schedule.cron import MAX_LENGTH
-from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
+from download_schedule.model.base import Model, map_keyed_by
 from download_schedule.validation import NOT_BOOLEAN
-
-GROUP: Final = "downloads.dev"
-VERSION: Final = "v1alpha1"
-API_VERSION: Final = f"{GROUP}/{VERSION}"
-KIND: Final = "DownloadSchedule"
-PLURAL: Final = "downloadschedules"
 
 DEFAULT_PATH: Final = "{namespace}/{name}/{scheduled}-{filename}"
 MAX_HISTORY: Final = 100
-MAX_RUN_REQUESTS: Final = 100
-"""Number of recent run-request tokens remembered; reusing an older token starts a new run."""
 DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
-
-
-def _map_keyed_by(key: str) -> dict[str, Any]:
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
 class ConcurrencyPolicy(StrEnum):
@@ -58,43 +36,6 @@ class ConcurrencyPolicy(StrEnum):
     FORBID = "Forbid"
     ALLOW = "Allow"
     REPLACE = "Replace"
-
-
-class Trigger(StrEnum):
-    """What started a run."""
-
-    SCHEDULE = "Schedule"
-    MANUAL = "Manual"
-
-
-class State(StrEnum):
-    """The state of a run."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the run is over, so that its state does not change any more."""
-        return self in (State.COMPLETED, State.FAILED)
-
-
-class Model(BaseModel):
-    """Base of every model: camelCase in JSON, no unknown members, immutable."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
-
-    def to_resource(self) -> dict[str, Any]:
-        """Return the value as the API server stores it: camelCase, JSON types, no unset members."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class SecretKey(Model):
@@ -134,7 +75,7 @@ class Request(Model):
     ``{scheduled…}`` and ``{previous…}``; other braces stay."""
     headers: Annotated[
         tuple[Header, ...],
-        Field(max_length=MAX_HEADERS, json_schema_extra=_map_keyed_by("name")),
+        Field(max_length=MAX_HEADERS, json_schema_extra=map_keyed_by("name")),
         rules.HEADERS,
     ] = ()
     """Headers to send with the request."""
@@ -230,7 +171,7 @@ class Spec(Model):
     url: Annotated[str, Field(min_length=1, max_length=2048), rules.URL]
     """Address of the file, with http or https. Each run replaces placeholders in its path and
     query, such as ``{scheduled:%Y-%m-%d}``; ``{{`` and ``}}`` stand for braces."""
-    schedule: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH), rules.SCHEDULE]
+    schedule: Annotated[str, Field(min_length=1, max_length=cron.MAX_LENGTH), rules.SCHEDULE]
     """When to download: a cron expression of five fields, exactly as Kubernetes reads it. ``H``
     stands for a value that differs between schedules, which spreads their load."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64), rules.TIME_ZONE] = "Etc/UTC"
@@ -275,136 +216,3 @@ class Spec(Model):
         rules.SPEC.enforce(self)
         cron.parse(self.schedule, self.time_zone, uid="")
         return self
-
-
-class Run(Model):
-    """One run: a Job and the outcome of its attempts."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: Annotated[str, Field(max_length=64)]
-    """UID of the Job."""
-    job: Annotated[str, Field(max_length=MAX_JOB_NAME)]
-    """Name of the Job."""
-    trigger: Trigger
-    """What started the run."""
-    token: Annotated[str | None, Field(max_length=MAX_TOKEN)] = None
-    """The value of the annotation ``downloads.dev/run-requested`` that asked for a manual run."""
-    state: State
-    """The state of the run."""
-    scheduled_time: datetime | None = None
-    """The tick for which the run started. Absent for a manual run."""
-    start_time: datetime | None = None
-    """When the Job started."""
-    completion_time: datetime | None = None
-    """When the run ended."""
-    attempts: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Pods started so far."""
-    url: Annotated[str | None, Field(max_length=MAX_CHARACTERS["url"])] = None
-    """Address that the run fetched, if ``spec.url`` has placeholders."""
-    bytes: Annotated[int | None, Field(ge=0)] = None
-    """Size of the file, in bytes."""
-    sha256: Annotated[str | None, Field(max_length=MAX_CHARACTERS["sha256"])] = None
-    """SHA-256 digest of the file, in lower-case hexadecimal digits."""
-    http_status: Annotated[int | None, Field(ge=100, le=599)] = None
-    """HTTP status of the last response."""
-    content_type: Annotated[str | None, Field(max_length=MAX_CHARACTERS["contentType"])] = None
-    """Media type of the response."""
-    etag: Annotated[str | None, Field(max_length=MAX_CHARACTERS["etag"])] = None
-    """ETag of the response."""
-    location: Annotated[str | None, Field(max_length=MAX_CHARACTERS["location"])] = None
-    """Where the file is kept, such as ``volume://claim/path``."""
-    unchanged: bool | None = None
-    """True if the file was the same as the last one, so that it was not kept again."""
-    length_unverified: bool | None = None
-    """True if the response did not say how long the body is, so that it may have been cut short."""
-    reason: Annotated[str | None, Field(max_length=MAX_CHARACTERS["reason"])] = None
-    """Why the last failed attempt failed, as a word in CamelCase."""
-    message: Annotated[str | None, Field(max_length=MAX_CHARACTERS["message"])] = None
-    """Why the last failed attempt failed, as a sentence."""
-
-
-class Condition(Model):
-    """One aspect of the schedule's health (a ``metav1.Condition``)."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: Annotated[str, Field(max_length=316)]
-    """What the condition is about: ``Ready`` or ``Healthy``."""
-    status: Literal["True", "False", "Unknown"]
-    """Whether the condition holds."""
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Why the condition has this status, as a word in CamelCase."""
-    message: Annotated[str, Field(max_length=4096)]
-    """Why the condition has this status, as a sentence."""
-    last_transition_time: datetime
-    """When the status last changed."""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The ``metadata.generation`` that the condition is about."""
-
-
-class Counts(Model):
-    """Totals since the schedule was created. They only grow."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    completed: Annotated[int, Field(ge=0)] = 0
-    """Runs that completed."""
-    failed: Annotated[int, Field(ge=0)] = 0
-    """Runs that failed."""
-    missed: Annotated[int, Field(ge=0)] = 0
-    """Ticks that had no run."""
-
-
-class Status(Model):
-    """What the operator reports. Zeros and empty values are left out."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    """The ``metadata.generation`` that the operator last acted on."""
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(
-            max_length=8,
-            json_schema_extra=_map_keyed_by("type"),
-        ),
-    ] = ()
-    """``Ready``: Kubernetes runs the schedule. ``Healthy``: the last finished run completed."""
-    cron_job_name: Annotated[str | None, Field(max_length=52)] = None
-    """Name of the CronJob that runs the schedule."""
-    schedule: Annotated[str | None, Field(max_length=MAX_LENGTH)] = None
-    """The expression of the CronJob, with a value for every ``H``."""
-    active: Annotated[int, Field(ge=0)] = 0
-    """Runs that are pending or running."""
-    last_run_time: datetime | None = None
-    """When the latest run started."""
-    last_success_time: datetime | None = None
-    """When the latest completed run ended."""
-    next_run_time: datetime | None = None
-    """The next tick."""
-    consecutive_failures: Annotated[int, Field(ge=0)] = 0
-    """Runs that failed since the last one that completed."""
-    counts: Counts = Counts()
-    settled_until: datetime | None = None
-    """Every tick up to this time is settled: it had a run, or is counted as missed."""
-    cron_job_generation: Annotated[int, Field(ge=0)] = 0
-    """Generation of the CronJob after the operator's last write. A different one means that
-    somebody else has changed the CronJob."""
-    run_requests: Annotated[
-        tuple[Annotated[str, Field(max_length=10)], ...],
-        Field(max_length=MAX_RUN_REQUESTS, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
-    ] = ()
-    """The latest requests for a manual run that have been served, newest first. Each is the last
-    part of its Job's name."""
-    history: Annotated[
-        tuple[Run, ...],
-        Field(max_length=MAX_HISTORY, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
-    ] = ()
-    """The latest runs, newest first: all active ones and up to ``spec.historyLimit`` finished
-    ones."""
-    recorded: Annotated[
-        tuple[Annotated[str, Field(max_length=64)], ...],
-        Field(max_length=1000, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
-    ] = ()
-    """Ids of runs that are counted and no longer in ``history``, but whose Job still exists."""
