@@ -1,7 +1,7 @@
 """What a download is asked for, and what it is given to work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from download_schedule.attempt.task import DEFAULT_MAX_BYTES, DEFAULT_MAX_REDIRECTS
 from download_worker.http.curl import ConnectionOptions
@@ -9,13 +9,12 @@ from download_worker.http.messages import Request, Response
 from download_worker.sink import DiscardSink, Sink
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadRequest:
+class DownloadRequest(NamedTuple):
     """What to fetch, and what to check."""
 
     http: Request
     """The first request, before any redirect."""
-    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
+    connection: ConnectionOptions = ConnectionOptions()
     max_redirects: int = DEFAULT_MAX_REDIRECTS
     min_bytes: int = 0
     max_bytes: int = DEFAULT_MAX_BYTES

@@ -4,8 +4,7 @@ A server may refuse what only we added, in any way: by a status, or by hanging u
 attempt asks once more as plainly as the schedule does, and what comes of that counts.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from download_schedule.attempt.task import Method
 from download_worker.errors import DownloadError, Reason
@@ -34,8 +33,7 @@ _REFUSALS: Final = frozenset(
 _CLIENT_ERRORS: Final = range(400, 500)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnHeaders:
+class OwnHeaders(NamedTuple):
     """What one request says beyond the schedule; all of it is empty in a plain request."""
 
     coding: tuple[Header, ...] = ()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -54,8 +53,7 @@ class S3Target(NamedTuple):
     """UID of the only run that may write an object of this key; None: any object is replaced."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """One attempt of one run."""
 
     task: Task

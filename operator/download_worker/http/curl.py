@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import pycurl
@@ -68,8 +67,7 @@ StopRequested = Callable[[], bool]
 """Asked at least once a second whether to give up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionOptions:
+class ConnectionOptions(NamedTuple):
     """Where a connection may lead, and how long it may take."""
 
     egress: EgressPolicy = PUBLIC_ONLY

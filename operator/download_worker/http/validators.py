@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from download_worker.http.fields import list_members
 from download_worker.http.messages import PARTIAL_CONTENT, Header, Request, Response
@@ -23,8 +22,7 @@ _FIRST_YEAR: Final = 1990
 their servers would call every later version unmodified."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousFile:
+class PreviousFile(NamedTuple):
     """The last saved file, and what its server said about it."""
 
     sha256: str
@@ -42,8 +40,7 @@ class PreviousFile:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteVersion:
+class RemoteVersion(NamedTuple):
     """One version of a file on a server, of which a later request can ask for the rest."""
 
     url: str

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, Final
 
 from download_worker.http.validators import RemoteVersion
@@ -44,7 +43,7 @@ class ChecksumLog:
         """
         file = os.open(partial_name + SUFFIX, NEW_FILE | os.O_APPEND, 0o644, dir_fd=folder)
         log = cls(file, version)
-        log._append(asdict(version))
+        log._append(version._asdict())
         return log
 
     @classmethod

@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -128,7 +127,7 @@ class VolumeManifest:
         """
         if headers is not None:
             etag, modified = read_validators(headers)
-            last = replace(last, etag=etag, last_modified=modified)
+            last = last._replace(etag=etag, last_modified=modified)
         self.record(last, keep_last, stopped)
 
     def check_path(self, path: str, *, overwrite: bool = False) -> None:
@@ -216,7 +215,7 @@ class VolumeManifest:
             return
         not_removed = [file for file in older[:excess] if keep_last and not self._remove(file)]
         self.files = [*not_removed, *older[excess:], saved][-MAX_FILES:]
-        document = json.dumps([asdict(file) for file in self.files])
+        document = json.dumps([file._asdict() for file in self.files])
         replace_file(self._root, self.path, document.encode())
 
     def _other_owners(self) -> list[str]:

@@ -4,9 +4,8 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from download_schedule.attempt.result import Result
 from download_schedule.attempt.task import Method
@@ -28,8 +27,7 @@ _KEPT_BYTES: Final = 160
 _HASH_DIGITS: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeTarget:
+class VolumeTarget(NamedTuple):
     """Where on a volume the file goes, and what is recorded about it."""
 
     root: Path

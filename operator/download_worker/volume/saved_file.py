@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from download_worker.http.validators import is_weak_date
 
@@ -12,8 +11,7 @@ _NUMBERS: Final = frozenset({"inode", "modified"})
 _OPTIONAL: Final = frozenset({"etag", "last_modified"})
 
 
-@dataclass(frozen=True, slots=True)
-class SavedFile:
+class SavedFile(NamedTuple):
     """A file that the schedule saved."""
 
     path: str
@@ -43,7 +41,7 @@ def is_author(files: list[SavedFile], path: str, modified: int) -> bool:
 
 def without_details(saved: SavedFile) -> SavedFile:
     """Drop what only matters for the last file, so that thousands fit into the manifest."""
-    return replace(saved, source="", etag=None, last_modified=None)
+    return saved._replace(source="", etag=None, last_modified=None)
 
 
 def read_validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:

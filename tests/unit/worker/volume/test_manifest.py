@@ -1,6 +1,5 @@
 """The manifest of a schedule: what it records, and which files it removes."""
 
-import dataclasses
 import errno
 import json
 import os
@@ -64,7 +63,7 @@ def test_replaced_file_is_not_described_as_the_new_one(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         manifest.describe("latest", first.inode, URL, "1" * 64, {})
-    stale = dataclasses.replace(manifest.files[0], inode=first.inode, sha256="1" * 64)
+    stale = manifest.files[0]._replace(inode=first.inode, sha256="1" * 64)
     manifest.record(stale, None)
 
     assert [file.sha256 for file in VolumeManifest.load(tmp_path, OWNER).files] == ["2" * 64]
@@ -117,9 +116,9 @@ def test_only_useful_validators_are_recorded(
 def test_as_many_files_as_keep_last_may_be_are_recorded(tmp_path: Path) -> None:
     url, etag = "http://example.com/" + "u" * 2029, '"e"'
     old = SavedFile("/".join(["a" * 200] * 5), 1, 1, "", DIGEST)
-    many = [dataclasses.replace(old, path=f"{old.path}{n}") for n in range(MAX_FILES)]
+    many = [old._replace(path=f"{old.path}{n}") for n in range(MAX_FILES)]
     (tmp_path / FOLDER).mkdir()
-    text = json.dumps([dataclasses.asdict(file) for file in many])
+    text = json.dumps([file._asdict() for file in many])
     (tmp_path / FOLDER / f"{OWNER}.json").write_text(text)
 
     manifest = VolumeManifest(tmp_path, OWNER)
