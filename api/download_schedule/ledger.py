@@ -1,0 +1,247 @@
+"""The ledger of ticks: what became of each of the latest ticks, one letter for each.
+
+Pure functions over the plain JSON of ``status.ticks``, which
+:class:`download_schedule.model.TickLedger` describes. The letters stand for ticks in a row, newest
+first, so that the expression and the time of the newest one say which tick each letter is about.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import islice
+from typing import Any, Final, Self
+
+from download_schedule.cron import CronSchedule
+from download_schedule.timestamps import format_time, parse_time
+from download_schedule.types import JSONObject
+
+MAX_TICKS: Final = 1000
+"""Letters in a ledger; older ones fall off its end."""
+
+_SECOND: Final = timedelta(seconds=1)
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FULL_STRETCH: Final = 64
+"""Ticks computed at a time, on the way back from a tick to earlier ones."""
+_FIRST_STRETCH: Final = timedelta(minutes=_FULL_STRETCH)
+
+
+class Outcome(StrEnum):
+    """What became of a tick."""
+
+    COMPLETED = "C"
+    """Its latest run completed."""
+    FAILED = "F"
+    """Its latest run failed."""
+    MISSED = "M"
+    """It started no run in time, and counts as missed."""
+    RUNNING = "R"
+    """Its latest run is pending or running."""
+    SUSPENDED = "S"
+    """It passed while the schedule was suspended."""
+    SKIPPED = "X"
+    """A calendar excludes it: its run ended at once, in the state ``Skipped``."""
+    UNKNOWN = "U"
+    """Nobody judged it: the operator was down for too long, or the schedule was edited just
+    then."""
+
+    @classmethod
+    def of_state(cls, state: str) -> Self:
+        """Return the outcome of a tick whose latest run is in *state*, as the history says it."""
+        return cls(_BY_STATE.get(state, cls.UNKNOWN))
+
+
+_BY_STATE: Final[Mapping[str, Outcome]] = {
+    "Pending": Outcome.RUNNING,
+    "Running": Outcome.RUNNING,
+    "Completed": Outcome.COMPLETED,
+    "Failed": Outcome.FAILED,
+    "Skipped": Outcome.SKIPPED,
+}
+LETTERS: Final = "".join(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The outcomes of the latest ticks of one expression in one time zone.
+
+    Every moment passed in is aware, from the year 10 to 9989. Ticks are aware datetimes in UTC.
+    """
+
+    cron: CronSchedule
+    """As the CronJob has it, that is, with a value for every ``H``."""
+    latest: datetime | None = None
+    """The tick of the first letter; None if there are no letters."""
+    outcomes: str = ""
+    """A letter of :class:`Outcome` for each tick, newest first."""
+
+    @classmethod
+    def read(cls, status: Mapping[str, Any], cron: CronSchedule) -> Self:
+        """Return the ledger in the status of a schedule.
+
+        It is empty if it is about another expression or time zone, if its newest tick is no tick of
+        the expression, or if somebody wrote a text into it that cannot be read.
+        """
+        members = status.get("ticks") or {}
+        is_same = (cron.expression, cron.time_zone) == (
+            members.get("schedule"),
+            members.get("timeZone"),
+        )
+        latest = parse_time(members.get("latest", "")) if is_same else None
+        outcomes = members.get("outcomes", "")[:MAX_TICKS]
+        if latest is None or not outcomes or not is_tick(cron, latest):
+            return cls(cron)
+        readable = (letter if letter in LETTERS else Outcome.UNKNOWN for letter in outcomes)
+        return cls(cron, latest, "".join(readable))
+
+    def to_status(self) -> JSONObject | None:
+        """Return the ledger as ``status.ticks``; None if it is empty."""
+        if self.latest is None:
+            return None
+        return {
+            "latest": format_time(self.latest),
+            "outcomes": self.outcomes,
+            "schedule": self.cron.expression,
+            "timeZone": self.cron.time_zone,
+        }
+
+    def outcome(self, tick: datetime) -> Outcome | None:
+        """Return what became of *tick*; None if it is no tick, or none that the ledger has."""
+        index = self._index(tick)
+        if index is None or not 0 <= index < len(self.outcomes):
+            return None
+        return Outcome(self.outcomes[index])
+
+    def between(
+        self, start: datetime | None = None, end: datetime | None = None
+    ) -> Iterator[tuple[datetime, Outcome]]:
+        """Iterate over the ticks from *start* to *end*, both included, newest first.
+
+        None as a bound excludes nothing. Ticks are computed as they are asked for, some 0.2 ms for
+        each from the newest one on.
+        """
+        ticks = iter(()) if self.latest is None else _ticks_back_from(self.cron, self.latest)
+        for tick, letter in zip(ticks, self.outcomes, strict=False):
+            if start is not None and tick < start:
+                return
+            if end is None or tick <= end:
+                yield tick, Outcome(letter)
+
+    def extended(self, start: datetime, end: datetime, outcome: Outcome) -> Self:
+        """Return the ledger with *outcome* for each tick up to *end* that it does not have yet.
+
+        An empty ledger begins with the first tick after *start*. Otherwise a tick before *start*
+        that it does not have becomes ``UNKNOWN``.
+        """
+        if self.latest is None:
+            return self._prepended(_latest_ticks(self.cron, start, end), outcome)
+        if start > self.latest:
+            before = _latest_ticks(self.cron, self.latest, min(start, end))
+            ledger = self._prepended(before, Outcome.UNKNOWN)
+            return ledger._prepended(_latest_ticks(self.cron, start, end), outcome)
+        return self._prepended(_latest_ticks(self.cron, self.latest, end), outcome)
+
+    def recorded(self, outcomes: Mapping[datetime, Outcome]) -> Self:
+        """Return the ledger with other *outcomes* for ticks that it has, or that came before.
+
+        The ledger grows at its end down to the earliest of them, as far as there is room; ticks in
+        between become ``UNKNOWN``. Times that are no ticks, or later than the newest tick of the
+        ledger, change nothing.
+        """
+        ledger = self
+        for tick, outcome in sorted(outcomes.items(), reverse=True):
+            ledger = ledger._with_outcome(tick, outcome)
+        return ledger
+
+    def settled(self, active: Collection[datetime]) -> Self:
+        """Return the ledger in which only the ticks in *active* are ``RUNNING``.
+
+        A run that left no trace, because its Job vanished while nobody looked, leaves its tick
+        ``UNKNOWN``.
+        """
+        stale = [
+            tick
+            for tick, outcome in self._up_to_last(Outcome.RUNNING)
+            if outcome is Outcome.RUNNING and tick not in active
+        ]
+        return self.recorded(dict.fromkeys(stale, Outcome.UNKNOWN))
+
+    def until(self, end: datetime) -> Self:
+        """Return the ledger without ticks after *end*, as a clock that ran ahead leaves them."""
+        if self.latest is None or self.latest <= end:
+            return self
+        later = len(self.cron.ticks_between(end, self.latest, len(self.outcomes)))
+        if later == len(self.outcomes):
+            return replace(self, latest=None, outcomes="")
+        latest = self.cron.previous_tick(end + _SECOND)
+        return replace(self, latest=latest, outcomes=self.outcomes[later:])
+
+    def _prepended(self, ticks: list[datetime], outcome: Outcome) -> Self:
+        if not ticks:
+            return self
+        outcomes = (outcome * len(ticks) + self.outcomes)[:MAX_TICKS]
+        return replace(self, latest=ticks[-1], outcomes=outcomes)
+
+    def _with_outcome(self, tick: datetime, outcome: Outcome) -> Self:
+        if self.latest is None:
+            if not is_tick(self.cron, tick):
+                return self
+            return replace(self, latest=tick, outcomes=outcome.value)
+        index = self._index(tick)
+        if index is None or index < 0:
+            return self
+        outcomes = self.outcomes.ljust(index, Outcome.UNKNOWN)
+        return replace(self, outcomes=f"{outcomes[:index]}{outcome}{outcomes[index + 1 :]}")
+
+    def _index(self, tick: datetime) -> int | None:
+        """Return how many ticks came after *tick*, -1 for a later one than the ledger has.
+
+        None if it is no tick, or too early for any ledger.
+        """
+        if self.latest is None or not is_tick(self.cron, tick):
+            return None
+        if tick > self.latest:
+            return -1
+        later = len(self.cron.ticks_between(tick, self.latest, MAX_TICKS))
+        return later if later < MAX_TICKS else None
+
+    def _up_to_last(self, outcome: Outcome) -> Iterator[tuple[datetime, Outcome]]:
+        """Iterate over the ticks from the newest to the earliest that has *outcome*."""
+        return islice(self.between(), self.outcomes.rfind(outcome) + 1)
+
+
+def is_tick(cron: CronSchedule, moment: datetime) -> bool:
+    """Return whether *moment* is a tick of *cron*. A moment out of its bounds is none."""
+    try:
+        return cron.next_tick(moment - _SECOND) == moment
+    except (ValueError, OverflowError):
+        return False
+
+
+def _latest_ticks(cron: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
+    """Return the latest ticks after *start*, up to and including *end*, oldest first.
+
+    At most :data:`MAX_TICKS`, however long ago *start* was.
+    """
+    ticks = cron.ticks_between(start, end, MAX_TICKS)
+    if len(ticks) == MAX_TICKS:
+        ticks = list(islice(_ticks_back_from(cron, end), MAX_TICKS))[::-1]
+    return ticks
+
+
+def _ticks_back_from(cron: CronSchedule, end: datetime) -> Iterator[datetime]:
+    """Iterate over the ticks up to *end*, newest first.
+
+    A step back costs as much as several steps forward. So step forward through stretches, each
+    twice as long as the later one while that had few ticks.
+    """
+    stretch, last = _FIRST_STRETCH, cron.previous_tick(end + _SECOND)
+    while last is not None and last > _EARLIEST:
+        start = max(last - stretch, _EARLIEST)
+        ticks = cron.ticks_between(start, last, _FULL_STRETCH)
+        if ticks and ticks[-1] == last:
+            stretch = 2 * stretch if 2 * len(ticks) < _FULL_STRETCH else stretch
+            yield from reversed(ticks)
+            last = cron.previous_tick(ticks[0])
+        else:
+            stretch /= 2
