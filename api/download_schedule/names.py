@@ -1,6 +1,7 @@
 """Names, labels and annotations of the objects that belong to a schedule."""
 
 import hashlib
+from datetime import datetime
 from typing import Final
 
 SCHEDULE_UID_LABEL: Final = "downloads.dev/schedule-uid"
@@ -14,7 +15,8 @@ STOPPED: Final = "stopped"
 """Stands in for the digest if the operator could only suspend the CronJob, because the schedule's
 spec is invalid."""
 SCHEDULED_TIME_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
-"""The tick of a Job. The CronJob controller sets it (Kubernetes 1.32 and later)."""
+"""The tick of a Job. The CronJob controller sets it (Kubernetes 1.32 and later). The operator sets
+it on the Job of a tick that it starts itself."""
 
 RUN_REQUESTED_ANNOTATION: Final = "downloads.dev/run-requested"
 """A token on the schedule. Setting it to a new value starts a run."""
@@ -54,6 +56,15 @@ def manual_job_name(schedule_name: str, request: str) -> str:
     The same request has the same name, so that Kubernetes itself refuses to create a second Job.
     """
     return f"{cron_job_name(schedule_name)}-{request}"
+
+
+def tick_job_name(schedule_name: str, tick: datetime) -> str:
+    """Return the name that the CronJob controller gives the Job of *tick*.
+
+    It ends in minutes since 1970 (pkg/controller/cronjob, getTimeHashInMinutes). Kubernetes refuses
+    to create a second Job of the same name, so that whoever is second leaves the tick alone.
+    """
+    return f"{cron_job_name(schedule_name)}-{int(tick.timestamp()) // 60}"
 
 
 def cron_job_name(schedule_name: str) -> str:

@@ -19,6 +19,7 @@ from download_schedule.attempt.task import (
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,
     SPEC_VARIABLE,
+    TICK_VARIABLE,
     Header,
     Task,
     Volume,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER: Final = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 _JOB_MINUTES: Final = re.compile(r"-([0-9]{8})$")
 """Minutes since 1970 of the tick, which the CronJob controller puts at the end of a Job's name."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_TICK: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """No schedule is older. Eight digits that mean an earlier moment are a date that a person wrote."""
 _MAX_CLOCK_SKEW: Final = timedelta(days=1)
@@ -123,7 +125,8 @@ def read_spec(environment: Mapping[str, str], now: datetime) -> Spec:
     """
     try:
         task = decode(environment[SPEC_VARIABLE])
-        tick = _tick_of(environment[JOB_VARIABLE], now) or now.replace(microsecond=0)
+        tick = _tick_given(environment) or _tick_of(environment[JOB_VARIABLE], now)
+        tick = tick or now.replace(microsecond=0)
         templates = _load_templates(task, tick)
         url = task.url
         task = templates.fill_in(task) if templates else task
@@ -149,6 +152,17 @@ def _load_templates(task: Task, tick: datetime) -> "Templates | None":
     from download_worker.templates import Templates
 
     return Templates(task, tick)
+
+
+def _tick_given(environment: Mapping[str, str]) -> datetime | None:
+    """Return the tick of a run that was asked for with one."""
+    text = environment.get(TICK_VARIABLE)
+    if text is None:
+        return None
+    tick = datetime.fromisoformat(text)
+    if tick.utcoffset() != timedelta() or tick < _EPOCH:
+        raise ValueError(f"{TICK_VARIABLE} {text[:64]!r} is no time in UTC since 1970")
+    return tick
 
 
 def _tick_of(job: str, now: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Build the CronJob of a schedule, and the Jobs that people request. Pure."""
+"""Build the CronJob of a schedule. Pure."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from download_operator.cache.objects import CronJob, Schedule
+from download_operator.cache.objects import Schedule
 from download_operator.manifests.pod import build_pod_spec
 from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
@@ -24,12 +24,9 @@ from download_schedule.names import (
     CONTAINER,
     MANAGED_BY_LABEL,
     MANAGER,
-    MAX_TOKEN,
-    RUN_TOKEN_ANNOTATION,
     SCHEDULE_UID_LABEL,
     SPEC_HASH_ANNOTATION,
     cron_job_name,
-    manual_job_name,
 )
 from download_schedule.types import JSONObject
 
@@ -115,28 +112,6 @@ def _build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgre
     return DesiredState(spec, parsed, manifest, digest)
 
 
-def build_manual_job(
-    schedule: Schedule, desired: DesiredState, cron_job: CronJob, request: str
-) -> JSONObject:
-    """Return the Job for a request: the CronJob's template, as ``kubectl create job`` uses it."""
-    template = desired.manifest["spec"]["jobTemplate"]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": manual_job_name(schedule.name, request),
-            "namespace": schedule.namespace,
-            "labels": template["metadata"]["labels"],
-            "annotations": {
-                "cronjob.kubernetes.io/instantiate": "manual",
-                RUN_TOKEN_ANNOTATION: schedule.run_requested[:MAX_TOKEN],
-            },
-            "ownerReferences": [_owner("batch/v1", "CronJob", cron_job.name, cron_job.uid)],
-        },
-        "spec": template["spec"],
-    }
-
-
 def _forbidden_path(schedule: Schedule, settings: Settings) -> str:
     """Return what is wrong with a path out of the schedule's own folder; empty if nothing is.
 
@@ -175,7 +150,8 @@ def _names_any(destination: Mapping[str, object]) -> bool:
     return any(value is not None for value in destination.values())
 
 
-def _owner(api_version: str, kind: str, name: str, uid: str) -> JSONObject:
+def owner_reference(api_version: str, kind: str, name: str, uid: str) -> JSONObject:
+    """Return the reference to the one object that controls another."""
     return {
         "apiVersion": api_version,
         "kind": kind,
@@ -215,7 +191,7 @@ def _manifest(
             "name": cron_job_name(schedule.name),
             "namespace": schedule.namespace,
             "labels": _labels(schedule),
-            "ownerReferences": [_owner(API_VERSION, KIND, schedule.name, schedule.uid)],
+            "ownerReferences": [owner_reference(API_VERSION, KIND, schedule.name, schedule.uid)],
         },
         "spec": {
             "schedule": parsed.expression,

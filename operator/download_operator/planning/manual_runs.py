@@ -2,7 +2,8 @@
 
 from download_operator.cache.objects import CronJob, Schedule
 from download_operator.cache.snapshot import Snapshot
-from download_operator.manifests.cron_job import DesiredState, build_manual_job
+from download_operator.manifests.cron_job import DesiredState
+from download_operator.manifests.run_jobs import build_manual_job
 from download_operator.planning.actions import StartRun, StopRun
 from download_schedule.model import MAX_RUN_REQUESTS, ConcurrencyPolicy
 from download_schedule.names import manual_job_name, run_request

@@ -1,5 +1,7 @@
 """Names of the objects that belong to a schedule."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from download_schedule.names import (
@@ -8,6 +10,7 @@ from download_schedule.names import (
     cron_job_name,
     manual_job_name,
     run_request,
+    tick_job_name,
 )
 
 
@@ -39,3 +42,9 @@ def test_request_depends_on_schedule_and_token() -> None:
     assert run_request("uid", "token") == request
     assert run_request("uid", "other") != request
     assert run_request("other", "token") != request
+
+
+def test_job_of_a_tick_is_named_as_the_cron_job_controller_names_it() -> None:
+    tick = datetime(2026, 11, 23, 2, tzinfo=UTC)
+    assert tick_job_name("report", tick) == "report-29923320"
+    assert len(tick_job_name("a" * 253, tick)) <= MAX_JOB_NAME

@@ -199,6 +199,21 @@ def test_scheduled_is_the_tick_or_the_start(job: str, scheduled: str) -> None:
     assert spec.fill_template(PATH, "x.csv") == f"team/nightly/{scheduled}-x.csv"
 
 
+@pytest.mark.parametrize("job", ["nightly-29923320", "nightly-5d41402abc"])
+@pytest.mark.parametrize("tick", ["2026-11-20T02:00:00Z", "1970-01-01T00:00:00+00:00"])
+def test_tick_that_a_run_was_asked_for_comes_before_the_name(job: str, tick: str) -> None:
+    variables = {**pod_environment(), "DOWNLOAD_JOB": job, "DOWNLOAD_TICK": tick}
+    assert read_spec(variables).tick == datetime.fromisoformat(tick)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "2026-11-20T02:00:00", "2026-11-20T02:00:00+01:00", "1969-12-31T23:59:59Z"],
+)
+def test_tick_of_another_operator_is_refused(text: str) -> None:
+    assert_refused({**pod_environment(), "DOWNLOAD_TICK": text})
+
+
 def test_placeholder_in_a_filename_is_not_filled_in() -> None:
     spec = read_spec(pod_environment())
     assert spec.fill_template("{filename}", "{name}") == "{name}"

@@ -71,6 +71,16 @@ def test_tick_before_is_that_of_the_expression(job: str, expected: str) -> None:
     assert spec.request.http.url == f"http://h/{expected}"
 
 
+def test_templates_have_the_tick_that_a_run_was_asked_for() -> None:
+    variables = pod_environment(
+        url="http://h/{scheduled:%Y-%m-%d}/{previous:%d}",
+        timeZone="Europe/Paris",
+        schedule="0 19 * * 1-5",
+    )
+    tick = {"DOWNLOAD_JOB": "nightly-5d41402abc", "DOWNLOAD_TICK": "2020-02-28T18:00:00Z"}
+    assert read_spec({**variables, **tick}, NOW).request.http.url == "http://h/2020-02-28/27"
+
+
 def test_tick_before_falls_on_the_tick_itself_by_no_second() -> None:
     spec = read("nightly-29923320", url="http://h/{previous:%d %H}", schedule="0 3 * * *")
     assert spec.request.http.url == "http://h/22%2003"
