@@ -56,21 +56,11 @@ def record(
         now: completion time of runs that have lost their Job.
     """
     stored = {run["id"]: run for run in status.get("history", ())}
-    already_counted = counted(status)
-    updated = {
-        run["id"]: _merge(stored.get(run["id"]), run)
-        for run in runs
-        if run["id"] not in already_counted
-    }
-    lost = {
-        uid: _as_deleted(run, now)
-        for uid, run in stored.items()
-        if uid not in already_counted and uid not in existing
-    }
-    finished = [run for run in (updated | lost).values() if is_terminal(run)]
-    history = _newest((stored | updated | lost).values(), limit)
+    updated = {run["id"]: run for run in updated_runs(status, runs, existing, now)}
+    finished = [run for run in updated.values() if is_terminal(run)]
+    history = _newest((stored | updated).values(), limit)
     in_history = {run["id"] for run in history}
-    now_counted = already_counted.union(run["id"] for run in finished)
+    now_counted = counted(status).union(run["id"] for run in finished)
     return {
         "active": sum(not is_terminal(run) for run in history),
         "history": history,
@@ -78,6 +68,26 @@ def record(
         **_totals(status, finished, history),
         **_latest_times(status, [*history, *finished]),
     }
+
+
+def updated_runs(
+    status: Mapping[str, Any], runs: Iterable[JSONObject], existing: Collection[str], now: str
+) -> list[JSONObject]:
+    """Return the entries of the runs that :func:`record` adds, moves on, or declares lost.
+
+    The arguments are those of :func:`record`. The history may be too short to keep all of them.
+    """
+    stored = {run["id"]: run for run in status.get("history", ())}
+    already_counted = counted(status)
+    updated = [
+        _merge(stored.get(run["id"]), run) for run in runs if run["id"] not in already_counted
+    ]
+    lost = [
+        _as_deleted(run, now)
+        for uid, run in stored.items()
+        if uid not in already_counted and uid not in existing
+    ]
+    return [*updated, *lost]
 
 
 def _merge(stored: JSONObject | None, run: JSONObject) -> JSONObject:

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from download_schedule.cron import CronSchedule
@@ -21,9 +23,12 @@ MAX_TICKS: Final = 1000
 
 _SECOND: Final = timedelta(seconds=1)
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FULL_STRETCH: Final = 64
-"""Ticks computed at a time, on the way back from a tick to earlier ones."""
-_FIRST_STRETCH: Final = timedelta(minutes=_FULL_STRETCH)
+"""No Job's name could say an earlier tick."""
+_FEW: Final = 8
+"""Ticks that are looked up one by one, and not in a table of all."""
+_NEAR: Final = 64
+"""Ticks computed at a time."""
+_FIRST_STRETCH: Final = timedelta(minutes=_NEAR)
 
 
 class Outcome(StrEnum):
@@ -108,38 +113,46 @@ class Ledger:
     def outcome(self, tick: datetime) -> Outcome | None:
         """Return what became of *tick*; None if it is no tick, or none that the ledger has."""
         index = self._index(tick)
-        if index is None or not 0 <= index < len(self.outcomes):
-            return None
-        return Outcome(self.outcomes[index])
+        return None if index is None else self._outcome_at(index)
 
     def between(
         self, start: datetime | None = None, end: datetime | None = None
     ) -> Iterator[tuple[datetime, Outcome]]:
         """Iterate over the ticks from *start* to *end*, both included, newest first.
 
-        None as a bound excludes nothing. Ticks are computed as they are asked for, some 0.2 ms for
-        each from the newest one on.
+        None as a bound excludes nothing. Computing the ticks of the longest ledger takes up to
+        0.2 s; they are remembered.
         """
-        ticks = iter(()) if self.latest is None else _ticks_back_from(self.cron, self.latest)
-        for tick, letter in zip(ticks, self.outcomes, strict=False):
+        for tick, letter in zip(self._ticks(len(self.outcomes)), self.outcomes, strict=False):
             if start is not None and tick < start:
                 return
             if end is None or tick <= end:
                 yield tick, Outcome(letter)
 
-    def extended(self, start: datetime, end: datetime, outcome: Outcome) -> Self:
-        """Return the ledger with *outcome* for each tick up to *end* that it does not have yet.
+    def extended(
+        self,
+        start: datetime,
+        end: datetime,
+        otherwise: Outcome,
+        outcomes: Mapping[datetime, Outcome] = MappingProxyType({}),
+    ) -> Self:
+        """Return the ledger with the ticks up to *end* that it does not have yet.
 
-        An empty ledger begins with the first tick after *start*. Otherwise a tick before *start*
-        that it does not have becomes ``UNKNOWN``.
+        Args:
+            start: an empty ledger begins with the first tick after it. A tick before it that the
+                ledger does not have becomes ``UNKNOWN``.
+            end: the last of the new ticks is not after it.
+            otherwise: outcome of a new tick that is not in *outcomes*.
+            outcomes: what is known of new ticks.
         """
         if self.latest is None:
-            return self._prepended(_latest_ticks(self.cron, start, end), outcome)
+            return self._prepended(_latest_ticks(self.cron, start, end), outcomes, otherwise)
+        before = []
         if start > self.latest:
             before = _latest_ticks(self.cron, self.latest, min(start, end))
-            ledger = self._prepended(before, Outcome.UNKNOWN)
-            return ledger._prepended(_latest_ticks(self.cron, start, end), outcome)
-        return self._prepended(_latest_ticks(self.cron, self.latest, end), outcome)
+        ledger = self._prepended(before, outcomes, Outcome.UNKNOWN)
+        after = _latest_ticks(self.cron, max(start, self.latest), end)
+        return ledger._prepended(after, outcomes, otherwise)
 
     def recorded(self, outcomes: Mapping[datetime, Outcome]) -> Self:
         """Return the ledger with other *outcomes* for ticks that it has, or that came before.
@@ -148,10 +161,19 @@ class Ledger:
         between become ``UNKNOWN``. Times that are no ticks, or later than the newest tick of the
         ledger, change nothing.
         """
-        ledger = self
-        for tick, outcome in sorted(outcomes.items(), reverse=True):
-            ledger = ledger._with_outcome(tick, outcome)
-        return ledger
+        if not outcomes:
+            return self
+        if self.latest is None:
+            latest = max((tick for tick in outcomes if is_tick(self.cron, tick)), default=None)
+            return replace(self, latest=latest).recorded(outcomes) if latest else self
+        indices = self._indices() if len(outcomes) > _FEW else None
+        letters = list(self.outcomes)
+        for tick, outcome in outcomes.items():
+            index = self._index(tick) if indices is None else indices.get(tick)
+            if index is not None:
+                letters += Outcome.UNKNOWN * (index + 1 - len(letters))
+                letters[index] = outcome
+        return replace(self, outcomes="".join(letters))
 
     def settled(self, active: Collection[datetime]) -> Self:
         """Return the ledger in which only the ticks in *active* are ``RUNNING``.
@@ -176,38 +198,44 @@ class Ledger:
         latest = self.cron.previous_tick(end + _SECOND)
         return replace(self, latest=latest, outcomes=self.outcomes[later:])
 
-    def _prepended(self, ticks: list[datetime], outcome: Outcome) -> Self:
+    def _prepended(
+        self, ticks: list[datetime], outcomes: Mapping[datetime, Outcome], otherwise: Outcome
+    ) -> Self:
         if not ticks:
             return self
-        outcomes = (outcome * len(ticks) + self.outcomes)[:MAX_TICKS]
-        return replace(self, latest=ticks[-1], outcomes=outcomes)
-
-    def _with_outcome(self, tick: datetime, outcome: Outcome) -> Self:
-        if self.latest is None:
-            if not is_tick(self.cron, tick):
-                return self
-            return replace(self, latest=tick, outcomes=outcome.value)
-        index = self._index(tick)
-        if index is None or index < 0:
-            return self
-        outcomes = self.outcomes.ljust(index, Outcome.UNKNOWN)
-        return replace(self, outcomes=f"{outcomes[:index]}{outcome}{outcomes[index + 1 :]}")
+        new = "".join(outcomes.get(tick, otherwise) for tick in reversed(ticks))
+        return replace(self, latest=ticks[-1], outcomes=(new + self.outcomes)[:MAX_TICKS])
 
     def _index(self, tick: datetime) -> int | None:
-        """Return how many ticks came after *tick*, -1 for a later one than the ledger has.
+        """Return how many ticks came after *tick*, up to the newest one of the ledger.
 
-        None if it is no tick, or too early for any ledger.
+        None if it is no tick, a later one, or too early for any ledger. A stranger's Job may name
+        any time, so what is far back is looked up among ticks that are computed once.
         """
-        if self.latest is None or not is_tick(self.cron, tick):
+        if self.latest is None or not _EARLIEST < tick <= self.latest:
             return None
-        if tick > self.latest:
-            return -1
-        later = len(self.cron.ticks_between(tick, self.latest, MAX_TICKS))
-        return later if later < MAX_TICKS else None
+        if tick == self.latest:
+            return 0
+        later = len(self.cron.ticks_between(tick, self.latest, _NEAR))
+        if later < _NEAR:
+            return later if is_tick(self.cron, tick) else None
+        return self._indices().get(tick)
+
+    def _indices(self) -> dict[datetime, int]:
+        """Return :meth:`_index` of every tick that a ledger can have."""
+        return {tick: index for index, tick in enumerate(self._ticks(MAX_TICKS)[:MAX_TICKS])}
+
+    def _ticks(self, count: int) -> tuple[datetime, ...]:
+        """Return the newest tick and those before it, at least *count* if there are so many."""
+        return _ticks_up_to(self.cron, self.latest, -(-count // _NEAR)) if self.latest else ()
+
+    def _outcome_at(self, index: int) -> Outcome | None:
+        return Outcome(self.outcomes[index]) if index < len(self.outcomes) else None
 
     def _up_to_last(self, outcome: Outcome) -> Iterator[tuple[datetime, Outcome]]:
         """Iterate over the ticks from the newest to the earliest that has *outcome*."""
-        return islice(self.between(), self.outcomes.rfind(outcome) + 1)
+        outcomes = self.outcomes[: self.outcomes.rfind(outcome) + 1]
+        return replace(self, outcomes=outcomes).between()
 
 
 def is_tick(cron: CronSchedule, moment: datetime) -> bool:
@@ -229,6 +257,12 @@ def _latest_ticks(cron: CronSchedule, start: datetime, end: datetime) -> list[da
     return ticks
 
 
+@lru_cache(maxsize=64)
+def _ticks_up_to(cron: CronSchedule, latest: datetime, stretches: int) -> tuple[datetime, ...]:
+    """Return *latest* and the ticks before it, newest first."""
+    return tuple(islice(_ticks_back_from(cron, latest), stretches * _NEAR))
+
+
 def _ticks_back_from(cron: CronSchedule, end: datetime) -> Iterator[datetime]:
     """Iterate over the ticks up to *end*, newest first.
 
@@ -238,9 +272,9 @@ def _ticks_back_from(cron: CronSchedule, end: datetime) -> Iterator[datetime]:
     stretch, last = _FIRST_STRETCH, cron.previous_tick(end + _SECOND)
     while last is not None and last > _EARLIEST:
         start = max(last - stretch, _EARLIEST)
-        ticks = cron.ticks_between(start, last, _FULL_STRETCH)
+        ticks = cron.ticks_between(start, last, _NEAR)
         if ticks and ticks[-1] == last:
-            stretch = 2 * stretch if 2 * len(ticks) < _FULL_STRETCH else stretch
+            stretch = 2 * stretch if 2 * len(ticks) < _NEAR else stretch
             yield from reversed(ticks)
             last = cron.previous_tick(ticks[0])
         else:

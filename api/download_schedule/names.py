@@ -20,6 +20,9 @@ it on the Job of a tick that it starts itself."""
 
 RUN_REQUESTED_ANNOTATION: Final = "downloads.dev/run-requested"
 """A token on the schedule. Setting it to a new value starts a run."""
+RUN_TICK_ANNOTATION: Final = "downloads.dev/run-tick"
+"""A tick on the schedule, such as `2026-11-29T02:00:00Z`. The run that the token of
+`downloads.dev/run-requested` asks for is a run of this tick."""
 RUN_TOKEN_ANNOTATION: Final = "downloads.dev/run-token"  # noqa: S105 - a name, not a secret
 """The same token on the Job that was created for it, cut to 128 characters."""
 MAX_TOKEN: Final = 128

@@ -151,6 +151,7 @@ HANDLER = {"exec": {"command": ["x"]}}
         ("container.image", "busybox", IMAGE),
         ("container.image", "download-operator/operator:0.1.0", IMAGE),
         ("container.image", "download-operator/worker:0.1.0-evil", IMAGE),
+        ("container.env", [{"name": "DOWNLOAD_TICK", "value": "2026-11-29T02:00:00Z"}], ALLOWED),
         ("container.command", ["sh"], START),
         ("container.args", ["https://example.com", "-o", "x"], START),
         ("container.args", None, START),

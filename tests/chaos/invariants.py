@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from download_schedule.cron import parse
+from download_schedule.ledger import Ledger, Outcome
+from download_schedule.timestamps import format_time
 from tests.chaos.simulated_runs import COMPLETED, FAILED, RunEnd
 
 
@@ -25,6 +28,7 @@ def violations(name: str, status: Mapping[str, Any], ends: Iterable[RunEnd]) -> 
         sentences.append(f"counts are {status.get('counts')}, not {counts}")
     if status.get("active"):
         sentences.append(f"{status['active']} runs are still active")
+    sentences += _wrong_letters(status, expected.values())
     return [f"{name}: {sentence}" for sentence in sentences]
 
 
@@ -32,6 +36,22 @@ def is_settled(status: Mapping[str, Any], ends: Iterable[RunEnd]) -> bool:
     """Return whether the status shows the end of every run."""
     ended = {run["id"] for run in status.get("history", []) if run["state"] in (COMPLETED, FAILED)}
     return ended >= {end.id for end in ends}
+
+
+def _wrong_letters(status: Mapping[str, Any], ends: Iterable[RunEnd]) -> list[str]:
+    """Compare the ledger with the runs: each is the only one of its tick."""
+    if "ticks" not in status:
+        return ["there is no ledger"]
+    members = status["ticks"]
+    ledger = Ledger.read(status, parse(members["schedule"], members["timeZone"]))
+    letters = {format_time(tick): outcome for tick, outcome in ledger.between()}
+    expected = {end.tick: Outcome.of_state(end.state) for end in ends}
+    runs = (Outcome.COMPLETED, Outcome.FAILED, Outcome.RUNNING)
+    return [
+        f"the letter of {time} is {letters.get(time)}, not {expected.get(time)}"
+        for time in letters.keys() | expected.keys()
+        if letters.get(time) != expected.get(time) and (time in expected or letters[time] in runs)
+    ]
 
 
 def _age(run: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +76,9 @@ class _RunningScenario:
         self._names = [f"s{number}" for number in range(scenario.schedules)]
         self._ended_runs = self._kills = self._restarts = self._exits = 0
         self._started_at = time.monotonic()
+        rounds = timedelta(minutes=scenario.runs // scenario.schedules + 1)
+        self._first_tick = datetime.now(UTC).replace(second=0, microsecond=0) - rounds
+        """Every run is of a tick that has passed, so that the ledger has all of them."""
 
     async def run(self) -> Outcome:
         await self._prepare()
@@ -134,8 +138,10 @@ class _RunningScenario:
         slots = asyncio.Semaphore(MAX_RUNS_AT_ONCE)
 
         async def run_one(number: int) -> None:
+            round_, place = divmod(number, len(self._names))
             async with slots:
-                await self._runs.run(self._names[number % len(self._names)], number)
+                tick = self._first_tick + timedelta(minutes=round_)
+                await self._runs.run(self._names[place], number, tick)
                 self._ended_runs += 1
 
         await asyncio.gather(*map(run_one, range(self._scenario.runs)))

@@ -4,17 +4,17 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from download_kube.client import ApiError, KubeClient, UnreachableError
 from download_kube.paths import BATCH, CORE, collection, schedule_path
+from download_schedule.names import SCHEDULED_TIME_ANNOTATION
 from download_schedule.timestamps import format_time
 from download_schedule.types import JSONObject
 from tests.support.pod_status import pod_status
 
 MERGE_PATCH: Final = "application/merge-patch+json"
-FIRST_TICK: Final = datetime(2026, 1, 1, tzinfo=UTC)
 COMPLETED, FAILED, DELETED = "Completed", "Failed", "JobDeleted"
 
 
@@ -31,6 +31,7 @@ class RunEnd:
     """None if the Job was deleted: the status knows no more than what it had stored."""
     start: str | None
     """What the history is sorted by; None for the same reason."""
+    tick: str
 
 
 class PersistentClient:
@@ -70,11 +71,11 @@ class SimulatedRuns:
         self._jobs = collection(BATCH, namespace, "jobs")
         self._pods = collection(CORE, namespace, "pods")
 
-    async def run(self, schedule: str, number: int) -> None:
+    async def run(self, schedule: str, number: int, tick: datetime) -> None:
         """Take one run of *schedule* from its tick to its end."""
         cron_jobs = collection(BATCH, self._namespace, "cronjobs")
         cron_job = await self._client.request("GET", f"{cron_jobs}/{schedule}")
-        job = await self._client.request("POST", self._jobs, _job(cron_job, number))
+        job = await self._client.request("POST", self._jobs, _job(cron_job, tick))
         started = _started()
         await self._patch_status(_path(self._jobs, job), started)
         codes = self._rng.choice([[0], [0], [0], [20, 0], [10], [20, 20, 20, 20]])
@@ -123,7 +124,8 @@ class SimulatedRuns:
         start: str | None,
     ) -> None:
         metadata = job["metadata"]
-        end = RunEnd(metadata["uid"], metadata["name"], state, reason, size, attempts, start)
+        tick = metadata["annotations"][SCHEDULED_TIME_ANNOTATION]
+        end = RunEnd(metadata["uid"], metadata["name"], state, reason, size, attempts, start, tick)
         self.ends.setdefault(schedule, []).append(end)
 
 
@@ -131,9 +133,8 @@ def _path(collection_path: str, item: JSONObject) -> str:
     return f"{collection_path}/{item['metadata']['name']}"
 
 
-def _job(cron_job: JSONObject, number: int) -> JSONObject:
+def _job(cron_job: JSONObject, tick: datetime) -> JSONObject:
     """Return a Job as the CronJob controller makes it, except that we end it (managedBy)."""
-    tick = FIRST_TICK + timedelta(minutes=number)
     template = cron_job["spec"]["jobTemplate"]
     name = cron_job["metadata"]["name"]
     return {
@@ -142,7 +143,7 @@ def _job(cron_job: JSONObject, number: int) -> JSONObject:
         "metadata": {
             "name": f"{name}-{int(tick.timestamp()) // 60}",
             "labels": template["metadata"]["labels"],
-            "annotations": {"batch.kubernetes.io/cronjob-scheduled-timestamp": format_time(tick)},
+            "annotations": {SCHEDULED_TIME_ANNOTATION: format_time(tick)},
             "ownerReferences": [
                 {
                     "apiVersion": "batch/v1",

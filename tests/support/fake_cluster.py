@@ -150,9 +150,10 @@ class FakeCluster:
         self.store_status({**self.status, **status})
         self.cache.put_schedule(parse_schedule(self.manifest))
 
-    def request_run(self, token: str) -> None:
-        """Have a user request a run."""
-        self._store({"annotations": {"downloads.dev/run-requested": token}})
+    def request_run(self, token: str, tick: str = "") -> None:
+        """Have a user request a run, of a tick if they name one."""
+        annotations = {"downloads.dev/run-requested": token, "downloads.dev/run-tick": tick}
+        self._store({"annotations": annotations})
         self.cache.put_schedule(parse_schedule(self.manifest))
 
     def touch(self) -> None:

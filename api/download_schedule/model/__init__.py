@@ -40,6 +40,7 @@ from download_schedule.model.status import (
     Run,
     State,
     Status,
+    Ticks,
     Trigger,
 )
 
@@ -72,6 +73,7 @@ __all__ = [
     "Spec",
     "State",
     "Status",
+    "Ticks",
     "Trigger",
     "Verify",
     "Volume",

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from download_schedule import cron
 from download_schedule.attempt.result import MAX_CHARACTERS
+from download_schedule.ledger import LETTERS, MAX_TICKS
 from download_schedule.model.base import Model, map_keyed_by
 from download_schedule.model.spec import MAX_HISTORY
 from download_schedule.names import MAX_JOB_NAME, MAX_TOKEN
@@ -53,7 +54,8 @@ class Run(Model):
     state: State
     """The state of the run."""
     scheduled_time: datetime | None = None
-    """The tick for which the run started. Absent for a manual run."""
+    """The tick for which the run started. Absent for a manual run that was asked for without one.
+    """
     start_time: datetime | None = None
     """When the Job started."""
     completion_time: datetime | None = None
@@ -116,6 +118,24 @@ class Counts(Model):
     """Ticks that had no run."""
 
 
+class Ticks(Model):
+    """What became of each of the latest ticks. It starts again if the expression or the time zone
+    changes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    latest: datetime
+    """The tick of the first letter."""
+    outcomes: Annotated[str, Field(max_length=MAX_TICKS, pattern=f"^[{LETTERS}]*$")]
+    """A letter for each tick, newest first, without a gap: ``C`` its latest run completed, ``F``
+    failed, ``R`` is active; ``M`` missed, ``S`` passed while suspended, ``X`` excluded, ``U``
+    not judged."""
+    schedule: Annotated[str, Field(max_length=cron.MAX_LENGTH)]
+    """The expression, with a value for every ``H``."""
+    time_zone: Annotated[str, Field(max_length=64)]
+    """The time zone of the expression."""
+
+
 class Status(Model):
     """What the operator reports. Zeros and empty values are left out."""
 
@@ -147,7 +167,10 @@ class Status(Model):
     """Runs that failed since the last one that completed."""
     counts: Counts = Counts()
     settled_until: datetime | None = None
-    """Every tick up to this time is settled: it had a run, or is counted as missed."""
+    """Every tick up to this time is settled: it had a run, is counted as missed, or passed while
+    the schedule was suspended."""
+    ticks: Ticks | None = None
+    """What became of each of the latest ticks, at most 1,000."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0
     """Generation of the CronJob after the operator's last write. A different one means that
     somebody else has changed the CronJob."""

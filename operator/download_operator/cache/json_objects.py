@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from download_schedule.names import (
     RUN_REQUESTED_ANNOTATION,
+    RUN_TICK_ANNOTATION,
     RUN_TOKEN_ANNOTATION,
     SCHEDULE_UID_LABEL,
     SCHEDULED_TIME_ANNOTATION,
@@ -31,6 +32,7 @@ class Annotations(_Part):
     """The annotations that mean something to the operator."""
 
     run_requested: str = field(name=RUN_REQUESTED_ANNOTATION, default="")
+    run_tick: str = field(name=RUN_TICK_ANNOTATION, default="")
     run_token: str = field(name=RUN_TOKEN_ANNOTATION, default="")
     scheduled_time: str = field(name=SCHEDULED_TIME_ANNOTATION, default="")
     spec_hash: str = field(name=SPEC_HASH_ANNOTATION, default="")

@@ -49,6 +49,8 @@ class Schedule:
     is_deleting: bool
     run_requested: str
     """Token of the latest request for a run, or empty."""
+    run_tick: str
+    """The tick that the run is requested for, as somebody wrote it, or empty."""
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
 
@@ -111,7 +113,7 @@ class Job:
     """Value of its label. Anybody who may create Jobs, in any namespace, can write it."""
     created: str
     scheduled_time: str | None
-    """The tick; None if no tick started the Job."""
+    """The tick; None if the Job is not about one."""
     token: str | None
     """Token of the request that started the Job; None if no request did."""
     start_time: str | None
@@ -177,6 +179,7 @@ def _schedule(manifest: JSONSchedule) -> Schedule:
         created=metadata.creation_timestamp,
         is_deleting=metadata.deletion_timestamp is not None,
         run_requested=metadata.annotations.run_requested[:MAX_REQUEST],
+        run_tick=metadata.annotations.run_tick[:MAX_REQUEST],
         spec=manifest.spec,
         status=manifest.status,
     )

@@ -11,7 +11,8 @@ from download_schedule.types import JSONObject
 TICK_MISSED: Final = "TickMissed"
 """Event: a tick is counted as missed; the note says which, and why it got no run."""
 RUN_REFUSED: Final = "RunRefused"
-"""Event: the API server refused the Job of a run that was asked for. The operator asks again."""
+"""Event: a run that was asked for does not start. Either the API server refused its Job, and the
+operator asks again; or the tick cannot have a run, and the message says what to write."""
 REPORTER: Final = "downloads.dev/download-operator"
 MAX_NOTE: Final = 1024
 """Longest note of an events.k8s.io/v1 Event, in bytes."""

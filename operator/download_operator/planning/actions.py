@@ -32,11 +32,13 @@ class SuspendCronJob:
 
 @dataclass(frozen=True, slots=True)
 class WriteStatus:
-    """PUT the status, and then publish a warning about the ticks that it counts as missed."""
+    """PUT the status, and then publish warnings about what it says."""
 
     status: JSONObject
     warning: str = ""
-    """One sentence, or empty."""
+    """One sentence about the ticks that the status counts as missed, or empty."""
+    refusal: str = ""
+    """One sentence about a request for a run that the status counts as served, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def build_entry(
     entry = {
         "id": job.uid,
         "job": job.name[:MAX_JOB_NAME],
-        "trigger": (Trigger.SCHEDULE if job.scheduled_time else Trigger.MANUAL).value,
+        "trigger": _trigger(job).value,
         "token": job.token,
         "state": _state(job, attempts).value,
         "scheduledTime": job.scheduled_time,
@@ -83,6 +83,13 @@ def is_result_missing(job: Job, pods: Sequence[Pod]) -> bool:
         return all(pod.exit_code != EXIT_DONE for pod in pods)
     ended = sum(pod.exit_code is not None or pod.pod_failure is not None for pod in pods)
     return ended < max(job.attempts, len(pods))
+
+
+def _trigger(job: Job) -> Trigger:
+    """Return what started the run. A request for a run of a tick leaves its token on the Job."""
+    if job.token or not job.scheduled_time:
+        return Trigger.MANUAL
+    return Trigger.SCHEDULE
 
 
 def _state(job: Job, attempts: Sequence[Attempt]) -> State:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from download_operator.cache.snapshot import Snapshot
 from download_operator.manifests.cron_job import DesiredState, job_retention
 from download_schedule.cron import CronSchedule
+from download_schedule.ledger import Ledger, Outcome
 from download_schedule.timestamps import format_time, parse_time
 
 EVENT_GRACE: Final = timedelta(seconds=15)
@@ -21,6 +22,9 @@ its schedules at least every ten seconds."""
 NEXT_RUN_GRACE: Final = timedelta(seconds=60)
 """When to look at a tick that started no run. A tick that does start one causes a status write
 anyway, which moves ``nextRunTime`` on."""
+MAX_CLOCK_SKEW: Final = timedelta(days=1)
+"""How far the status may be ahead of the clock, because the clock was set back. What is further
+ahead comes from a clock that was wrong."""
 MAX_JUDGED: Final = 1000
 """Ticks judged at a time; the rest follow in the next step."""
 
@@ -64,8 +68,10 @@ def judge_ticks(
         history: the runs that the new status will have.
         now: the time, with a time zone.
     """
-    if desired is None or desired.spec.suspend:
+    if desired is None:
         return Ticks()
+    if desired.spec.suspend:
+        return Ticks(now)
     next_run = desired.cron.next_tick(now)
     revisit_at = next_run + NEXT_RUN_GRACE if next_run else None
     start = _unjudged_since(snapshot, desired, now)
@@ -80,7 +86,8 @@ def judge_ticks(
         if decided_at <= now:
             return NeedJobs()
         revisit_at = min(revisit_at or decided_at, decided_at)
-    return Ticks(judgement.settled_until, next_run, judgement.missed, revisit_at)
+    missed = _without_known(judgement.missed, snapshot, desired)
+    return Ticks(judgement.settled_until, next_run, missed, revisit_at)
 
 
 def judge(
@@ -137,7 +144,23 @@ def _unjudged_since(snapshot: Snapshot, desired: DesiredState, now: datetime) ->
     bounds = [settled_until, snapshot.observed_since - job_retention(desired.cron)]
     if created := parse_time(schedule.created):
         bounds.append(created)  # a status restored from a backup may speak of earlier ticks
-    return min(max(bounds), now)
+    start = max(bounds)
+    return start if start <= now + MAX_CLOCK_SKEW else now
+
+
+def _without_known(
+    missed: tuple[datetime, ...], snapshot: Snapshot, desired: DesiredState
+) -> tuple[datetime, ...]:
+    """Return the ticks in *missed* whose outcome no status has said before.
+
+    Time that a clock lives through again has such ticks.
+    """
+    ledger = Ledger.read(snapshot.schedule.status, desired.cron) if missed else None
+    if ledger is None or ledger.latest is None or ledger.latest < missed[0]:
+        return missed
+    unknown = Outcome.UNKNOWN
+    known = {tick for tick, outcome in ledger.between(missed[0]) if outcome is not unknown}
+    return tuple(tick for tick in missed if tick not in known)
 
 
 def _started(snapshot: Snapshot, history: Iterable[Mapping[str, Any]]) -> set[datetime]:

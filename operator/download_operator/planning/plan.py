@@ -25,10 +25,11 @@ from download_operator.planning.actions import (
     WriteStatus,
 )
 from download_operator.planning.conditions import ConditionState
-from download_operator.planning.manual_runs import start_requested_run
+from download_operator.planning.manual_runs import start_requested_run, why_refused
 from download_operator.planning.missed_ticks import NeedJobs, explain_missed, judge_ticks
 from download_operator.planning.recordable_runs import find_recordable_runs
 from download_operator.planning.status import build_status, expected_generation, is_worth_writing
+from download_operator.planning.tick_ledger import build_ledger
 from download_schedule import history
 from download_schedule.model import DEFAULT_HISTORY
 from download_schedule.names import STOPPED
@@ -69,7 +70,7 @@ def plan(
         return _report(snapshot, None, conditions.cron_job_deleting(cron_job.name), now)
     if _needs_repair(snapshot, desired):
         return _write_cron_job(snapshot, ReplaceCronJob(desired), now)
-    if may_start_run and (action := start_requested_run(snapshot, desired, cron_job)):
+    if may_start_run and (action := start_requested_run(snapshot, desired, cron_job, now)):
         return action
     return _report(snapshot, desired, _in_effect(desired), now)
 
@@ -143,18 +144,18 @@ def _report(
         return ReadPods(
             tuple(runs.needs_pods)
         )  # all in one step: a lost node takes many Pods with it
-    recorded = history.record(
-        schedule.status,
-        runs.entries,
-        existing={run.job.uid for run, _ in snapshot.runs},
-        limit=schedule.spec.get("historyLimit", DEFAULT_HISTORY),
-        now=format_time(now),
-    )
+    existing = {run.job.uid for run, _ in snapshot.runs}
+    limit = schedule.spec.get("historyLimit", DEFAULT_HISTORY)
+    recorded = history.record(schedule.status, runs.entries, existing, limit, format_time(now))
     ticks = judge_ticks(snapshot, desired, recorded["history"], now)
     if isinstance(ticks, NeedJobs):
         return ReadJobs()
-    status = build_status(snapshot, desired, ready, recorded, ticks, now)
+    refusal = why_refused(snapshot, desired, now)
+    status = build_status(snapshot, desired, ready, recorded, ticks, refusal, now)
     if is_worth_writing(status, schedule.status, now):
+        updated = history.updated_runs(schedule.status, runs.entries, existing, format_time(now))
+        if ledger := build_ledger(snapshot, desired, updated, recorded, ticks, now):
+            status["ticks"] = ledger
         missed = ticks.missed and explain_missed(ticks.missed, recorded["history"])
-        return WriteStatus(status, missed or "")
+        return WriteStatus(status, missed or "", refusal)
     return Wait(min(filter(None, (runs.revisit_at, ticks.revisit_at)), default=None))

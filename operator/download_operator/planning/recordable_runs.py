@@ -102,7 +102,7 @@ def _ready_at(run: Run, entry: JSONObject, is_between: bool) -> datetime:
     """Return when a run is first worth recording: waiting a little saves a write."""
     if entry["state"] != State.PENDING and not is_between:
         return run.appeared_at
-    if run.job.scheduled_time is None:
+    if run.job.token or run.job.scheduled_time is None:
         return run.appeared_at  # somebody requested it and is watching
     if "reason" in entry and not is_between:
         return run.appeared_at + PENDING_GRACE

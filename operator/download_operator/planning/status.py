@@ -22,9 +22,10 @@ def build_status(
     ready: ConditionState,
     recorded: JSONObject,
     ticks: Ticks,
+    refusal: str,
     now: datetime,
 ) -> JSONObject:
-    """Return the complete status.
+    """Return the complete status but for the ledger of ticks, which changes in no write of its own.
 
     Args:
         snapshot: what is known of the schedule.
@@ -32,6 +33,7 @@ def build_status(
         ready: the Ready condition.
         recorded: what :func:`download_schedule.history.record` returned.
         ticks: what became of the ticks.
+        refusal: why the request for a run is refused, or empty.
         now: the time, with a time zone.
     """
     status = {
@@ -39,7 +41,7 @@ def build_status(
         "conditions": _conditions(snapshot, ready, recorded["history"], now),
         **recorded,
         "counts": _with_missed(recorded["counts"], len(ticks.missed)),
-        "runRequests": handled_requests(snapshot),
+        "runRequests": handled_requests(snapshot, is_refused=bool(refusal)),
         "settledUntil": ticks.settled_until and format_time(ticks.settled_until),
         "nextRunTime": ticks.next_run and format_time(ticks.next_run),
     }
@@ -81,10 +83,10 @@ def is_worth_writing(status: JSONObject, stored: Mapping[str, Any], now: datetim
     """Return whether *status* says something that *stored* does not.
 
     Three changes alone are not worth a write: ids in ``recorded`` that Kubernetes' clean-up of Jobs
-    removes, ticks that passed, and a next run that moved on while the run of its tick is about to
-    cause a write anyway.
+    removes, ticks that passed and their ledger, and a next run that moved on while the run of its
+    tick is about to cause a write anyway.
     """
-    ignored = {"recorded", "settledUntil"}
+    ignored = {"recorded", "settledUntil", "ticks"}
     before, after = stored.get("nextRunTime"), status.get("nextRunTime")
     if before and after and format_time(now - NEXT_RUN_GRACE) < before <= after:
         ignored.add("nextRunTime")

@@ -84,8 +84,8 @@ class Executor:
                 await self._replace_cron_job(snapshot, desired)
             case SuspendCronJob():
                 await self._suspend_cron_job(schedule)
-            case WriteStatus(status, warning):
-                await self._write_status(schedule, status, warning)
+            case WriteStatus():
+                await self._write_status(schedule, action)
             case ReadPods(jobs):
                 for job in jobs:
                     await self._read_pods(schedule, job)
@@ -164,7 +164,8 @@ class Executor:
         log.info("%s/%s: suspended CronJob", *_key(schedule))
         self._cache.note_cron_job(_key(schedule), STOPPED, cron_job)
 
-    async def _write_status(self, schedule: Schedule, status: JSONObject, warning: str) -> None:
+    async def _write_status(self, schedule: Schedule, action: WriteStatus) -> None:
+        status = action.status
         path = f"{_schedule_path(schedule)}/status"
         match await self._requests.write("PUT", path, with_status(schedule, status), METADATA_TYPE):
             case Accepted(response):
@@ -174,8 +175,10 @@ class Executor:
                 self._cache.note_schedule(
                     replace(schedule, resource_version=version, status=status)
                 )
-                if warning:
-                    await self._publish_warning(schedule, TICK_MISSED, warning)
+                if action.warning:
+                    await self._publish_warning(schedule, TICK_MISSED, action.warning)
+                if action.refusal:
+                    await self._publish_warning(schedule, RUN_REFUSED, action.refusal)
             case Stale(error) if error.is_not_found:
                 self._cache.remove_schedule(schedule)
             case Stale():

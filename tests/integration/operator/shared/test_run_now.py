@@ -7,9 +7,17 @@ import pytest
 
 from download_operator.cache.objects import parse_cron_job, parse_job, parse_schedule
 from download_operator.manifests.events import RUN_REFUSED, build_warning
-from download_schedule.names import manual_job_name, run_request
+from download_schedule import cron
+from download_schedule.names import manual_job_name, run_request, tick_job_name
+from download_schedule.timestamps import format_time
 from tests.support.delayed_watch import empty_cache, reconcile_once
-from tests.support.fake_kubelet import end_pod, history, start_run, wait_until_recorded
+from tests.support.fake_kubelet import (
+    active_pod,
+    end_pod,
+    history,
+    start_run,
+    wait_until_recorded,
+)
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
@@ -46,6 +54,54 @@ def test_token_starts_one_run_even_after_its_job_was_deleted(
     wait_for("the second run", lambda: len(history(kubectl, "report")) == 2)
     assert [run["token"] for run in history(kubectl, "report")] == ["second", "first"]
     assert len(kubectl.list("jobs")) == 1
+
+
+def test_run_of_a_tick_runs_as_the_cron_job_would_and_again_after_that(
+    kubectl: Kubectl, ready: Operator
+) -> None:
+    """An operator that is killed beside its request starts no second Job for it."""
+    tick = cron.parse("0 0 1 1 *").previous_tick(datetime.now(UTC))
+    assert tick
+    time = format_time(tick)
+
+    def request_tick(token: str, at: str = time) -> None:
+        kubectl("annotate", "dls/report", f"downloads.dev/run-tick={at}", "--overwrite")
+        request_run(kubectl, token)
+
+    def end(job: str, exit_code: int, letter: str) -> None:
+        end_pod(kubectl, job, exit_code)
+        wait_for("the letter", lambda: letters() == letter)
+
+    def letters() -> str:
+        return str(kubectl.get("dls", "report")["status"].get("ticks", {}).get("outcomes", ""))
+
+    def refusals() -> list[str]:
+        return [e["message"] for e in kubectl.list("events") if e["reason"] == "RunRefused"]
+
+    request_tick("first")
+    ready.kill()
+    ready.start_again()
+    (job,) = wait_for("the Job", lambda: kubectl.list("jobs"))
+    first = job["metadata"]["name"]
+    assert first == tick_job_name("report", tick)
+    pod = kubectl.get("pod", active_pod(kubectl, first))
+    variables = {entry["name"]: entry.get("value") for entry in pod["spec"]["containers"][0]["env"]}
+    assert variables["DOWNLOAD_TICK"] == time
+    end(first, 10, "F")
+    request_tick("second")
+    second = manual_job_name("report", run_request(uid_of_schedule(kubectl), "second"))
+    end(second, 0, "C")
+    runs = history(kubectl, "report")
+    assert [run["job"] for run in runs] == [second, first]
+    assert {(run["trigger"], run["scheduledTime"]) for run in runs} == {("Manual", time)}
+    request_tick("third", "2026-01-02T00:00:00Z")
+    assert f"write {time}" in wait_for("the refusal", refusals)[0]
+    assert len(kubectl.list("jobs")) == 2
+
+
+def uid_of_schedule(kubectl: Kubectl) -> str:
+    uid: str = kubectl.get("dls", "report")["metadata"]["uid"]
+    return uid
 
 
 def test_forbid_waits_for_the_active_run_and_replace_stops_it(

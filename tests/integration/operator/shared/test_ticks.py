@@ -69,6 +69,13 @@ def test_three_minutes_of_ticks_are_as_predicted(kubectl: Kubectl) -> None:
     missed = wait_for("a missed tick", lambda: missed_ticks(kubectl, "forbid"), timeout=60)
     assert missed >= 1
     assert "was still active" in events(kubectl, "forbid")[0]["message"]
+    assert "M" in letters(kubectl, "forbid")
+    assert set(letters(kubectl, "sleeper")) >= {"S"}
+
+
+def letters(kubectl: Kubectl, name: str) -> str:
+    outcomes: str = kubectl.get("dls", name)["status"]["ticks"]["outcomes"]
+    return outcomes
 
 
 def missed_ticks(kubectl: Kubectl, name: str) -> int:
@@ -79,12 +86,22 @@ def missed_ticks(kubectl: Kubectl, name: str) -> int:
 def test_tick_while_the_controllers_are_frozen_is_missed(
     kubectl: Kubectl, cluster: LocalCluster, operator: Operator
 ) -> None:
-    kubectl.apply(schedule("report", schedule="* * * * *", startingDeadlineSeconds=10))
-    kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=20s")
+    """A run of the tick that people ask for meanwhile is the only one, also when they are back."""
+    kubectl.apply(
+        schedule("report", schedule="* * * * *", startingDeadlineSeconds=10),
+        schedule("asked", schedule="* * * * *", concurrencyPolicy="Allow"),
+    )
+    kubectl("wait", "--for=condition=Ready", "dls", "--all", "--timeout=20s")
     time.sleep(max(0, 5 - now().second))  # not in the middle of a tick
     cluster.signal("kube-controller-manager", signal.SIGSTOP)
     try:
         wait_for("a missed tick", lambda: missed_ticks(kubectl, "report"), timeout=120)
+        tick = now().replace(second=0, microsecond=0)
+        request = [f"downloads.dev/run-tick={tick.isoformat()}", "downloads.dev/run-requested=a"]
+        kubectl("annotate", "dls/asked", *request)
+        wait_for("its run", lambda: ticks_of_jobs(kubectl, "asked") == [tick])
     finally:
         cluster.signal("kube-controller-manager", signal.SIGCONT)
     assert "within startingDeadlineSeconds" in events(kubectl, "report")[0]["message"]
+    wait_for("a later tick", lambda: ticks_of_jobs(kubectl, "asked")[-1] > tick, timeout=90)
+    assert ticks_of_jobs(kubectl, "asked").count(tick) == 1
