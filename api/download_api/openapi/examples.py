@@ -85,6 +85,13 @@ EXAMPLES: Final[JSONObject] = {
         "next_run_times": ["2026-11-24T02:00:00Z"],
         "warnings": [],
     },
+    "RunRequest": {"tick": "2026-11-23T02:00:00Z"},
+    "Ticks": {
+        "ticks": [
+            {"tick": "2026-11-23T02:00:00Z", "outcome": "completed"},
+            {"tick": "2026-11-22T02:00:00Z", "outcome": "missed"},
+        ]
+    },
     "Deleted": {"success": True, "message": "Schedule team.daily-report deleted"},
 }
 """Examples by the name of their schema."""

@@ -39,6 +39,7 @@ _SCHEDULE_OPERATIONS: Final = (
     "resume_schedule",
     "run_schedule",
     "get_history",
+    "get_ticks",
     "delete_schedule",
 )
 _RUN_OPERATIONS: Final = ("get_execution", "get_log", "get_content")

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 from aiohttp import StreamReader
-from fastapi import Query, Request, Response
+from fastapi import Body, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BeforeValidator
 
@@ -38,6 +39,8 @@ from download_api.schema.runs import (
     to_execution,
     to_started,
 )
+from download_api.schema.ticks import list_ticks
+from download_schedule.ledger import MAX_TICKS
 
 TEXT: Final = "text/plain; charset=utf-8"
 Time = Annotated[AwareDatetime, BeforeValidator(require_date_and_zone)]
@@ -48,7 +51,7 @@ routes = guarded_router()
 @routes.post(
     "/schedules/{schedule_id}/run",
     status_code=202,
-    responses=responses.accepted_run(403, 404, 409, 412),
+    responses=responses.accepted_run(400, 403, 404, 409, 412, 413),
 )
 @requires("create", "run")
 async def run_schedule(
@@ -56,16 +59,19 @@ async def run_schedule(
     response: Response,
     run_requests: RunRequests,
     trace: Trace,
+    body: Annotated[models.RunRequest | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
     if_match: IfMatch = None,
     dry_run: DryRun = False,
 ) -> models.Started:
-    """Request a run now.
+    """Request a run now, or the run of a tick that has passed.
 
+    A run of a tick never starts beside another one of the same tick: it waits until that is over.
     A repetition with the same Idempotency-Key requests the same run.
     """
     token = idempotency_key or secrets.token_hex(8)
-    resource = await run_requests.submit(schedule_id, token, if_match, trace, dry_run=dry_run)
+    tick = body.tick if body else None
+    resource = await run_requests.submit(schedule_id, token, tick, if_match, trace, dry_run=dry_run)
     started = to_started(schedule_id, resource, token, dry_run=dry_run)
     if not dry_run:
         response.headers["Location"] = f"/schedules/{schedule_id}/history/{started.execution_id}"
@@ -122,6 +128,23 @@ async def get_history(
         limit=limit,
         offset=start,
     )
+
+
+@routes.get("/schedules/{schedule_id}/ticks", responses=responses.problems(404))
+@requires("get")
+async def get_ticks(
+    schedule_id: ScheduleId,
+    schedules: ScheduleStore,
+    limit: Annotated[int, Query(ge=1, le=MAX_TICKS, description="Largest number of ticks.")] = 100,
+    outcome: Annotated[
+        models.TickOutcome | None, Query(description="Only ticks with this outcome.")
+    ] = None,
+    since: Annotated[Time | None, Query(description="Only ticks at this time or later.")] = None,
+    until: Annotated[Time | None, Query(description="Only ticks before this time.")] = None,
+) -> models.Ticks:
+    """List what became of the latest ticks, at most 1,000, newest first."""
+    resource = await schedules.get(schedule_id)
+    return await run_in_threadpool(list_ticks, resource, since, until, outcome, limit)
 
 
 @routes.get("/schedules/{schedule_id}/history/{execution_id}", responses=responses.run(404))

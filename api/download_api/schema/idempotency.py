@@ -14,6 +14,8 @@ REQUEST_DIGEST_ANNOTATION: Final = "downloads.dev/request-digest"
 """Digest of the request that created a schedule with a key. It tells a repetition of that request
 from another request with the same key."""
 
+KEY_REUSED: Final = "Idempotency-Key: it was used for another request; choose a new one for each."
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -43,8 +45,4 @@ def check_repetition(resource: Mapping[str, Any], digest: str) -> None:
         ProblemError: 422, another request created it.
     """
     if resource["metadata"].get("annotations", {}).get(REQUEST_DIGEST_ANNOTATION) != digest:
-        raise ProblemError(
-            422,
-            "idempotency_key_reused",
-            "Idempotency-Key: it was used for another request; choose a new one for each.",
-        )
+        raise ProblemError(422, "idempotency_key_reused", KEY_REUSED)

@@ -238,7 +238,7 @@ class Execution(ApiModel):
     trigger: str
     """What started the run: schedule or manual."""
     scheduled_at: datetime | None
-    """Time at which the schedule wanted the run; null for a manual run."""
+    """The run's tick; null for a manual run that was requested without one."""
     reason: str | None
     """Why the last failed attempt failed, as one word for programs."""
     sha256: str | None
@@ -263,6 +263,36 @@ class History(ApiModel):
     """Largest number of runs on this page."""
     offset: int
     """Number of runs before this page."""
+
+
+class RunRequest(ApiModel):
+    """Which run to start."""
+
+    tick: Annotated[str | None, Field(max_length=64, json_schema_extra={"format": "date-time"})] = (
+        None
+    )
+    """A tick of the schedule that has passed, with date and zone. The run counts as the run of that
+    tick, and placeholders such as `{scheduled:%Y-%m-%d}` have its time. Without it, they have the
+    time at which the run starts."""
+
+
+TickOutcome = Literal["completed", "failed", "missed", "running", "suspended", "skipped", "unknown"]
+
+
+class Tick(ApiModel):
+    """A moment that the cron expression names."""
+
+    tick: datetime
+    outcome: TickOutcome
+    """completed, failed, running: the state of its latest run; missed: it started no run in time;
+    suspended: it passed while the schedule was not enabled; skipped: a calendar excludes it;
+    unknown: nobody judged it."""
+
+
+class Ticks(ApiModel):
+    """The latest ticks of a schedule, newest first."""
+
+    ticks: list[Tick]
 
 
 class Started(ApiModel):

@@ -6,11 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from download_api.problems.problem import ProblemError
+from download_api.schema.idempotency import KEY_REUSED
 from download_api.schema.models import Execution, Started
 from download_api.schema.paging import Cursor
 from download_schedule.history import is_terminal
 from download_schedule.model import State
-from download_schedule.names import RUN_REQUESTED_ANNOTATION, manual_job_name, run_request
+from download_schedule.names import (
+    RUN_REQUESTED_ANNOTATION,
+    RUN_TICK_ANNOTATION,
+    manual_job_name,
+    run_request,
+)
 from download_schedule.timestamps import parse_time
 from download_schedule.types import JSONObject
 
@@ -36,13 +42,13 @@ class RunFilter:
 
 
 def find_run(resource: Mapping[str, Any], execution_id: str) -> JSONObject:
-    """Return the run of a schedule with that id, or whose Job has that name.
+    """Return the run of a schedule with that id, or whose Job has or was to have that name.
 
     Raises:
         ProblemError: 404, the history has no such run.
     """
     for run in resource.get("status", {}).get("history", []):
-        if execution_id in (run["id"], run["job"]):
+        if execution_id in (run["id"], run["job"], _promised_name(resource, run)):
             entry: JSONObject = run
             return entry
     raise ProblemError(
@@ -50,6 +56,15 @@ def find_run(resource: Mapping[str, Any], execution_id: str) -> JSONObject:
         "execution_not_found",
         "The history has no run with that id; a run that was just requested appears in seconds.",
     )
+
+
+def _promised_name(resource: Mapping[str, Any], run: Mapping[str, Any]) -> str | None:
+    """Return the name of the run's Job in the response to the request for it.
+
+    The Job of a tick has the name that the CronJob would give it, if that was free.
+    """
+    metadata, token = resource["metadata"], run.get("token")
+    return token and manual_job_name(metadata["name"], run_request(metadata["uid"], token))
 
 
 def page_start(runs: Sequence[Mapping[str, Any]], cursor: Cursor, *, ascending: bool) -> int:
@@ -99,9 +114,17 @@ def to_execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
     )
 
 
-def is_run_requested(resource: Mapping[str, Any], token: str) -> bool:
-    """Return whether a run was requested with this *token* before."""
-    return token == _requested_token(resource) or _is_accepted(resource, token)
+def is_run_requested(resource: Mapping[str, Any], token: str, tick: str | None) -> bool:
+    """Return whether a run was requested with this *token* before.
+
+    Raises:
+        ProblemError: 422, it was requested for another tick.
+    """
+    if token != _requested_token(resource):
+        return _is_accepted(resource, token)
+    if (tick or "") != resource["metadata"]["annotations"].get(RUN_TICK_ANNOTATION, ""):
+        raise ProblemError(422, "idempotency_key_reused", KEY_REUSED)
+    return True
 
 
 def has_pending_request(resource: Mapping[str, Any]) -> bool:

@@ -58,6 +58,7 @@ BEYOND_SCHEMA: Final = (
     (412, "The schedule has changed since"),
     (422, "time_zone: .* is not a known zone"),
     (422, "cursor: "),
+    (422, "tick: "),
     (422, "offset: leave it out"),
     (422, "unable to parse requirement"),
     (422, "Idempotency-Key: it was used for another request"),

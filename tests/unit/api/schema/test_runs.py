@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from download_api.problems.problem import ProblemError
 from download_api.schema.paging import Cursor
 from download_api.schema.runs import (
     RunFilter,
+    find_run,
     has_pending_request,
     is_run_requested,
     page_start,
@@ -105,9 +107,20 @@ def test_request_is_pending_until_the_operator_accepts_it() -> None:
 
 def test_request_is_known_from_the_annotation_or_the_status() -> None:
     schedule = requested("b", "a")
-    assert is_run_requested(schedule, "a")
-    assert is_run_requested(schedule, "b")
-    assert not is_run_requested(schedule, "c")
+    assert is_run_requested(schedule, "a", None)
+    assert is_run_requested(schedule, "b", None)
+    assert not is_run_requested(schedule, "c", None)
+
+
+def test_run_of_a_tick_is_found_by_the_name_that_was_promised() -> None:
+    """Its Job has the name that the CronJob would give it."""
+    schedule = resource()
+    schedule["status"] = {"history": [{"id": "u1", "job": "report-29923320", "token": "once"}]}
+    promised = to_started("team.report", schedule, "once", dry_run=False).execution_id
+    for name in (promised, "u1", "report-29923320"):
+        assert find_run(schedule, name)["id"] == "u1"
+    with pytest.raises(ProblemError):
+        find_run(schedule, "report-0123456789")
 
 
 @pytest.mark.parametrize(
