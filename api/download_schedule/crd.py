@@ -94,7 +94,8 @@ def _structural(node: JSONObject, definitions: JSONObject) -> JSONObject:
     schema = {key: value for key, value in flat.items() if key not in _NOT_ALLOWED_IN_CRDS}
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].replace("``", "`").split())
-    if not isinstance(schema.get("default"), str | int | bool):
+    default = schema.get("default")
+    if not isinstance(default, str | int | bool) and not (default and isinstance(default, list)):
         schema.pop("default", None)
     if schema["type"] == "integer":
         schema["format"] = "int64"

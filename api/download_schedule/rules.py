@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any, Final
 
-from download_schedule import template_rules
+from download_schedule import template_rules, wait_rules
 from download_schedule.cron import FIELD_PATTERNS
 from download_schedule.validation import Check, Rule, matching
 
@@ -160,6 +160,10 @@ BYTES_IN_ORDER: Final = Check(
     ),
 )
 
+LATE_STATUS: Final = Check(wait_rules.STATUS)
+
+WAIT_FOR: Final = Check(wait_rules.SECONDS_IN_ORDER)
+
 BODY_WITH_POST: Final = Check(
     Rule(
         "a body is only sent with POST; write method: POST or leave out body",
@@ -267,6 +271,7 @@ SPEC: Final = Check(
             or bool(spec.destination.volume)
         ),
     ),
+    *wait_rules.SPEC,
 )
 
 ONE_DESTINATION: Final = Check(

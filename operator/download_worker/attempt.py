@@ -28,7 +28,7 @@ from download_worker.formats.converters import (
 )
 from download_worker.http.filenames import choose_filename
 from download_worker.http.messages import Response
-from download_worker.patience import ask_patiently
+from download_worker.patience import LookAgain, ask_patiently, never_look_again
 from download_worker.progress import ProgressLog
 from download_worker.sink import Sink
 from download_worker.spec import S3Target, Spec, read_spec
@@ -90,6 +90,7 @@ def run(
             lambda: _attempt(spec, data, stopped, report),
             deadline=spec.deadline(started),
             stopped=stopped,
+            look_again=_look_again(spec),
         )
         code = EXIT_DONE
     except Exception as error:
@@ -98,6 +99,14 @@ def run(
         log.error("%s: %s", result.reason, result.message, exc_info=bug)
     report(result)
     return code
+
+
+def _look_again(spec: Spec) -> LookAgain:
+    if spec.task.wait_for is None:
+        return never_look_again
+    from download_worker.late_file import LateFile
+
+    return LateFile(spec.task.wait_for, spec.tick).next_look
 
 
 def outcome(error: Exception) -> tuple[Result, int]:
@@ -151,7 +160,8 @@ def _volume_target(spec: Spec, volume: Volume, data: Path) -> VolumeTarget:
         location=lambda path: f"volume://{volume.claim}/{path}",
         overwrite=volume.overwrite,
         source=_source(spec),
-        only_if_changed=spec.task.only_if_changed,
+        only_if_changed=spec.task.only_if_changed or spec.awaits_change_for is not None,
+        awaits_change_for=spec.awaits_change_for,
         keep_last=spec.task.keep_last,
     )
 

@@ -12,18 +12,24 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def check_status(response: Response, now: Callable[[], datetime] = _utc_now) -> None:
+def check_status(
+    response: Response,
+    now: Callable[[], datetime] = _utc_now,
+    *,
+    late_statuses: tuple[int, ...] = (),
+) -> None:
     """Check that the response carries a whole file.
 
     Args:
         response: whose status it is.
         now: returns the present, from which a date in Retry-After counts.
+        late_statuses: those with which Retry-After counts beside the usual ones.
 
     Raises:
         DownloadError: the status is not 2xx or is 202, or the response carries a part of a file.
     """
     if not response.is_success or response.status == ACCEPTED:
-        raise http_status_error(response.status, _retry_after(response, now))
+        raise http_status_error(response.status, _retry_after(response, late_statuses, now))
     if response.status == PARTIAL_CONTENT and whole_length(response) is None:
         raise DownloadError(
             Reason.BAD_RESPONSE,
@@ -33,8 +39,11 @@ def check_status(response: Response, now: Callable[[], datetime] = _utc_now) -> 
         )
 
 
-def _retry_after(response: Response, now: Callable[[], datetime]) -> int | None:
-    if response.status not in WAITED_STATUSES or "retry-after" not in response.headers:
+def _retry_after(
+    response: Response, late_statuses: tuple[int, ...], now: Callable[[], datetime]
+) -> int | None:
+    is_waited = response.status in WAITED_STATUSES or response.status in late_statuses
+    if not is_waited or "retry-after" not in response.headers:
         return None
     from download_worker.http.retry_after import retry_after_seconds
 

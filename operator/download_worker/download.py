@@ -166,7 +166,7 @@ class _Download:
             if isinstance(decision, Restart):
                 raise _MisfitError
             if isinstance(decision, Fresh):
-                check_status(response)
+                check_status(response, late_statuses=self._request.late_statuses)
                 if is_no_answer(response, own_headers):
                     raise DownloadError(Reason.BAD_RESPONSE, "The server sent nothing.")
                 resume_point = None

@@ -24,6 +24,8 @@ class DownloadRequest(NamedTuple):
     """Media types, ``type/*`` for all of a kind; empty: any."""
     compressed: bool = False
     """Ask for a compressed body, and decode it."""
+    late_statuses: tuple[int, ...] = ()
+    """Statuses that mean that the file is not there yet. Retry-After counts with them, too."""
 
 
 OpenSink = Callable[[Response, bool], Sink]

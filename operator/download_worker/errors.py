@@ -63,6 +63,9 @@ class Reason(StrEnum):
     """The URL is not an http or https address. Correct `spec.url`."""
     NOT_A_PAGE = "NotAPage"
     """The body is not an HTML page, which `format` needs. Use `format: raw` or `json`."""
+    NOT_YET = "NotYet"
+    """The file was not there, or had not changed, when the wait of `spec.waitFor` was over. Raise
+    `atMostSeconds`, correct the URL, or start another run later."""
     NO_ARTICLE = "NoArticle"
     """The page contains nothing that could be kept as text, without running its scripts. Use
     `format: html`, or `pdf`, which runs them."""
@@ -126,6 +129,7 @@ PERMANENT: Final = frozenset(
         Reason.INVALID_SPEC,
         Reason.INVALID_URL,
         Reason.NOT_A_PAGE,
+        Reason.NOT_YET,
         Reason.NO_ARTICLE,
         Reason.OBJECT_EXISTS,
         Reason.PORT_REFUSED,

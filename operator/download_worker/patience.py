@@ -1,4 +1,4 @@
-"""Wait in the Pod where a server asks for it, as long as that fits into the run."""
+"""Wait in the Pod where a server asks for it, or for a file that is late."""
 
 import logging
 import time
@@ -18,6 +18,12 @@ POLL_SECONDS: Final = 0.5
 """Longest time between two looks at the stop flag."""
 
 T = TypeVar("T")
+LookAgain = Callable[[DownloadError, datetime], datetime | None]
+"""Returns when to look again for a file that is late; None: the schedule does not wait for this.
+
+Raises:
+    DownloadError: the wait is over.
+"""
 
 
 class ComeBackLaterError(DownloadError):
@@ -67,15 +73,21 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def never_look_again(_error: DownloadError, _now: datetime) -> datetime | None:
+    """Return None: the schedule does not wait for files."""
+    return None
+
+
 def ask_patiently(
     ask: Callable[[], T],
     *,
     deadline: datetime | None,
     stopped: Callable[[], bool],
+    look_again: LookAgain = never_look_again,
     now: Callable[[], datetime] = _utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Return what *ask* returns; call it again after each wait that a server asks for.
+    """Return what *ask* returns; call it again after each wait.
 
     Nothing is held while it waits: *ask* has closed its connections and files.
 
@@ -83,6 +95,7 @@ def ask_patiently(
         ask: makes the whole attempt.
         deadline: end of the run; None: it has none.
         stopped: whether to give up.
+        look_again: decides about a file that is late, before a server's own wish counts.
         now: returns the present.
         sleep: waits for some seconds.
 
@@ -94,21 +107,24 @@ def ask_patiently(
         try:
             return ask()
         except DownloadError as error:
-            seconds = choose_wait(
-                error, waits=len(waits), waited=sum(waits), now=now(), deadline=deadline
-            )
-            log.warning("%s Waiting for %s.", error, in_seconds(seconds))
-        waits.append(seconds)
-        _sleep(seconds, stopped, now, sleep)
+            present = now()
+            until = look_again(error, present)
+            if until is None:
+                seconds = choose_wait(
+                    error, waits=len(waits), waited=sum(waits), now=present, deadline=deadline
+                )
+                log.warning("%s Waiting for %s.", error, in_seconds(seconds))
+                waits.append(seconds)
+                until = present + timedelta(seconds=seconds)
+        _sleep(until, stopped, now, sleep)
 
 
 def _sleep(
-    seconds: int,
+    until: datetime,
     stopped: Callable[[], bool],
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> None:
-    until = now() + timedelta(seconds=seconds)
     while (left := (until - now()).total_seconds()) > 0:
         if stopped():
             raise StoppedError

@@ -22,6 +22,7 @@ from download_schedule.attempt.task import (
     TICK_VARIABLE,
     Header,
     Task,
+    Until,
     Volume,
     decode,
 )
@@ -71,6 +72,8 @@ class Spec(NamedTuple):
     """Where the file goes; None: nowhere."""
     memory_bytes: int
     """What the container may use."""
+    awaits_change_for: str | None
+    """UID of the run, if it waits for another file than the last one."""
 
     def fill_template(self, template: str, filename: str) -> str:
         """Return the path or key that *template* means.
@@ -139,6 +142,7 @@ def read_spec(environment: Mapping[str, str], now: datetime) -> Spec:
             request=request,
             destination=_build_destination(task, environment, request.connection),
             memory_bytes=int(environment.get(MEMORY_LIMIT_VARIABLE, DEFAULT_MEMORY_BYTES)),
+            awaits_change_for=environment[RUN_VARIABLE] if _awaits_change(task) else None,
         )
     except KeyError as error:
         raise _not_understood(f"{error.args[0]} is missing") from error
@@ -163,6 +167,10 @@ def _tick_given(environment: Mapping[str, str]) -> datetime | None:
     if tick.utcoffset() != timedelta() or tick < _EPOCH:
         raise ValueError(f"{TICK_VARIABLE} {text[:64]!r} is no time in UTC since 1970")
     return tick
+
+
+def _awaits_change(task: Task) -> bool:
+    return task.wait_for is not None and task.wait_for.until is Until.CHANGED
 
 
 def _tick_of(job: str, now: datetime) -> datetime | None:
@@ -199,6 +207,7 @@ def _build_request(task: Task, environment: Mapping[str, str]) -> DownloadReques
         sha256=task.sha256,
         content_types=task.content_types,
         compressed=task.compressed or task.format in PAGE_FORMATS,
+        late_statuses=task.wait_for.statuses if task.wait_for else (),
     )
 
 

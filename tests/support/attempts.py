@@ -36,6 +36,9 @@ REQUEST: Mapping[str, Any] = MappingProxyType(
 VERIFY: Mapping[str, Any] = MappingProxyType(
     {"minBytes": 0, "maxBytes": 10 * 1024**3, "contentTypes": []}
 )
+WAIT_FOR: Mapping[str, Any] = MappingProxyType(
+    {"until": "Exists", "everySeconds": 1, "atMostSeconds": 600, "statuses": [404]}
+)
 RUN_PROGRAM = """
 import email.utils, http, logging, os, re, resource, sys
 from pathlib import Path
@@ -159,6 +162,7 @@ class Pod:
         active_deadline_seconds: int | None = None,
         time_zone: str | None = None,
         schedule: str | None = None,
+        wait_for: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt. Without *path* and *s3*, it discards the file.
@@ -185,6 +189,7 @@ class Pod:
             destination={"s3": dict(s3)} if s3 else volume if path else {"discard": {}},
             timeZone=time_zone,
             schedule=schedule,
+            waitFor=None if wait_for is None else {**WAIT_FOR, **wait_for},
         )
         arguments = [str(self.data), str(self.termination_log)]
         if self.user:

@@ -31,6 +31,7 @@ SCHEDULE: Final[JSONObject] = {
     "only_if_changed": False,
     "keep_last": None,
     "destination": None,
+    "wait_for": None,
     "concurrency_policy": "Forbid",
     "starting_deadline_seconds": 300,
     "backoff_limit": 3,

@@ -74,6 +74,12 @@ class Verify(model.Verify):
     model_config = _SNAKE_CASE
 
 
+class WaitFor(model.WaitFor):
+    """How long a run waits for a file that is late."""
+
+    model_config = _SNAKE_CASE
+
+
 class Volume(model.Volume):
     """Keep the file on a PersistentVolumeClaim in the schedule's namespace."""
 
@@ -158,6 +164,9 @@ class ScheduleFields(ApiModel):
     destination: Destination | None = None
     """Where the file goes. Without it, the file goes to the default destination of the operator's
     configuration. If that has none either, the file is downloaded and measured, but not kept."""
+    wait_for: Annotated[WaitFor | None, rules.WAIT_FOR] = None
+    """How long a run waits for a file that is late; null: it fails if the file is not there.
+    active_deadline_seconds must be greater by at least 60 seconds."""
     concurrency_policy: ConcurrencyPolicy = _inherit_field(model.Spec, "concurrency_policy")
     starting_deadline_seconds: int = _inherit_field(model.Spec, "starting_deadline_seconds")
     backoff_limit: int = _inherit_field(model.Spec, "backoff_limit")

@@ -35,6 +35,10 @@ class Members:
         """Return the members of an object."""
         return self._nest(self._required(name), name)
 
+    def optional_nested(self, name: str) -> "Members | None":
+        """Return the members of an object; None if it is missing or null."""
+        return None if self._optional(name) is None else self.nested(name)
+
     def nested_list(self, name: str) -> "list[Members]":
         """Return the members of each object in a list."""
         return [self._nest(item, f"an item of {name}") for item in self._list(name)]
@@ -72,14 +76,15 @@ class Members:
 
     def number(self, name: str, low: int, high: int) -> int:
         """Return a whole number from *low* to *high*."""
-        value = self._required(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{name} is not a whole number from {low} to {high}")
-        return value
+        return _number(self._required(name), name, low, high)
 
     def optional_number(self, name: str, low: int, high: int) -> int | None:
         """Return such a number; None if it is missing or null."""
         return None if self._optional(name) is None else self.number(name, low, high)
+
+    def numbers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        """Return a list of whole numbers from *low* to *high*."""
+        return tuple(_number(item, f"an item of {name}", low, high) for item in self._list(name))
 
     def _nest(self, value: object, name: str) -> "Members":
         self._nested.append(Members(value, name))
@@ -99,6 +104,12 @@ class Members:
         if not isinstance(value, list):
             raise ValueError(f"{name} is not a list")
         return value
+
+
+def _number(value: object, name: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} is not a whole number from {low} to {high}")
+    return value
 
 
 def _text(value: object, name: str) -> str:

@@ -24,7 +24,7 @@ TICK_VARIABLE: Final = "DOWNLOAD_TICK"
 """The run's tick, such as ``2026-11-29T02:00:00Z``; only a run that somebody asked for with a tick
 has it. Otherwise the tick is in the name of the Job."""
 RUN_VARIABLE: Final = "DOWNLOAD_RUN"
-"""UID of the run's Job; only an attempt that writes to a bucket has it."""
+"""UID of the run's Job; only an attempt that writes to a bucket or waits for a change has it."""
 ALLOW_CIDRS_VARIABLE: Final = "DOWNLOAD_WORKER_ALLOW_CIDRS"
 """Address ranges that are open beyond public addresses, separated by commas. One with a port, such
 as ``10.0.0.0/8:443``, is open at that port alone."""
@@ -66,6 +66,10 @@ DEFAULT_MAX_BYTES: Final = 10 * 1024**3
 MAX_BODY_BYTES: Final = 2**53
 """Integers up to here survive tools that read JSON numbers as doubles, such as JavaScript."""
 MAX_KEEP_LAST: Final = 10_000
+DEFAULT_LOOK_EVERY_SECONDS: Final = 300
+MIN_LOOK_EVERY_SECONDS: Final = 10
+MAX_LOOK_EVERY_SECONDS: Final = 3600
+MAX_LATE_STATUSES: Final = 16
 
 PLACEHOLDERS: Final = ("namespace", "name", "scheduled", "filename")
 """Placeholders in the path or key of a task without a time zone."""
@@ -93,6 +97,27 @@ class Method(StrEnum):
 
     GET = "GET"
     POST = "POST"
+
+
+class Until(StrEnum):
+    """What a run waits for."""
+
+    EXISTS = "Exists"
+    """The server has the file."""
+    CHANGED = "Changed"
+    """The server has another file than the last one that was kept."""
+
+
+class WaitFor(NamedTuple):
+    """Wait for a file that is late."""
+
+    until: Until
+    every_seconds: int
+    """Pause after a look."""
+    at_most_seconds: int
+    """Time from the run's tick to its last look."""
+    statuses: tuple[int, ...]
+    """HTTP statuses that mean that the file is not there yet."""
 
 
 class Header(NamedTuple):
@@ -164,6 +189,8 @@ class Task:
     and headers are texts, and the path or key has :data:`PLACEHOLDERS` alone."""
     schedule: str | None = None
     """Cron expression, for a template that asks for the tick before."""
+    wait_for: WaitFor | None = None
+    """None: a file that is not there fails the attempt."""
 
 
 def header_variable(index: int) -> str:
@@ -210,6 +237,7 @@ def encode(task: Task) -> str:
             "destination": _encode_destination(task.destination),
             **deadline,
             **templates,
+            **_encode_wait_for(task.wait_for),
         },
         separators=(",", ":"),
     )
@@ -272,11 +300,35 @@ def _decode_task(task: Members) -> Task:
         or DEFAULT_ACTIVE_DEADLINE_SECONDS,
         time_zone=task.optional_text("timeZone"),
         schedule=task.optional_text("schedule"),
+        wait_for=_decode_wait_for(task.optional_nested("waitFor")),
     )
 
 
 def _compact(members: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _encode_wait_for(wait_for: WaitFor | None) -> dict[str, object]:
+    if wait_for is None:
+        return {}  # a schedule that does not wait needs no new CronJob
+    members = {
+        "until": wait_for.until.value,
+        "everySeconds": wait_for.every_seconds,
+        "atMostSeconds": wait_for.at_most_seconds,
+        "statuses": list(wait_for.statuses),
+    }
+    return {"waitFor": members}
+
+
+def _decode_wait_for(wait_for: Members | None) -> WaitFor | None:
+    if wait_for is None:
+        return None
+    return WaitFor(
+        until=Until(wait_for.choice("until", tuple(Until))),
+        every_seconds=wait_for.number("everySeconds", 1, MAX_LOOK_EVERY_SECONDS),
+        at_most_seconds=wait_for.number("atMostSeconds", 1, MAX_ACTIVE_DEADLINE_SECONDS),
+        statuses=wait_for.numbers("statuses", 202, 599),
+    )
 
 
 def _encode_destination(destination: Destination) -> dict[str, object]:

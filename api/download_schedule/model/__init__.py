@@ -6,7 +6,7 @@ of the CRD and of the API, so users read them. Fields have Python names; their a
 camelCase names of the resource. Other packages import from here.
 """
 
-from download_schedule.attempt.task import Format, Method
+from download_schedule.attempt.task import Format, Method, Until
 from download_schedule.model.base import (
     API_VERSION,
     GROUP,
@@ -32,6 +32,7 @@ from download_schedule.model.spec import (
     Spec,
     Verify,
     Volume,
+    WaitFor,
 )
 from download_schedule.model.status import (
     MAX_RUN_REQUESTS,
@@ -75,6 +76,8 @@ __all__ = [
     "Status",
     "Ticks",
     "Trigger",
+    "Until",
     "Verify",
     "Volume",
+    "WaitFor",
 ]

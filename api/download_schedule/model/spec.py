@@ -9,6 +9,7 @@ from download_schedule import cron, rules
 from download_schedule.attempt.task import (
     DEFAULT_ACTIVE_DEADLINE_SECONDS,
     DEFAULT_CONNECT_TIMEOUT_SECONDS,
+    DEFAULT_LOOK_EVERY_SECONDS,
     DEFAULT_MAX_BYTES,
     DEFAULT_MAX_REDIRECTS,
     DEFAULT_STALL_TIMEOUT_SECONDS,
@@ -16,10 +17,14 @@ from download_schedule.attempt.task import (
     MAX_BODY_BYTES,
     MAX_CONNECT_TIMEOUT_SECONDS,
     MAX_KEEP_LAST,
+    MAX_LATE_STATUSES,
+    MAX_LOOK_EVERY_SECONDS,
     MAX_REDIRECTS,
     MAX_STALL_TIMEOUT_SECONDS,
+    MIN_LOOK_EVERY_SECONDS,
     Format,
     Method,
+    Until,
 )
 from download_schedule.model.base import Model, map_keyed_by
 from download_schedule.validation import NOT_BOOLEAN
@@ -163,6 +168,30 @@ class Destination(Model):
     discard: Discard | None = None
 
 
+class WaitFor(Model):
+    """How long a run waits for a file that is late."""
+
+    until: Until = Until.EXISTS
+    """What the run waits for: ``Exists``, that the server has the file; ``Changed``, that it has
+    another file than the last one that was kept, or any if none was. ``Changed`` needs
+    ``destination.volume``."""
+    every_seconds: Annotated[
+        int, Field(ge=MIN_LOOK_EVERY_SECONDS, le=MAX_LOOK_EVERY_SECONDS), NOT_BOOLEAN
+    ] = DEFAULT_LOOK_EVERY_SECONDS
+    """Seconds from the end of a look to the next one."""
+    at_most_seconds: Annotated[
+        int, Field(ge=MIN_LOOK_EVERY_SECONDS, le=MAX_ACTIVE_DEADLINE_SECONDS), NOT_BOOLEAN
+    ]
+    """Seconds from the tick to the last look, after which the run fails with the reason
+    ``NotYet``. For a run without a tick, they count from the start of the attempt."""
+    statuses: Annotated[
+        tuple[Annotated[int, NOT_BOOLEAN, rules.LATE_STATUS], ...],
+        Field(max_length=MAX_LATE_STATUSES, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = (404,)
+    """HTTP statuses that mean that the file is not there yet. Statuses that are retried, such as
+    503, do not end the wait either."""
+
+
 class Spec(Model):
     """What to download, when, and where to keep it."""
 
@@ -195,6 +224,9 @@ class Spec(Model):
     destination: Annotated[Destination, rules.ONE_DESTINATION] = Destination()
     """Where the file is kept. Set at most one member. With none, the operator's default applies; if
     it has none, the file is discarded."""
+    wait_for: Annotated[WaitFor | None, rules.WAIT_FOR] = None
+    """How long a run waits, in its Pod, for a file that is late. If unset, a run fails if the file
+    is not there. ``activeDeadlineSeconds`` must be greater by at least 60 seconds."""
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.FORBID
     """What to do at a tick while an earlier run is still active: ``Forbid`` starts no second run
     beside it, ``Allow`` starts one, ``Replace`` stops the earlier run and starts a new one."""

@@ -83,7 +83,8 @@ class Run(Model):
     reason: Annotated[str | None, Field(max_length=MAX_CHARACTERS["reason"])] = None
     """Why the last failed attempt failed, as a word in CamelCase."""
     message: Annotated[str | None, Field(max_length=MAX_CHARACTERS["message"])] = None
-    """Why the last failed attempt failed, as a sentence."""
+    """Why the last failed attempt failed, as a sentence. Of a run that waits for a file
+    (``waitFor``), until when it does."""
 
 
 class Condition(Model):

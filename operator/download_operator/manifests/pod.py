@@ -26,7 +26,7 @@ from download_schedule.attempt.task import (
     encode,
     header_variable,
 )
-from download_schedule.model import Destination, Format, Spec
+from download_schedule.model import Destination, Format, Spec, Until
 from download_schedule.names import CONTAINER, JOB_UID_LABEL
 from download_schedule.types import JSONObject
 
@@ -145,6 +145,7 @@ def _environment(
         _from_label(JOB_VARIABLE, "batch.kubernetes.io/job-name"),
         *_memory_variables(spec),
         *_header_variables(spec),
+        *_run_variables(spec, destination),
         *_bucket_variables(destination),
     ]
 
@@ -173,7 +174,14 @@ def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Se
         active_deadline_seconds=spec.active_deadline_seconds,
         time_zone=time_zone,
         schedule=expression,
+        wait_for=_wait_for(spec),
     )
+
+
+def _wait_for(spec: Spec) -> task.WaitFor | None:
+    if (late := spec.wait_for) is None:
+        return None
+    return task.WaitFor(late.until, late.every_seconds, late.at_most_seconds, late.statuses)
 
 
 def _template_context(
@@ -220,12 +228,19 @@ def _header_variables(spec: Spec) -> list[dict[str, Any]]:
     return [_from_secret(name, reference.name, reference.key) for name, reference in references]
 
 
+def _run_variables(spec: Spec, destination: Destination) -> list[dict[str, Any]]:
+    """Return the variable for the run's identity, for attempts that must know their run's file."""
+    waits_for_change = spec.wait_for is not None and spec.wait_for.until is Until.CHANGED
+    if destination.s3 or waits_for_change:
+        return [_from_label(RUN_VARIABLE, JOB_UID_LABEL)]
+    return []
+
+
 def _bucket_variables(destination: Destination) -> list[dict[str, Any]]:
     if destination.s3 is None:
         return []
     secret = destination.s3.credentials_secret_ref.name
     return [
-        _from_label(RUN_VARIABLE, JOB_UID_LABEL),
         _from_secret(ACCESS_KEY_ID_VARIABLE, secret, ACCESS_KEY_ID_VARIABLE),
         _from_secret(SECRET_ACCESS_KEY_VARIABLE, secret, SECRET_ACCESS_KEY_VARIABLE),
         _from_secret(SESSION_TOKEN_VARIABLE, secret, SESSION_TOKEN_VARIABLE, optional=True),

@@ -1,6 +1,7 @@
 """Build a run's entry in the history from its Job and Pods. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from download_operator.cache.objects import Job, Pod
@@ -13,8 +14,9 @@ from download_operator.planning.run_failure import (
 )
 from download_schedule.attempt.result import EXIT_DONE
 from download_schedule.history import NO_POD
-from download_schedule.model import State, Trigger
+from download_schedule.model import State, Trigger, Until, WaitFor
 from download_schedule.names import MAX_JOB_NAME
+from download_schedule.timestamps import format_time, parse_time
 from download_schedule.types import JSONObject
 
 _RESULT_FIELDS: Final = (
@@ -69,6 +71,36 @@ def without_pod(entry: JSONObject) -> JSONObject:
         f"refuse it, or the Job is suspended. kubectl describe job {entry['job']} shows more."
     )
     return {**entry, **make_failure(NO_POD, message).to_fields()}
+
+
+def with_wait(entry: JSONObject, wait_for: WaitFor) -> JSONObject:
+    """Return the entry of a run that has just started, with how long it may wait for its file.
+
+    Whether it waits is not in its Pod. It is in the Pod's log.
+    """
+    if entry["state"] != State.RUNNING or "reason" in entry:
+        return entry
+    end = f"for up to {wait_for.at_most_seconds} seconds"
+    if "scheduledTime" in entry:
+        until = _time_after(entry["scheduledTime"], wait_for.at_most_seconds)
+        if until <= entry["startTime"]:
+            return entry
+        end = f"until {until}"
+    is_late = "is not there" if wait_for.until is Until.EXISTS else "has not changed"
+    message = (
+        f"If the file {is_late} yet, the run looks again every {wait_for.every_seconds} seconds "
+        f"{end}."
+    )
+    return {**entry, "message": message}
+
+
+def _time_after(text: str, seconds: int) -> str:
+    """Return a later time; an empty text if it is beyond what can be written."""
+    time = parse_time(text)
+    try:
+        return format_time(time + timedelta(seconds=seconds)) if time else ""
+    except OverflowError:
+        return ""
 
 
 def is_result_missing(job: Job, pods: Sequence[Pod]) -> bool:

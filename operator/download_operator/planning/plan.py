@@ -139,7 +139,7 @@ def _report(
 ) -> WriteStatus | ReadPods | ReadJobs | Wait:
     """Write the status if it has something new to say; *desired* only if it is in effect."""
     schedule = snapshot.schedule
-    runs = find_recordable_runs(snapshot, now)
+    runs = find_recordable_runs(snapshot, now, desired.spec.wait_for if desired else None)
     if runs.needs_pods:
         return ReadPods(
             tuple(runs.needs_pods)

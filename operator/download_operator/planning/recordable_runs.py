@@ -7,9 +7,14 @@ from zlib import crc32
 
 from download_operator.cache.objects import Job, Pod
 from download_operator.cache.snapshot import Run, Snapshot
-from download_operator.planning.history_entry import build_entry, is_result_missing, without_pod
+from download_operator.planning.history_entry import (
+    build_entry,
+    is_result_missing,
+    with_wait,
+    without_pod,
+)
 from download_schedule import history
-from download_schedule.model import State
+from download_schedule.model import State, WaitFor
 from download_schedule.types import JSONObject
 
 PENDING_GRACE: Final = timedelta(seconds=5)
@@ -42,13 +47,21 @@ class _Assessment(NamedTuple):
     needs_pods: Job | None = None
 
 
-def find_recordable_runs(snapshot: Snapshot, now: datetime) -> RecordableRuns:
-    """Assess every run that the status has not counted."""
+def find_recordable_runs(
+    snapshot: Snapshot, now: datetime, wait_for: WaitFor | None = None
+) -> RecordableRuns:
+    """Assess every run that the status has not counted.
+
+    Args:
+        snapshot: what is known of the schedule.
+        now: the present.
+        wait_for: how long its runs wait for a file that is late.
+    """
     status = snapshot.schedule.status
     stored = {entry["id"]: entry for entry in status.get("history", ())}
     counted = history.counted(status)
     assessments = [
-        _assess(run, pods, stored.get(run.job.uid), now)
+        _assess(run, pods, stored.get(run.job.uid), now, wait_for)
         for run, pods in snapshot.runs
         if run.job.uid not in counted
     ]
@@ -60,7 +73,11 @@ def find_recordable_runs(snapshot: Snapshot, now: datetime) -> RecordableRuns:
 
 
 def _assess(
-    run: Run, pods: tuple[Pod, ...], stored: Mapping[str, Any] | None, now: datetime
+    run: Run,
+    pods: tuple[Pod, ...],
+    stored: Mapping[str, Any] | None,
+    now: datetime,
+    wait_for: WaitFor | None,
 ) -> _Assessment:
     """Assess one run that the status has not counted; *stored* is its entry in the status."""
     # If the clock was set back, waiting would delay the record by the size of the jump.
@@ -74,6 +91,7 @@ def _assess(
     if stored and is_between:
         return _Assessment()
     entry = build_entry(run.job, pods, stored)
+    entry = with_wait(entry, wait_for) if wait_for else entry
     if not stored and not clock_was_set_back:
         ready_at = _ready_at(run, entry, is_between)
         if ready_at > now:

@@ -100,14 +100,18 @@ def _stopped_from_outside(
         return None
     telling = [attempt for attempt in attempts if attempt.ended_by_itself]
     last = (
-        _last_failed_attempt(telling)
-        or _last_waiting_attempt(telling)
-        or Failure(stored.get("reason", ""), stored.get("message", ""))
+        _last_failed_attempt(telling) or _last_waiting_attempt(telling) or _stored_failure(stored)
     )
     if not str(last):
         return make_failure(outcome.reason, outcome.message)
     message = f"{outcome.message.rstrip('.')}. The last attempt: {last}"
     return make_failure(outcome.reason, message)
+
+
+def _stored_failure(stored: Mapping[str, Any]) -> Failure:
+    """Return the failure in a stored entry. A message without a reason is not about a failure."""
+    reason = stored.get("reason", "")
+    return Failure(reason, stored.get("message", "") if reason else "")
 
 
 def _last_failed_attempt(attempts: Sequence[Attempt]) -> Failure | None:

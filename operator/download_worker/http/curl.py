@@ -200,6 +200,7 @@ class _Transfer:
             raise DownloadError(
                 Reason.STALLED,
                 f"The server sent nothing for {seconds:g} seconds: another attempt may succeed.",
+                self._parser.response.status or None,
             )
 
     def _check_result(self) -> None:

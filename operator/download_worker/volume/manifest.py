@@ -28,6 +28,7 @@ from download_worker.volume.saved_file import (
     is_author,
     parse_file,
     read_validators,
+    to_item,
     without_details,
 )
 
@@ -215,7 +216,7 @@ class VolumeManifest:
             return
         not_removed = [file for file in older[:excess] if keep_last and not self._remove(file)]
         self.files = [*not_removed, *older[excess:], saved][-MAX_FILES:]
-        document = json.dumps([file._asdict() for file in self.files])
+        document = json.dumps([to_item(file) for file in self.files])
         replace_file(self._root, self.path, document.encode())
 
     def _other_owners(self) -> list[str]:

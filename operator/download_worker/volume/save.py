@@ -11,6 +11,7 @@ from download_schedule.attempt.result import Result
 from download_schedule.attempt.task import Method
 from download_worker.download import download
 from download_worker.download_request import Convert, DownloadRequest
+from download_worker.errors import DownloadError, Reason
 from download_worker.http.curl import Progress, StopRequested
 from download_worker.http.messages import NOT_MODIFIED, Response
 from download_worker.http.validators import PreviousFile, RemoteVersion, remote_version
@@ -46,6 +47,9 @@ class VolumeTarget(NamedTuple):
     overwrite: bool = False
     """Replace a file that has no entry in a manifest."""
     only_if_changed: bool = False
+    awaits_change_for: str | None = None
+    """UID of the run, if it waits for another file than the last one. One that it saved itself, in
+    an earlier attempt, is what it waits for."""
     keep_last: int | None = None
 
 
@@ -111,12 +115,18 @@ def save_to_volume(
         previous=_previous_file(last, target) if last else None,
         resume_point=resume_point,
     )
-    report(result)
+    is_late = bool(result.unchanged and last and target.awaits_change_for not in (None, last.run))
+    if not is_late:
+        report(result)
     if manifest and last and result.unchanged:
         headers = None if response.status == NOT_MODIFIED else response.headers
         manifest.record_unchanged(last, headers, target.keep_last, stopped)
     elif manifest and saved_files:
         manifest.record(saved_files[0], target.keep_last, stopped)
+    if is_late:
+        raise DownloadError(
+            Reason.NOT_YET, "The server still has the file that was kept last.", response.status
+        )
     return result
 
 
@@ -178,4 +188,4 @@ class _TargetFile(OutputFile):
         except OSError as error:
             log.warning("%s is gone already: %s", self.path, error)
         else:
-            self._saved_files.append(saved)
+            self._saved_files.append(saved._replace(run=self._target.awaits_change_for))

@@ -8,7 +8,7 @@ from download_worker.http.validators import is_weak_date
 
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _NUMBERS: Final = frozenset({"inode", "modified"})
-_OPTIONAL: Final = frozenset({"etag", "last_modified"})
+_OPTIONAL: Final = frozenset({"etag", "last_modified", "run"})
 
 
 class SavedFile(NamedTuple):
@@ -23,11 +23,19 @@ class SavedFile(NamedTuple):
     sha256: str
     etag: str | None = None
     last_modified: str | None = None
+    run: str | None = None
+    """UID of the run that saved it, if that waited for a change."""
 
     @property
     def identity(self) -> tuple[int, int]:
         """Inode and time of modification, which together tell one file from another."""
         return self.inode, self.modified
+
+
+def to_item(saved: SavedFile) -> dict[str, Any]:
+    """Return what the manifest says about a file. Versions before `run` do not know that member."""
+    item = saved._asdict()
+    return item if saved.run else {name: item[name] for name in item if name != "run"}
 
 
 def is_author(files: list[SavedFile], path: str, modified: int) -> bool:
@@ -41,7 +49,7 @@ def is_author(files: list[SavedFile], path: str, modified: int) -> bool:
 
 def without_details(saved: SavedFile) -> SavedFile:
     """Drop what only matters for the last file, so that thousands fit into the manifest."""
-    return saved._replace(source="", etag=None, last_modified=None)
+    return saved._replace(source="", etag=None, last_modified=None, run=None)
 
 
 def read_validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from download_schedule.cron import CronError, parse, render
 from download_schedule.model import Spec
+from tests.support import wait_cases
 from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression, is_admitted
 from tests.support.schedules import URL, schedule
 from tests.support.template_cases import ADMITTED, REFUSED, random_text, spec_with
@@ -103,7 +104,7 @@ def test_path_rule_accepts_unassigned_characters_and_refuses_invisible_ones(
     assert refused(kubectl, objects) == set(range(len(unassigned), len(characters)))
 
 
-def is_admitted_template(spec: dict[str, Any]) -> bool:
+def is_admitted_spec(spec: dict[str, Any]) -> bool:
     try:
         Spec.model_validate({"url": URL, "schedule": "0 0 1 1 *", **spec})
     except ValidationError:
@@ -116,7 +117,7 @@ def test_cel_and_python_rules_refuse_the_same_templates(kubectl: Kubectl) -> Non
     for member, before in {"url": URL, "path": "a", "body": "", "header": ""}.items():
         cases += [(member, before + random_text(_RANDOM)) for _ in range(250)]
     specs = [spec_with(member, text) for member, text in cases]
-    expected = {i for i, spec in enumerate(specs) if not is_admitted_template(spec)}
+    expected = {i for i, spec in enumerate(specs) if not is_admitted_spec(spec)}
 
     assert len(expected) < len(specs) - 300
     for start in range(0, len(specs), 200):
@@ -134,6 +135,27 @@ def test_api_server_says_what_to_write_instead(
 ) -> None:
     with pytest.raises(RefusedError, match=re.escape(sentence)):
         kubectl.apply(schedule("c", **spec_with(member, text)))
+
+
+def test_cel_and_python_rules_refuse_the_same_waits(kubectl: Kubectl) -> None:
+    """Python's sentences are tested with the rules."""
+    specs = [*wait_cases.ADMITTED, *(spec for spec, _ in wait_cases.REFUSED)]
+    specs += wait_cases.ONLY_OF_A_TYPE
+    objects = [schedule(f"c-{i}", **spec) for i, spec in enumerate(specs)]
+    expected = set(range(len(wait_cases.ADMITTED), len(specs)))
+    assert {i for i, spec in enumerate(specs) if not is_admitted_spec(spec)} == expected
+    assert refused(kubectl, objects) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [case for case in wait_cases.REFUSED if ";" in case[1] or "write" in case[1]],
+)
+def test_api_server_says_what_to_write_instead_of_a_wait(
+    kubectl: Kubectl, spec: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RefusedError, match=re.escape(sentence)):
+        kubectl.apply(schedule("c", **spec))
 
 
 def test_longest_templates_are_within_the_cost_that_the_api_server_allows(

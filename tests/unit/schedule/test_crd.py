@@ -49,3 +49,5 @@ def test_default_of_a_member_is_in_the_schema() -> None:
     properties = SPEC["properties"]
     assert properties["timeZone"]["default"] == "Etc/UTC"
     assert properties["request"]["properties"]["maxRedirects"]["default"] == 5
+    assert properties["waitFor"]["properties"]["statuses"]["default"] == [404]
+    assert "default" not in properties["verify"]["properties"]["contentTypes"]

@@ -57,6 +57,13 @@ def test_wait_that_a_server_asks_for_is_read(status: int, value: str, seconds: i
     assert caught.value.retry_after == seconds
 
 
+def test_wait_is_read_with_a_status_that_means_not_yet() -> None:
+    response_ = Response("http://example.com/x", "1.1", 404, {"retry-after": "30"})
+    with pytest.raises(DownloadError) as caught:
+        check_status(response_, late_statuses=(403, 404))
+    assert caught.value.retry_after == 30
+
+
 @pytest.mark.parametrize("accepted", [(), ("text/csv",), ("text/*",), ("a/b", "text/csv")])
 def test_content_type_is_accepted(accepted: tuple[str, ...]) -> None:
     check_content_type(response(), accepted)

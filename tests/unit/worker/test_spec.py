@@ -10,7 +10,7 @@ from download_worker.errors import DownloadError, Reason
 from download_worker.http.messages import Request
 from download_worker.spec import S3Target, Spec
 from download_worker.spec import read_spec as read_spec_at
-from tests.support.attempts import REQUEST, VERIFY, pod_environment, policy
+from tests.support.attempts import REQUEST, VERIFY, WAIT_FOR, pod_environment, policy
 
 NOW = datetime(2026, 11, 23, 19, 30, 12, tzinfo=UTC)
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
@@ -235,6 +235,24 @@ def test_deadline_counts_from_the_tick_or_the_start(
     started = tick + timedelta(minutes=5)
     spec = read_spec_at(pod_environment(**members) | {"DOWNLOAD_JOB": job}, started)
     assert spec.deadline(started) == tick + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("wait_for", "run"),
+    [(None, None), ({"until": "Exists"}, None), ({"until": "Changed"}, "5b1c9b1e")],
+)
+def test_run_that_waits_for_a_change_is_known(
+    wait_for: dict[str, Any] | None, run: str | None
+) -> None:
+    spec = read_spec(pod_environment(waitFor=wait_for and {**WAIT_FOR, **wait_for}))
+    assert spec.awaits_change_for == run
+    assert spec.request.late_statuses == ((404,) if wait_for else ())
+
+
+def test_run_that_waits_for_a_change_needs_its_identity() -> None:
+    variables = pod_environment(waitFor={**WAIT_FOR, "until": "Changed"})
+    del variables["DOWNLOAD_RUN"]
+    assert_refused(variables)
 
 
 def test_path_and_templates_of_one_tick_agree() -> None:

@@ -50,6 +50,22 @@ def test_null_restores_the_default_and_put_replaces_everything(
     assert kubectl.get("dls", created["resource"])["spec"]["backoffLimit"] == 3
 
 
+def test_wait_for_a_late_file_is_changed_member_by_member(
+    api: httpx.Client, kubectl: Kubectl
+) -> None:
+    created = create(api, wait_for={"at_most_seconds": 600})
+    path = f"/schedules/{created['id']}"
+    by_default = {"until": "Exists", "every_seconds": 300, "statuses": [404]}
+    assert created["wait_for"] == {**by_default, "at_most_seconds": 600}
+    changed = api.patch(path, json={"wait_for": {"every_seconds": 60}}).json()
+    assert changed["wait_for"] == {**created["wait_for"], "every_seconds": 60}
+    refused = api.patch(path, json={"wait_for": {"at_most_seconds": 3541}})
+    assert refused.status_code == 422
+    assert "write an active_deadline_seconds that is greater than" in refused.text
+    assert api.patch(path, json={"wait_for": None}).json()["wait_for"] is None
+    assert "waitFor" not in kubectl.get("dls", created["resource"])["spec"]
+
+
 def test_patch_of_an_outdated_version_is_refused(api: httpx.Client) -> None:
     created = create(api)
     path = f"/schedules/{created['id']}"

@@ -70,6 +70,19 @@ def test_merge_follows_the_examples_of_rfc_7396(
             422,
             "headers and secret_headers: a header is named twice",
         ),
+        (
+            {"wait_for": {"at_most_seconds": 3541}},
+            422,
+            "write an active_deadline_seconds that is greater than wait_for.at_most_seconds by at "
+            "least 60",
+        ),
+        (
+            {"wait_for": {"at_most_seconds": 60}},
+            422,
+            "wait_for: wait_for.every_seconds must not be greater than at_most_seconds",
+        ),
+        ({"wait_for": {"at_most_seconds": 600, "until": "Changed"}}, 422, "destination.volume"),
+        ({"wait_for": {"atMostSeconds": 600}}, 422, "wait_for.atMostSeconds: there is no such"),
         ({"backoffLimit": 1}, 422, "backoffLimit: there is no such member"),
         ({"schedule": "@daily"}, 422, "schedule: there is no such member"),
         ({"request": {"headers": {}}}, 422, "request.headers: there is no such member"),
@@ -88,6 +101,23 @@ def test_invalid_change_is_refused_in_the_spelling_of_the_api(
         apply_patch(resource(), changes)
     assert refusal.value.status == status
     assert message in str(refusal.value)
+
+
+def test_wait_is_written_changed_and_taken_back() -> None:
+    created = build_resource(new_schedule(wait_for={"at_most_seconds": 600}), "team", "report")
+    stored = {
+        "until": "Exists",
+        "everySeconds": 300,
+        "atMostSeconds": 600,
+        "statuses": [404],
+    }
+    assert created["spec"]["waitFor"] == stored
+
+    waiting = resource(waitFor=stored)
+    assert apply_patch(waiting, {"enabled": True})["spec"] == waiting["spec"]
+    shorter = apply_patch(waiting, {"wait_for": {"every_seconds": 60}})
+    assert shorter["spec"]["waitFor"] == {**stored, "everySeconds": 60}
+    assert "waitFor" not in apply_patch(waiting, {"wait_for": None})["spec"]
 
 
 @pytest.mark.parametrize("depth", [100, 600, 900])

@@ -79,6 +79,22 @@ def test_worker_receives_the_deadline_of_its_run() -> None:
     assert "activeDeadlineSeconds" not in download()
 
 
+def test_worker_receives_the_wait_of_a_schedule_that_has_one() -> None:
+    assert download(waitFor={"atMostSeconds": 600})["waitFor"] == {
+        "until": "Exists",
+        "everySeconds": 300,
+        "atMostSeconds": 600,
+        "statuses": [404],
+    }
+    assert "waitFor" not in download()
+
+
+@pytest.mark.parametrize(("until", "has_run"), [("Exists", False), ("Changed", True)])
+def test_worker_knows_its_run_if_it_waits_for_a_change(until: str, has_run: bool) -> None:
+    variables = environment(waitFor={"until": until, "atMostSeconds": 600}, destination=ON_CLAIM)
+    assert ("DOWNLOAD_RUN" in variables) is has_run
+
+
 def test_schedule_without_a_destination_discards() -> None:
     assert download()["destination"] == {"discard": {}}
 

@@ -1,6 +1,6 @@
 """When a run is recorded: soon enough to be useful, late enough to save a write."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,6 +112,64 @@ def test_run_out_of_time_shows_what_its_stored_entry_says(cluster: FakeCluster) 
 
     expected = "It took too long. The last attempt: ErrImagePull: no such image"
     assert cluster.newest_run["message"] == expected
+
+
+WAIT_FOR = {"atMostSeconds": 1800, "everySeconds": 60}
+
+
+@pytest.mark.parametrize(
+    ("wait_for", "tick", "message"),
+    [
+        (
+            WAIT_FOR,
+            TICK,
+            "If the file is not there yet, the run looks again every 60 seconds until "
+            "2026-11-23T02:30:00Z.",
+        ),
+        (
+            {**WAIT_FOR, "until": "Changed"},
+            None,
+            "If the file has not changed yet, the run looks again every 60 seconds for up to 1800 "
+            "seconds.",
+        ),
+        (WAIT_FOR, TICK - timedelta(minutes=30), None),
+        (WAIT_FOR, datetime.max.replace(tzinfo=UTC), None),
+    ],
+    ids=["scheduled", "manual", "too late to wait", "hostile"],
+)
+def test_run_that_may_wait_says_until_when_without_another_write(
+    wait_for: dict[str, Any], tick: datetime | None, message: str | None
+) -> None:
+    volume = {"destination": {"volume": {"claimName": "data"}}}
+    cluster = FakeCluster(waitFor=wait_for, **volume)
+    cluster.settle()
+    cluster.job_event(tick=tick)
+    cluster.pod_event()
+
+    cluster.settle()
+    assert cluster.newest_run["state"] == "Running"
+    assert cluster.newest_run.get("message") == message
+
+    cluster.pod_event(number=2)
+    assert cluster.settle() == []
+    cluster.pod_event(exit_code=0, message=RESULT)
+    cluster.job_event(ended="Complete", tick=tick)
+    cluster.settle()
+    assert cluster.newest_run["state"] == "Completed"
+    assert "message" not in cluster.newest_run
+
+
+def test_run_whose_first_attempt_failed_says_why_and_not_that_it_waits() -> None:
+    cluster = FakeCluster(waitFor=WAIT_FOR)
+    cluster.settle()
+    cluster.job_event()
+    cluster.pod_event(exit_code=20, message='{"reason": "Stalled", "message": "Silence."}')
+    cluster.pod_event(number=2)
+
+    cluster.settle()
+
+    assert cluster.newest_run["reason"] == "Stalled"
+    assert cluster.newest_run["message"] == "Silence."
 
 
 def test_requested_run_is_recorded_at_once(cluster: FakeCluster) -> None:

@@ -69,6 +69,13 @@ def test_run_out_of_time_shows_what_the_stored_entry_says_if_its_pod_says_nothin
     assert failure(job_out_of_time(), [pod], NO_IMAGE) == expected
 
 
+def test_message_without_a_reason_is_not_taken_for_a_failure() -> None:
+    stored = {"message": "If the file is not there yet, the run looks again."}
+    pod = pod_manifest(exit_code=137, reason="ContainerStatusUnknown")
+
+    assert failure(job_out_of_time(), [pod], stored) == "DeadlineExceeded: It took too long"
+
+
 @pytest.mark.parametrize(
     "pod",
     [

@@ -16,6 +16,7 @@ from download_schedule.attempt.task import (
     MAX_BODY_BYTES,
     MAX_CONNECT_TIMEOUT_SECONDS,
     MAX_KEEP_LAST,
+    MAX_LOOK_EVERY_SECONDS,
     MAX_REDIRECTS,
     MAX_SPEC_CHARACTERS,
     MAX_STALL_TIMEOUT_SECONDS,
@@ -25,7 +26,9 @@ from download_schedule.attempt.task import (
     Header,
     Method,
     Task,
+    Until,
     Volume,
+    WaitFor,
     decode,
     encode,
 )
@@ -64,6 +67,8 @@ TASK = Task(
     destination=Volume("data", "{name}/{filename}"),
 )
 
+WAIT_FOR = {"until": "Changed", "everySeconds": 60, "atMostSeconds": 600, "statuses": [404]}
+
 short_texts = st.text(max_size=30)
 tasks = st.builds(
     Task,
@@ -94,6 +99,14 @@ tasks = st.builds(
     active_deadline_seconds=st.integers(1, MAX_ACTIVE_DEADLINE_SECONDS),
     time_zone=st.none() | short_texts,
     schedule=st.none() | short_texts,
+    wait_for=st.none()
+    | st.builds(
+        WaitFor,
+        st.sampled_from(Until),
+        st.integers(1, MAX_LOOK_EVERY_SECONDS),
+        st.integers(1, MAX_ACTIVE_DEADLINE_SECONDS),
+        st.lists(st.integers(202, 599), max_size=16).map(tuple),
+    ),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -122,6 +135,12 @@ def test_document_is_the_one_of_the_version_before() -> None:
 def test_deadline_is_written_only_where_it_is_not_the_default() -> None:
     other = replace(TASK, active_deadline_seconds=60)
     assert json.loads(encode(other)) == {**json.loads(DOCUMENT), "activeDeadlineSeconds": 60}
+    assert decode(encode(other)) == other
+
+
+def test_wait_is_written_only_where_the_schedule_waits() -> None:
+    other = replace(TASK, wait_for=WaitFor(Until.CHANGED, 60, 600, (404,)))
+    assert json.loads(encode(other)) == {**json.loads(DOCUMENT), "waitFor": WAIT_FOR}
     assert decode(encode(other)) == other
 
 
@@ -190,7 +209,16 @@ def test_destination_has_the_form_of_the_resource(
         (changed(destination__volume__overwrite=1), "overwrite is neither true nor false"),
         (changed(destination__volume__freePath="yes"), "freePath is neither true nor false"),
         (changed(destination={"s3": {"bucket": "b"}}), "s3 has no key"),
-        (changed(waitFor={}), "task has an unknown member 'waitFor'"),
+        (changed(waitFor=[]), "waitFor is not a JSON object"),
+        (changed(waitFor={}), "waitFor has no until"),
+        (changed(waitFor={**WAIT_FOR, "until": "Gone"}), "until is not one of Exists, Changed"),
+        (changed(waitFor={**WAIT_FOR, "everySeconds": 3601}), "everySeconds is not a whole number"),
+        (changed(waitFor={**WAIT_FOR, "atMostSeconds": 0}), "atMostSeconds is not a whole number"),
+        (changed(waitFor={**WAIT_FOR, "statuses": 404}), "statuses is not a list"),
+        (changed(waitFor={**WAIT_FOR, "statuses": [True]}), "an item of statuses is not a whole"),
+        (changed(waitFor={**WAIT_FOR, "statuses": [200]}), "an item of statuses is not a whole"),
+        (changed(waitFor={**WAIT_FOR, "patience": 1}), "waitFor has an unknown member 'patience'"),
+        (changed(freshness={}), "task has an unknown member 'freshness'"),
         (changed(verify__contains=["date;"]), "verify has an unknown member 'contains'"),
         (changed(destination__volume__latest="x"), "volume has an unknown member 'latest'"),
         (
