@@ -18,6 +18,8 @@ pytestmark = [
 ]
 
 SLOW = f"{install.WEB_URL}/slow/25"
+TWO_MINUTES = {"everySeconds": 10, "atMostSeconds": 120}
+TEN_SECONDS = {"everySeconds": 10, "atMostSeconds": 10}
 EXPLAIN_SECONDS = 60.0
 """How long a run that cannot start may take until it says why."""
 
@@ -35,6 +37,8 @@ def ready(namespace: Kubectl) -> Kubectl:
         schedule("suspended", url=SLOW),
         schedule("deleted", url=SLOW),
         schedule("late", url=SLOW, activeDeadlineSeconds=5),
+        schedule("comes-late", url=f"{install.WEB_URL}/late/15/x", waitFor=TWO_MINUTES),
+        schedule("never-comes", url=f"{install.WEB_URL}/status/404", waitFor=TEN_SECONDS),
         schedule("no-claim", destination=no_claim),
         schedule("no-secret", request=no_secret),
         schedule("no-image"),
@@ -49,11 +53,15 @@ def test_runs_start_overlap_and_end_as_their_schedules_say(stage: Cluster, ready
     """They run side by side, because each takes its time."""
     for name in ("forbid", "allow", "replace", "suspended", "deleted", "late"):
         ask(ready, name, "one")
+    for name in ("comes-late", "never-comes"):
+        ask(ready, name, "one")
     for name in ("no-claim", "no-secret", "no-claim-in-time", "no-secret-in-time"):
         ask(ready, name, "one")
     start_without_image(ready)
     for name in ("forbid", "allow", "replace", "suspended", "deleted"):
         wait_for_run(ready, name, "one", state="Running")
+    waiting = wait_for_run(ready, "comes-late", "one", state="Running")
+    assert waiting["message"].startswith("If the file is not there yet, the run looks again")
     for name in ("forbid", "allow", "replace"):
         ask(ready, name, "two")
     ready.patch("dls", "suspended", {"spec": {"suspend": True}})
@@ -68,6 +76,7 @@ def test_runs_start_overlap_and_end_as_their_schedules_say(stage: Cluster, ready
         stage.restart("kubelet")
 
     check_stuck(ready)
+    check_late_files(ready)
     wait_for_run(ready, "late", "one", state="Failed", reason="DeadlineExceeded")
     for name in ("no-claim-in-time", "no-secret-in-time"):
         late = wait_for_run(ready, name, "one", state="Failed", reason="DeadlineExceeded")
@@ -89,6 +98,14 @@ def check_deleted(kubectl: Kubectl) -> None:
         return [name for name in names if name.startswith("deleted")]
 
     wait_for("nothing left of the deleted one", lambda: not remaining(), timeout=90, every=1)
+
+
+def check_late_files(kubectl: Kubectl) -> None:
+    never = wait_for_run(kubectl, "never-comes", "one", state="Failed", reason="NotYet")
+    assert (never["attempts"], never["httpStatus"]) == (1, 404)
+    came = wait_for_run(kubectl, "comes-late", "one", state="Completed")
+    assert came["attempts"] == 1
+    assert "message" not in came
 
 
 def check_stuck(kubectl: Kubectl) -> None:

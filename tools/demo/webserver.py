@@ -2,8 +2,9 @@
 
 GET /files/NAME serves the same bytes for the same name, /status/CODE responds with that status,
 /flaky/KEY responds 500 to the first request with that KEY, and /slow/SECONDS responds after that
-time. /page is a page with an article, /guarded/WORD/NAME requires `Authorization: WORD`, and
-/steady/NAME sends the file at 400 kB/s, from the byte that the request asks for.
+time. /late/SECONDS/NAME is there from that time after the first request for it. /page is a page
+with an article, /guarded/WORD/NAME requires `Authorization: WORD`, and /steady/NAME sends the file
+at 400 kB/s, from the byte that the request asks for.
 
 It uses the standard library only, because it runs in the operator's image.
 """
@@ -33,6 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[set[str]] = set()
+    there_from: ClassVar[dict[str, float]] = {}
+    """Time from which a late file is there, by its path."""
 
     def do_GET(self) -> None:
         """Serve a file, or a fault."""
@@ -48,6 +51,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif kind == "slow":
             time.sleep(float(rest))
             self._respond(200, b"at last\n")
+        elif kind == "late":
+            seconds, _, name = rest.partition("/")
+            there_from = self.there_from.setdefault(rest, time.monotonic() + float(seconds))
+            is_there = time.monotonic() >= there_from
+            self._respond(200 if is_there else 404, content(name) if is_there else b"not yet\n")
         elif kind == "page":
             self._respond(200, PAGE, "text/html")
         elif kind == "guarded":
