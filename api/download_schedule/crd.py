@@ -86,7 +86,9 @@ def _without_defaults(schema: JSONObject) -> JSONObject:
     return plain
 
 
-_NOT_ALLOWED_IN_CRDS: Final = frozenset({"title", "additionalProperties", "$defs", "$ref", "anyOf"})
+_NOT_ALLOWED_IN_CRDS: Final = frozenset(
+    {"title", "additionalProperties", "uniqueItems", "$defs", "$ref", "anyOf"}
+)
 
 
 def _structural(node: JSONObject, definitions: JSONObject) -> JSONObject:

@@ -22,6 +22,10 @@ NO_POD: Final = "NoPod"
 range, Pod Security or a webhook. `kubectl describe job` says more. The run is still pending, and a
 reason that comes from a Pod replaces this one."""
 
+SKIPPED_SHARE: Final = 4
+"""Of the finished runs in a history, one in so many may be skipped, and at least one. Otherwise a
+holiday of a schedule that fires every few minutes would push out all others."""
+
 _AFTER_EVERY_TIME: Final = "~"
 """Sorts after every RFC 3339 time."""
 _TERMINAL_STATES: Final = frozenset(state for state in State if state.is_terminal)
@@ -33,7 +37,7 @@ def is_terminal(run: Mapping[str, Any]) -> bool:
 
 
 def counted(status: Mapping[str, Any]) -> set[str]:
-    """Return the ids of the runs that *status* has counted as completed or failed."""
+    """Return the ids of the runs that *status* has counted as completed, failed or skipped."""
     terminal = {run["id"] for run in status.get("history", ()) if is_terminal(run)}
     return terminal.union(status.get("recorded", ()))
 
@@ -123,12 +127,15 @@ def _newest(runs: Iterable[JSONObject], limit: int) -> list[JSONObject]:
     ordered = sorted(runs, key=_sort_key, reverse=True)
     active_count = sum(not is_terminal(run) for run in ordered)
     room = min(limit, MAX_HISTORY - active_count)
+    skipped_room = max(limit // SKIPPED_SHARE, 1)
     newest: list[JSONObject] = []
     for run in ordered:
         if is_terminal(run):
-            if room <= 0:
+            is_skipped = run["state"] == State.SKIPPED
+            if room <= 0 or (is_skipped and skipped_room <= 0):
                 continue
             room -= 1
+            skipped_room -= is_skipped
         newest.append(run)
     return newest[:MAX_HISTORY]
 
@@ -155,6 +162,9 @@ def _totals(
     failed = {run["id"]: _end(run) for run in finished if _has_failed(run)}
     counts["completed"] += len(completed)
     counts["failed"] += len(failed)
+    # Only what is set: a schedule without exclude needs no new status.
+    if skipped := sum(run["state"] == State.SKIPPED for run in finished):
+        counts["skipped"] = counts.get("skipped", 0) + skipped
     last_success = status.get("lastSuccessTime", "")
     failures = status.get("consecutiveFailures", 0)
     # Runs can overlap, so a failure may end before a success that was recorded earlier.

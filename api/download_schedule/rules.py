@@ -85,6 +85,53 @@ SCHEDULE: Final = Check(
     ),
 )
 
+_DNS_NAME: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z"
+
+_MONTH_AND_DAY: Final = (
+    "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    "|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+_LEAP_YEAR: Final = "(2[0-9](0[48]|[2468][048]|[13579][26])|2[048]00)"
+_DATE: Final = f"(2[0-9]{{3}}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
+_DATE_LENGTH: Final = len("2026-12-25")
+
+DATE_OR_RANGE: Final = Check(
+    matching(
+        rf"^{_DATE}(/{_DATE})?\z",
+        "exclude.dates takes days that exist, written with year, month and day; write for example "
+        "2026-12-25, or a range such as 2026-12-24/2027-01-06",
+    ),
+    Rule(
+        "a range of exclude.dates ends before it begins; write the earlier day first",
+        f"self.size() <= {_DATE_LENGTH} "
+        f"|| self.substring(0, {_DATE_LENGTH}) <= self.substring({_DATE_LENGTH + 1})",
+        lambda text: len(text) <= _DATE_LENGTH or text[:_DATE_LENGTH] <= text[_DATE_LENGTH + 1 :],
+    ),
+)
+
+WEEKDAYS: Final = Check(
+    Rule(
+        "exclude.weekdays leaves no day; write six at most, or suspend the schedule",
+        "self.size() < 7",
+        lambda weekdays: len(weekdays) < 7,
+    ),
+)
+
+MONTH_DAY: Final = Check(
+    Rule(
+        "a day of exclude.monthDays is 1 to 31, or -1 for the last of the month; write one of them",
+        "self != 0",
+        lambda day: day != 0,
+    ),
+)
+
+CONFIG_MAP_NAME: Final = Check(
+    matching(
+        _DNS_NAME,
+        "name must be the name of a ConfigMap in the same namespace; write for example holidays",
+    ),
+)
+
 HEADER_NAME: Final = Check(
     matching(
         r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\z",
@@ -120,8 +167,6 @@ HEADERS: Final = Check(
         lambda headers: len({h.name.lower() for h in headers}) == len(headers),
     ),
 )
-
-_DNS_NAME: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z"
 
 SECRET_NAME: Final = Check(
     matching(

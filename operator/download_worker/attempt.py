@@ -10,6 +10,7 @@ from typing import Final
 
 from download_schedule.attempt.folders import own_folder
 from download_schedule.attempt.result import (
+    EXCLUDED,
     EXIT_DONE,
     EXIT_PERMANENT,
     EXIT_RETRY,
@@ -20,7 +21,13 @@ from download_schedule.attempt.result import (
 from download_schedule.attempt.task import DATA_PATH, Format, Volume
 from download_worker.download import download
 from download_worker.download_request import Convert, OpenSink, open_discard_sink
-from download_worker.errors import DownloadError, Reason, StoppedError, file_system_error
+from download_worker.errors import (
+    DownloadError,
+    Reason,
+    SkippedError,
+    StoppedError,
+    file_system_error,
+)
 from download_worker.formats.converters import (
     CONTENT_TYPES,
     converted_filename,
@@ -93,6 +100,9 @@ def run(
             look_again=_look_again(spec),
         )
         code = EXIT_DONE
+    except SkippedError as skipped:
+        log.info("skipped: %s", skipped)
+        result, code = Result(reason=EXCLUDED, message=str(skipped)), EXIT_DONE
     except Exception as error:
         result, code = outcome(error)
         bug = error if result.reason == Reason.INTERNAL_ERROR else None

@@ -52,6 +52,9 @@ class Reason(StrEnum):
     can."""
     INTERNAL_ERROR = "InternalError"
     """A bug in the worker. Please report it with the message."""
+    INVALID_CALENDAR = "InvalidCalendar"
+    """The ConfigMap in `exclude.calendarRef` does not exist, has no key `dates`, or has a line
+    there that is not a date. The message says which; correct the ConfigMap, and ask for a run."""
     INVALID_PATH = "InvalidPath"
     """The destination's path, with its placeholders filled in, does not name a file below the
     schedule's own folder, or is too long. Correct `path` or `key`."""
@@ -125,6 +128,7 @@ PERMANENT: Final = frozenset(
         Reason.BUCKET_NOT_FOUND,
         Reason.CHECKSUM_MISMATCH,
         Reason.FILE_EXISTS,
+        Reason.INVALID_CALENDAR,
         Reason.INVALID_PATH,
         Reason.INVALID_SPEC,
         Reason.INVALID_URL,
@@ -186,6 +190,10 @@ class DownloadError(Exception):
         if self.reason is Reason.HTTP_STATUS:
             return self.status not in RETRIED_STATUSES and self.retry_after is None
         return self.reason in PERMANENT
+
+
+class SkippedError(Exception):
+    """The run's day is left out, so that there is nothing to do; the text says why."""
 
 
 class StoppedError(DownloadError):

@@ -28,12 +28,13 @@ from download_schedule.attempt.task import (
 )
 from download_worker.download_request import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, Range, parse_port, parse_range
-from download_worker.errors import DownloadError, Reason
+from download_worker.errors import DownloadError, Reason, SkippedError
 from download_worker.formats.converters import DEFAULT_MEMORY_BYTES, PAGE_FORMATS
 from download_worker.http.curl import ConnectionOptions
 from download_worker.http.messages import Request
 
 if TYPE_CHECKING:
+    from download_schedule.attempt.exclusion import Exclusion
     from download_worker.s3.bucket import Bucket
     from download_worker.templates import Templates
 
@@ -125,10 +126,13 @@ def read_spec(environment: Mapping[str, str], now: datetime) -> Spec:
 
     Raises:
         DownloadError: this version of the worker does not understand it.
+        SkippedError: the schedule leaves out the day of the tick.
     """
     try:
         task = decode(environment[SPEC_VARIABLE])
         tick = _tick_given(environment) or _tick_of(environment[JOB_VARIABLE], now)
+        if tick and task.exclude:
+            _skip_if_excluded(task.exclude, tick, environment)
         tick = tick or now.replace(microsecond=0)
         templates = _load_templates(task, tick)
         url = task.url
@@ -148,6 +152,15 @@ def read_spec(environment: Mapping[str, str], now: datetime) -> Spec:
         raise _not_understood(f"{error.args[0]} is missing") from error
     except ValueError as error:
         raise _not_understood(str(error)) from error
+
+
+def _skip_if_excluded(
+    exclusion: "Exclusion", tick: datetime, environment: Mapping[str, str]
+) -> None:
+    from download_worker.exclusion import why_excluded
+
+    if reason := why_excluded(exclusion, tick, environment):
+        raise SkippedError(reason)
 
 
 def _load_templates(task: Task, tick: datetime) -> "Templates | None":

@@ -1,12 +1,12 @@
 """Fill in the templates of a task. Only an attempt whose task has some loads this module."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 from download_schedule.attempt.task import Task
 from download_schedule.attempt.template import Times, encode_for_url, render, render_text
+from download_worker.zones import load_zone
 
 
 class Templates:
@@ -27,7 +27,7 @@ class Templates:
         def previous() -> datetime:
             return _previous_tick(task.schedule or "", zone, tick)
 
-        self._times = Times(tick, previous, _load_zone(zone))
+        self._times = Times(tick, previous, load_zone(zone))
         self._names = {"namespace": task.namespace, "name": task.name}
 
     def fill_in(self, task: Task) -> Task:
@@ -54,25 +54,6 @@ class Templates:
             ValueError: as in :meth:`fill_in`.
         """
         return render(path, self._times, self._names | {"filename": filename})
-
-
-def _load_zone(name: str) -> tzinfo:
-    """Return a time zone from the tables with which the operator computes ticks.
-
-    An image may have others, or none.
-    """
-    if name == "Etc/UTC":
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    import tzdata
-
-    try:
-        path = Path(tzdata.__file__).parent.joinpath("zoneinfo", *name.split("/"))
-        with path.open("rb") as stream:
-            return ZoneInfo.from_file(stream, key=name)
-    except (OSError, ValueError):
-        raise ValueError(f"time zone {name[:64]!r} is unknown") from None
 
 
 def _previous_tick(expression: str, zone: str, tick: datetime) -> datetime:

@@ -163,6 +163,7 @@ class Pod:
         time_zone: str | None = None,
         schedule: str | None = None,
         wait_for: Mapping[str, Any] | None = None,
+        exclude: Mapping[str, Any] | None = None,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start one attempt. Without *path* and *s3*, it discards the file.
@@ -190,6 +191,7 @@ class Pod:
             timeZone=time_zone,
             schedule=schedule,
             waitFor=None if wait_for is None else {**WAIT_FOR, **wait_for},
+            exclude=exclude and dict(exclude),
         )
         arguments = [str(self.data), str(self.termination_log)]
         if self.user:

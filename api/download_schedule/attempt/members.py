@@ -31,6 +31,10 @@ class Members:
             raise ValueError(f"{self._name} does not have exactly one member")
         return next(iter(self._members))
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a member that is not null."""
+        return self._optional(name) is not None
+
     def nested(self, name: str) -> "Members":
         """Return the members of an object."""
         return self._nest(self._required(name), name)
@@ -55,6 +59,10 @@ class Members:
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts."""
         return tuple(_text(item, f"an item of {name}") for item in self._list(name))
+
+    def numbers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        """Return a list of whole numbers from *low* to *high*."""
+        return tuple(_number(item, f"an item of {name}", low, high) for item in self._list(name))
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return a text that is one of *choices*."""
@@ -81,10 +89,6 @@ class Members:
     def optional_number(self, name: str, low: int, high: int) -> int | None:
         """Return such a number; None if it is missing or null."""
         return None if self._optional(name) is None else self.number(name, low, high)
-
-    def numbers(self, name: str, low: int, high: int) -> tuple[int, ...]:
-        """Return a list of whole numbers from *low* to *high*."""
-        return tuple(_number(item, f"an item of {name}", low, high) for item in self._list(name))
 
     def _nest(self, value: object, name: str) -> "Members":
         self._nested.append(Members(value, name))

@@ -17,6 +17,10 @@ EXIT_RETRY: Final = 20
 EXIT_STOPPED: Final = 143
 """The attempt was ended by SIGTERM (128 + 15)."""
 
+EXCLUDED: Final = "Excluded"
+"""Reason: the run is `Skipped`, because `spec.exclude` leaves out the day of its tick. The message
+says which part does."""
+
 MAX_DOCUMENT_BYTES: Final = 4096
 """Kubernetes truncates a longer termination message (core/v1 ContainerStateTerminated)."""
 
@@ -55,9 +59,10 @@ class Result:
     lengthUnverified: bool | None = None  # noqa: N815 - as above
     """True if nothing said how long the body is, so that a cut would have gone unnoticed."""
     reason: str | None = None
-    """CamelCase word for a failure, such as ``HTTPStatus``; None after a success."""
+    """CamelCase word for a failure, such as ``HTTPStatus``, or :data:`EXCLUDED`; None after a
+    success."""
     message: str | None = None
-    """One sentence about that failure, for people."""
+    """One sentence about that, for people."""
 
 
 def encode(result: Result) -> str:

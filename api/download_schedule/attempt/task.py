@@ -12,9 +12,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from download_schedule.attempt.members import Members
+
+if TYPE_CHECKING:
+    from download_schedule.attempt.exclusion import Exclusion
 
 SPEC_VARIABLE: Final = "DOWNLOAD_SPEC"
 """The task of the attempt, as JSON."""
@@ -39,6 +42,11 @@ MEMORY_LIMIT_VARIABLE: Final = "DOWNLOAD_WORKER_MEMORY_LIMIT"
 LOG_FORMAT_VARIABLE: Final = "DOWNLOAD_WORKER_LOG_FORMAT"
 """``json`` for one JSON object a line; without the variable, lines are plain text."""
 JSON_LOG_FORMAT: Final = "json"
+CALENDAR_VARIABLE: Final = "DOWNLOAD_CALENDAR"
+"""Dates that the schedule leaves out, from a ConfigMap; only with `exclude.calendarRef`, and absent
+if the ConfigMap or its key is."""
+CALENDAR_KEY: Final = "dates"
+"""Key of that ConfigMap."""
 CA_FILE_VARIABLE: Final = "SSL_CERT_FILE"
 """Path of a bundle of CA certificates, as OpenSSL calls it."""
 ACCESS_KEY_ID_VARIABLE: Final = "AWS_ACCESS_KEY_ID"
@@ -191,6 +199,8 @@ class Task:
     """Cron expression, for a template that asks for the tick before."""
     wait_for: WaitFor | None = None
     """None: a file that is not there fails the attempt."""
+    exclude: "Exclusion | None" = None
+    """Days whose tick ends at once."""
 
 
 def header_variable(index: int) -> str:
@@ -224,6 +234,7 @@ def encode(task: Task) -> str:
     deadline = {} if is_default else {"activeDeadlineSeconds": task.active_deadline_seconds}
     # Only where it is needed: a schedule without templates needs no new CronJob.
     templates = _compact({"timeZone": task.time_zone, "schedule": task.schedule})
+    exclude = {"exclude": _encode_exclusion(task.exclude)} if task.exclude else {}
     document = json.dumps(
         {
             "namespace": task.namespace,
@@ -238,6 +249,7 @@ def encode(task: Task) -> str:
             **deadline,
             **templates,
             **_encode_wait_for(task.wait_for),
+            **exclude,
         },
         separators=(",", ":"),
     )
@@ -301,6 +313,7 @@ def _decode_task(task: Members) -> Task:
         time_zone=task.optional_text("timeZone"),
         schedule=task.optional_text("schedule"),
         wait_for=_decode_wait_for(task.optional_nested("waitFor")),
+        exclude=_decode_exclusion(task.nested("exclude")) if task.has("exclude") else None,
     )
 
 
@@ -373,6 +386,32 @@ def _decode_destination(destination: Members) -> Destination:
         destination.nested(kind)
         return None
     raise ValueError(f"destination {kind!r} is unknown")
+
+
+def _encode_exclusion(exclusion: "Exclusion") -> dict[str, object]:
+    return _compact(
+        {
+            "timeZone": exclusion.time_zone,
+            "dates": list(exclusion.dates),
+            "weekdays": list(exclusion.weekdays),
+            "monthDays": list(exclusion.month_days),
+            "calendar": exclusion.calendar,
+        }
+    )
+
+
+def _decode_exclusion(exclude: Members) -> "Exclusion":
+    from download_schedule.attempt.exclusion import (  # noqa: PLC0415 - few attempts need it
+        Exclusion,
+    )
+
+    return Exclusion(
+        time_zone=exclude.text("timeZone"),
+        dates=exclude.texts("dates"),
+        weekdays=exclude.texts("weekdays"),
+        month_days=exclude.numbers("monthDays", -1, 31),
+        calendar=exclude.optional_text("calendar"),
+    )
 
 
 def _decode_header(header: Members) -> Header:

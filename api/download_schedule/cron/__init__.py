@@ -9,8 +9,18 @@ HTTP API also imports :mod:`.croniter_comparison`.
 
 from download_schedule.cron.errors import CronError
 from download_schedule.cron.hashed import render
+from download_schedule.cron.included import next_included_tick, why_excluded
 from download_schedule.cron.parser import MAX_LENGTH, parse
 from download_schedule.cron.patterns import FIELD_PATTERNS
 from download_schedule.cron.schedule import CronSchedule
 
-__all__ = ["FIELD_PATTERNS", "MAX_LENGTH", "CronError", "CronSchedule", "parse", "render"]
+__all__ = [
+    "FIELD_PATTERNS",
+    "MAX_LENGTH",
+    "CronError",
+    "CronSchedule",
+    "next_included_tick",
+    "parse",
+    "render",
+    "why_excluded",
+]

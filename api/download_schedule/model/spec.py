@@ -1,11 +1,14 @@
 """What users write: the ``spec`` of a ``DownloadSchedule``."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from download_schedule import cron, rules
+from download_schedule.attempt.exclusion import Exclusion
 from download_schedule.attempt.task import (
     DEFAULT_ACTIVE_DEADLINE_SECONDS,
     DEFAULT_CONNECT_TIMEOUT_SECONDS,
@@ -33,6 +36,15 @@ DEFAULT_PATH: Final = "{namespace}/{name}/{scheduled}-{filename}"
 MAX_HISTORY: Final = 100
 DEFAULT_HISTORY: Final = 20
 MAX_HEADERS: Final = 32
+MAX_DATES: Final = 100
+"""Dates and ranges in a schedule; a ConfigMap has room for more."""
+
+
+_SET: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set", "uniqueItems": True}
+"""Schema members of a list without duplicates."""
+_REFERENCE_DATE: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""Where a schedule is looked at for ticks. It is fixed, so that the same spec is always valid or
+never; the year is a leap year, so that 29 February fires."""
 
 
 class ConcurrencyPolicy(StrEnum):
@@ -192,6 +204,58 @@ class WaitFor(Model):
     503, do not end the wait either."""
 
 
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "Mon"
+    TUE = "Tue"
+    WED = "Wed"
+    THU = "Thu"
+    FRI = "Fri"
+    SAT = "Sat"
+    SUN = "Sun"
+
+
+class CalendarName(Model):
+    """A ConfigMap in the schedule's namespace."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253), rules.CONFIG_MAP_NAME]
+    """Name of the ConfigMap."""
+
+
+class Exclude(Model):
+    """Days that the schedule leaves out, by the date of the tick in its ``timeZone``."""
+
+    dates: Annotated[
+        tuple[Annotated[str, Field(min_length=10, max_length=21), rules.DATE_OR_RANGE], ...],
+        Field(max_length=MAX_DATES, json_schema_extra=_SET),
+    ] = ()
+    """Dates, such as ``2026-12-25``, and ranges with both their ends, such as
+    ``2026-12-24/2027-01-06``."""
+    weekdays: Annotated[
+        tuple[Weekday, ...],
+        Field(max_length=7, json_schema_extra=_SET),
+        rules.WEEKDAYS,
+    ] = ()
+    """Days of the week."""
+    month_days: Annotated[
+        tuple[Annotated[int, Field(ge=-1, le=31), NOT_BOOLEAN, rules.MONTH_DAY], ...],
+        Field(max_length=32, json_schema_extra=_SET),
+    ] = ()
+    """Days of the month: 1 to 31, and -1 for the last."""
+    calendar_ref: CalendarName | None = None
+    """A ConfigMap with more dates and ranges, one a line, under the key ``dates``. A ``#`` begins a
+    comment."""
+
+    def read_in(self, time_zone: str) -> Exclusion | None:
+        """Return which days are left out in a time zone, or None if none are."""
+        calendar = self.calendar_ref.name if self.calendar_ref else None
+        if not (self.dates or self.weekdays or self.month_days or calendar):
+            return None
+        weekdays = tuple(weekday.value for weekday in self.weekdays)
+        return Exclusion(time_zone, self.dates, weekdays, self.month_days, calendar)
+
+
 class Spec(Model):
     """What to download, when, and where to keep it."""
 
@@ -205,6 +269,9 @@ class Spec(Model):
     stands for a value that differs between schedules, which spreads their load."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64), rules.TIME_ZONE] = "Etc/UTC"
     """IANA name of the time zone in which the schedule is read."""
+    exclude: Exclude = Exclude()
+    """Days whose ticks download nothing: each has a run that ends at once as ``Skipped``. Runs that
+    somebody asks for are not skipped."""
     suspend: bool = False
     """If true, no new runs start. Runs that are active go on."""
     format: Format = Format.RAW
@@ -246,5 +313,23 @@ class Spec(Model):
     @model_validator(mode="after")
     def _schedule_fires(self) -> Self:
         rules.SPEC.enforce(self)
-        cron.parse(self.schedule, self.time_zone, uid="")
+        schedule = cron.parse(self.schedule, self.time_zone, uid="")
+        if not self._exclude_leaves_ticks(schedule):
+            raise PydanticCustomError(
+                "rule",
+                "exclude leaves out every tick of the schedule; write fewer weekdays and "
+                "monthDays, or suspend the schedule",
+            )
         return self
+
+    def _exclude_leaves_ticks(self, schedule: cron.CronSchedule) -> bool:
+        """Return whether weekdays and days of the month leave ticks. It does not change with time.
+
+        Dates pass, and the calendar is not known.
+        """
+        always = Exclude(weekdays=self.exclude.weekdays, month_days=self.exclude.month_days)
+        exclusion = always.read_in(self.time_zone)
+        return (
+            exclusion is None
+            or cron.next_included_tick(schedule, exclusion, _REFERENCE_DATE) is not None
+        )

@@ -31,11 +31,12 @@ class State(StrEnum):
     RUNNING = "Running"
     COMPLETED = "Completed"
     FAILED = "Failed"
+    SKIPPED = "Skipped"
 
     @property
     def is_terminal(self) -> bool:
         """Whether the run is over, so that its state does not change any more."""
-        return self in (State.COMPLETED, State.FAILED)
+        return self in (State.COMPLETED, State.FAILED, State.SKIPPED)
 
 
 class Run(Model):
@@ -81,10 +82,11 @@ class Run(Model):
     length_unverified: bool | None = None
     """True if the response did not say how long the body is, so that it may have been cut short."""
     reason: Annotated[str | None, Field(max_length=MAX_CHARACTERS["reason"])] = None
-    """Why the last failed attempt failed, as a word in CamelCase."""
+    """Why the last failed attempt failed, as a word in CamelCase; ``Excluded`` if the run was
+    skipped."""
     message: Annotated[str | None, Field(max_length=MAX_CHARACTERS["message"])] = None
-    """Why the last failed attempt failed, as a sentence. Of a run that waits for a file
-    (``waitFor``), until when it does."""
+    """Why the last failed attempt failed, or the run was skipped, as a sentence. Of a run that
+    waits for a file (``waitFor``), until when it does."""
 
 
 class Condition(Model):
@@ -116,7 +118,9 @@ class Counts(Model):
     failed: Annotated[int, Field(ge=0)] = 0
     """Runs that failed."""
     missed: Annotated[int, Field(ge=0)] = 0
-    """Ticks that had no run."""
+    """Ticks that had no run, although no day was left out."""
+    skipped: Annotated[int, Field(ge=0)] = 0
+    """Runs that were skipped, because ``spec.exclude`` leaves out the day of their tick."""
 
 
 class Ticks(Model):
@@ -151,7 +155,8 @@ class Status(Model):
             json_schema_extra=map_keyed_by("type"),
         ),
     ] = ()
-    """``Ready``: Kubernetes runs the schedule. ``Healthy``: the last finished run completed."""
+    """``Ready``: Kubernetes runs the schedule. ``Healthy``: the last finished run completed;
+    skipped ones do not count."""
     cron_job_name: Annotated[str | None, Field(max_length=52)] = None
     """Name of the CronJob that runs the schedule."""
     schedule: Annotated[str | None, Field(max_length=cron.MAX_LENGTH)] = None
@@ -163,13 +168,14 @@ class Status(Model):
     last_success_time: datetime | None = None
     """When the latest completed run ended."""
     next_run_time: datetime | None = None
-    """The next tick."""
+    """The next tick on a day that ``spec.exclude`` does not leave out. Dates from a ConfigMap are
+    not known to the operator."""
     consecutive_failures: Annotated[int, Field(ge=0)] = 0
     """Runs that failed since the last one that completed."""
     counts: Counts = Counts()
     settled_until: datetime | None = None
-    """Every tick up to this time is settled: it had a run, is counted as missed, or passed while
-    the schedule was suspended."""
+    """Every tick up to this time is settled: it had a run, is counted as missed, is on a day that is
+    left out, or passed while the schedule was suspended."""
     ticks: Ticks | None = None
     """What became of each of the latest ticks, at most 1,000."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0

@@ -17,9 +17,10 @@ from download_operator.manifests.pod import build_pod_spec
 from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 from download_schedule import cron
+from download_schedule.attempt.exclusion import Exclusion
 from download_schedule.attempt.folders import is_confined, own_folder
 from download_schedule.attempt.result import EXIT_PERMANENT
-from download_schedule.model import API_VERSION, DEFAULT_PATH, KIND, Format, Spec
+from download_schedule.model import API_VERSION, DEFAULT_PATH, KIND, Exclude, Format, Spec
 from download_schedule.names import (
     CONTAINER,
     MANAGED_BY_LABEL,
@@ -68,6 +69,13 @@ class DesiredState:
     cron: cron.CronSchedule
     manifest: JSONObject
     spec_hash: str
+    requested_job: JSONObject
+    """Spec of the Jobs that people request, which no day leaves out."""
+
+    @property
+    def exclusion(self) -> Exclusion | None:
+        """The days that are left out."""
+        return self.spec.exclude.read_in(self.spec.time_zone)
 
 
 def build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgress) -> DesiredState:
@@ -107,9 +115,14 @@ def _build_desired_state(schedule: Schedule, settings: Settings, egress: PodEgre
     parsed = cron.parse(spec.schedule, spec.time_zone, uid=schedule.uid)
     pod = build_pod_spec(schedule, spec, settings, egress)
     manifest = _manifest(schedule, spec, parsed, pod)
+    requested_job = manifest["spec"]["jobTemplate"]["spec"]
+    if spec.exclude.read_in(spec.time_zone):
+        without = spec.model_copy(update={"exclude": Exclude()})
+        pod = build_pod_spec(schedule, without, settings, egress)
+        requested_job = _job_spec(schedule, spec, pod)
     digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {SPEC_HASH_ANNOTATION: digest}
-    return DesiredState(spec, parsed, manifest, digest)
+    return DesiredState(spec, parsed, manifest, digest, requested_job)
 
 
 def _forbidden_path(schedule: Schedule, settings: Settings) -> str:

@@ -11,6 +11,8 @@ from download_schedule.attempt import task, template
 from download_schedule.attempt.task import (
     ACCESS_KEY_ID_VARIABLE,
     CA_FILE_VARIABLE,
+    CALENDAR_KEY,
+    CALENDAR_VARIABLE,
     DATA_PATH,
     JOB_VARIABLE,
     JSON_LOG_FORMAT,
@@ -147,6 +149,7 @@ def _environment(
         *_header_variables(spec),
         *_run_variables(spec, destination),
         *_bucket_variables(destination),
+        *_calendar_variables(spec),
     ]
 
 
@@ -175,6 +178,7 @@ def _task(schedule: Schedule, spec: Spec, destination: Destination, settings: Se
         time_zone=time_zone,
         schedule=expression,
         wait_for=_wait_for(spec),
+        exclude=spec.exclude.read_in(spec.time_zone),
     )
 
 
@@ -245,6 +249,19 @@ def _bucket_variables(destination: Destination) -> list[dict[str, Any]]:
         _from_secret(SECRET_ACCESS_KEY_VARIABLE, secret, SECRET_ACCESS_KEY_VARIABLE),
         _from_secret(SESSION_TOKEN_VARIABLE, secret, SESSION_TOKEN_VARIABLE, optional=True),
     ]
+
+
+def _calendar_variables(spec: Spec) -> list[dict[str, Any]]:
+    """Return the variable that the kubelet fills with dates from a ConfigMap.
+
+    It is optional, so that the worker starts and says what is wrong. Otherwise the Pod would wait
+    for the ConfigMap until its deadline.
+    """
+    if spec.exclude.calendar_ref is None:
+        return []
+    name = spec.exclude.calendar_ref.name
+    reference = {"name": name, "key": CALENDAR_KEY, "optional": True}
+    return [{"name": CALENDAR_VARIABLE, "valueFrom": {"configMapKeyRef": reference}}]
 
 
 def _memory_variables(spec: Spec) -> list[dict[str, Any]]:

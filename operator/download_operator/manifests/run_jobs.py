@@ -23,10 +23,13 @@ _BY_HAND: Final = {"cronjob.kubernetes.io/instantiate": "manual"}
 def build_manual_job(
     schedule: Schedule, desired: DesiredState, cron_job: CronJob, request: str
 ) -> JSONObject:
-    """Return the Job for a request: the CronJob's template, as ``kubectl create job`` uses it."""
+    """Return the Job for a request: the CronJob's template, as ``kubectl create job`` uses it.
+
+    It leaves out no day, because somebody asks for this very run.
+    """
     name = manual_job_name(schedule.name, request)
-    template = desired.manifest["spec"]["jobTemplate"]
-    return _job(schedule, desired, cron_job, name, requested_by_hand(schedule), template["spec"])
+    annotations = requested_by_hand(schedule)
+    return _job(schedule, desired, cron_job, name, annotations, desired.requested_job)
 
 
 def build_tick_job(
@@ -37,7 +40,7 @@ def build_tick_job(
     name: str,
     annotations: Mapping[str, str],
 ) -> JSONObject:
-    """Return the Job of a run of *tick*, which may be long past.
+    """Return the Job of a run of *tick*, which may be long past, and on a day that is left out.
 
     Args:
         schedule: whose run it is.
@@ -48,10 +51,9 @@ def build_tick_job(
             refuses a second run of the tick, the CronJob controller's own too.
         annotations: what started the run, such as :func:`requested_by_hand`.
     """
-    template: Mapping[str, Any] = desired.manifest["spec"]["jobTemplate"]["spec"]
     time = format_time(tick)
     annotations = {**annotations, SCHEDULED_TIME_ANNOTATION: time}
-    spec = _with_variable(template, TICK_VARIABLE, time)
+    spec = _with_variable(desired.requested_job, TICK_VARIABLE, time)
     return _job(schedule, desired, cron_job, name, annotations, spec)
 
 

@@ -31,9 +31,10 @@ unavailable. The operator tries again every minute."""
 _CRON_JOB_DELETING: Final = "CronJobDeleting"
 """Ready is False: somebody deleted the CronJob, and a finalizer keeps it."""
 _LAST_RUN_COMPLETED: Final = "LastRunCompleted"
-"""Healthy is True: the newest run that is over completed."""
+"""Healthy is True: the newest run that is over completed. Skipped runs do not count."""
 _LAST_RUN_FAILED: Final = "LastRunFailed"
-"""Healthy is False: the newest run that is over failed; the message has its reason."""
+"""Healthy is False: the newest run that is over failed; the message has its reason. Skipped runs do
+not count."""
 
 MAX_MESSAGE: Final = 4096
 
@@ -51,9 +52,20 @@ SUSPENDED: Final = ConditionState(
 )
 
 
-def scheduled(cron_job: str) -> ConditionState:
-    """Return the Ready condition of a schedule that fires."""
-    return ConditionState("True", _SCHEDULED, f"CronJob {cron_job} starts the runs.")
+def scheduled(cron_job: str, has_ticks: bool = True) -> ConditionState:
+    """Return the Ready condition of a schedule that fires.
+
+    Args:
+        cron_job: name of its CronJob.
+        has_ticks: False if all ticks of the next year are left out.
+    """
+    message = f"CronJob {cron_job} starts the runs."
+    if not has_ticks:
+        message += (
+            " But spec.exclude leaves out every tick of the next year, so that all of them end as "
+            "Skipped: leave out fewer days, or suspend the schedule."
+        )
+    return ConditionState("True", _SCHEDULED, message)
 
 
 def not_ready(reason: str, message: str) -> ConditionState:
@@ -89,11 +101,18 @@ def namespace_refused(message: str) -> ConditionState:
     return not_ready(_NAMESPACE_REFUSED, message)
 
 
-def healthy(history: Iterable[Mapping[str, Any]]) -> ConditionState | None:
-    """Return the Healthy condition: how the newest run ended; None before the first end."""
-    last = next((run for run in history if is_terminal(run)), None)
+def healthy(
+    history: Iterable[Mapping[str, Any]], stored: Iterable[Mapping[str, Any]] = ()
+) -> ConditionState | None:
+    """Return the Healthy condition: how the newest run ended; None before the first end.
+
+    A run that was skipped says nothing about the download. Where it is the only one that is left in
+    the history, the condition is as *stored*.
+    """
+    ended = [run for run in history if is_terminal(run)]
+    last = next((run for run in ended if run["state"] != State.SKIPPED), None)
     if last is None:
-        return None
+        return _find(stored, "Healthy") if ended else None
     if last["state"] == State.COMPLETED:
         return ConditionState("True", _LAST_RUN_COMPLETED, f"{last['job']} completed.")
     failure = ": ".join(last[field] for field in ("reason", "message") if last.get(field))
@@ -123,6 +142,13 @@ def merge(
         }
         for kind, state in states.items()
     ]
+
+
+def _find(stored: Iterable[Mapping[str, Any]], kind: str) -> ConditionState | None:
+    for condition in stored:
+        if condition["type"] == kind:
+            return ConditionState(condition["status"], condition["reason"], condition["message"])
+    return None
 
 
 def _last_transition(before: Mapping[str, Any] | None, state: ConditionState, now: str) -> str:

@@ -8,11 +8,12 @@ from download_operator.cache.objects import Job, Pod
 from download_operator.planning.run_failure import (
     STOPPED_FROM_OUTSIDE,
     Attempt,
+    Failure,
     find_failure,
     make_failure,
     read_attempts,
 )
-from download_schedule.attempt.result import EXIT_DONE
+from download_schedule.attempt.result import EXCLUDED, EXIT_DONE
 from download_schedule.history import NO_POD
 from download_schedule.model import State, Trigger, Until, WaitFor
 from download_schedule.names import MAX_JOB_NAME
@@ -44,13 +45,14 @@ def build_entry(
         stored: its entry in the stored history.
     """
     attempts = read_attempts(pods)
-    failure = find_failure(job, attempts, stored or {})
+    skipped = _why_skipped(job, attempts)
+    failure = skipped or find_failure(job, attempts, stored or {})
     entry = {
         "id": job.uid,
         "job": job.name[:MAX_JOB_NAME],
         "trigger": _trigger(job).value,
         "token": job.token,
-        "state": _state(job, attempts).value,
+        "state": (State.SKIPPED if skipped else _state(job, attempts)).value,
         "scheduledTime": job.scheduled_time,
         "startTime": job.start_time or job.created,
         "completionTime": job.outcome.time if job.outcome else None,
@@ -122,6 +124,16 @@ def _trigger(job: Job) -> Trigger:
     if job.token or not job.scheduled_time:
         return Trigger.MANUAL
     return Trigger.SCHEDULE
+
+
+def _why_skipped(job: Job, attempts: Sequence[Attempt]) -> Failure | None:
+    """Return why the attempt that ended a run downloaded nothing; None if it did."""
+    if job.outcome is None or not job.outcome.is_completed:
+        return None
+    for attempt in reversed(attempts):
+        if attempt.pod.exit_code == EXIT_DONE and attempt.result.reason == EXCLUDED:
+            return make_failure(EXCLUDED, attempt.result.message or "")
+    return None
 
 
 def _state(job: Job, attempts: Sequence[Attempt]) -> State:

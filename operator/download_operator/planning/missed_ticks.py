@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from download_operator.cache.snapshot import Snapshot
 from download_operator.manifests.cron_job import DesiredState, job_retention
-from download_schedule.cron import CronSchedule
+from download_schedule.attempt.exclusion import Exclusion
+from download_schedule.cron import CronSchedule, next_included_tick, why_excluded
 from download_schedule.ledger import Ledger, Outcome
 from download_schedule.timestamps import format_time, parse_time
 
@@ -72,14 +73,20 @@ def judge_ticks(
         return Ticks()
     if desired.spec.suspend:
         return Ticks(now)
-    next_run = desired.cron.next_tick(now)
+    next_run = next_included_tick(desired.cron, desired.exclusion, now)
     revisit_at = next_run + NEXT_RUN_GRACE if next_run else None
     start = _unjudged_since(snapshot, desired, now)
     if start is None:
         return Ticks(now, next_run, (), revisit_at)
     deadline = timedelta(seconds=desired.spec.starting_deadline_seconds)
     judgement = judge(
-        desired.cron, start, now, snapshot.jobs_listed_at, deadline, _started(snapshot, history)
+        desired.cron,
+        start,
+        now,
+        snapshot.jobs_listed_at,
+        deadline,
+        _started(snapshot, history),
+        desired.exclusion,
     )
     if judgement.open_tick:
         decided_at = judgement.open_tick + deadline + EVENT_GRACE
@@ -97,6 +104,7 @@ def judge(
     listed_at: datetime,
     deadline: timedelta,
     started: Collection[datetime],
+    exclusion: Exclusion | None = None,
 ) -> Judgement:
     """Judge the ticks after *start* up to *now*.
 
@@ -107,12 +115,13 @@ def judge(
         listed_at: when the Jobs were listed from which *started* comes.
         deadline: ``startingDeadlineSeconds``.
         started: ticks that have a Job, or had one.
+        exclusion: days whose ticks are not missed, because they are left out.
     """
     latest = max((tick for tick in started if tick <= now), default=start)
     settled_until = start
     missed: list[datetime] = []
     for tick in cron.ticks_between(start, now, MAX_JUDGED):
-        if tick not in started:
+        if tick not in started and not why_excluded(exclusion, tick):
             if tick > latest and tick + deadline + EVENT_GRACE > min(now, listed_at):
                 return Judgement(settled_until, tuple(missed), tick)
             missed.append(tick)

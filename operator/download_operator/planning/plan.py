@@ -31,6 +31,7 @@ from download_operator.planning.recordable_runs import find_recordable_runs
 from download_operator.planning.status import build_status, expected_generation, is_worth_writing
 from download_operator.planning.tick_ledger import build_ledger
 from download_schedule import history
+from download_schedule.cron import next_included_tick
 from download_schedule.model import DEFAULT_HISTORY
 from download_schedule.names import STOPPED
 from download_schedule.timestamps import format_time
@@ -72,13 +73,15 @@ def plan(
         return _write_cron_job(snapshot, ReplaceCronJob(desired), now)
     if may_start_run and (action := start_requested_run(snapshot, desired, cron_job, now)):
         return action
-    return _report(snapshot, desired, _in_effect(desired), now)
+    return _report(snapshot, desired, _in_effect(desired, now), now)
 
 
-def _in_effect(desired: DesiredState) -> ConditionState:
+def _in_effect(desired: DesiredState, now: datetime) -> ConditionState:
     if desired.spec.suspend:
         return conditions.SUSPENDED
-    return conditions.scheduled(desired.manifest["metadata"]["name"])
+    exclusion = desired.exclusion
+    has_ticks = exclusion is None or next_included_tick(desired.cron, exclusion, now) is not None
+    return conditions.scheduled(desired.manifest["metadata"]["name"], has_ticks)
 
 
 def _obey_refused_schedule(
@@ -126,7 +129,7 @@ def _write_cron_job(
     if last_write and last_write.spec_hash == desired.spec_hash:
         until = last_write.time + REPAIR_PAUSE
         if last_write.time <= now < until:
-            return _no_later_than(until, _report(snapshot, desired, _in_effect(desired), now))
+            return _no_later_than(until, _report(snapshot, desired, _in_effect(desired, now), now))
     return action
 
 

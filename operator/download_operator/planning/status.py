@@ -96,11 +96,11 @@ def is_worth_writing(status: JSONObject, stored: Mapping[str, Any], now: datetim
 def _conditions(
     snapshot: Snapshot, ready: ConditionState, history: list[JSONObject], now: datetime
 ) -> list[JSONObject]:
-    states = {"Ready": ready}
-    if healthy := conditions.healthy(history):
-        states["Healthy"] = healthy
     schedule = snapshot.schedule
     stored = schedule.status.get("conditions", ())
+    states = {"Ready": ready}
+    if healthy := conditions.healthy(history, stored):
+        states["Healthy"] = healthy
     return conditions.merge(stored, states, schedule.generation, format_time(now))
 
 

@@ -12,6 +12,10 @@ from download_schedule.cron import CronError, parse, render
 from download_schedule.model import Spec
 from tests.support import wait_cases
 from tests.support.cron_cases import BAD_ZONES, FOREIGN, ODD_ZONES, expression, is_admitted
+from tests.support.exclude_cases import ADMITTED as ADMITTED_DAYS
+from tests.support.exclude_cases import BY_SCHEMA as DAYS_OUT_OF_BOUNDS
+from tests.support.exclude_cases import REFUSED as REFUSED_DAYS
+from tests.support.exclude_cases import random_dates
 from tests.support.schedules import URL, schedule
 from tests.support.template_cases import ADMITTED, REFUSED, random_text, spec_with
 from tools.cluster.kubectl import Kubectl, RefusedError
@@ -169,3 +173,38 @@ def test_longest_templates_are_within_the_cost_that_the_api_server_allows(
     url = "https://example.com/" + time * 77
     full = schedule("c-0", url=url, request=request, destination={"volume": volume})
     assert not refused(kubectl, [full])
+
+
+def is_admitted_exclusion(exclude: dict[str, Any]) -> bool:
+    try:
+        Spec.model_validate({"url": URL, "schedule": "0 0 1 1 *", "exclude": exclude})
+    except ValidationError:
+        return False
+    return True
+
+
+def test_cel_and_python_rules_refuse_the_same_days(kubectl: Kubectl) -> None:
+    cases = [*ADMITTED_DAYS, *(exclude for exclude, _ in REFUSED_DAYS), *DAYS_OUT_OF_BOUNDS]
+    cases += [random_dates(_RANDOM) for _ in range(150)]
+    objects = [schedule(f"c-{i}", exclude=exclude) for i, exclude in enumerate(cases)]
+    # A member that the schema does not know is refused before anything has a name.
+    unknown = [i for i, exclude in enumerate(cases) if not is_known(exclude)]
+    expected = {i for i, exclude in enumerate(cases) if not is_admitted_exclusion(exclude)}
+    assert set(unknown) < expected
+    known = [item for i, item in enumerate(objects) if i not in unknown]
+    assert refused(kubectl, known) == expected - set(unknown)
+    assert len(cases) - len(expected) > 30
+
+
+def is_known(exclude: dict[str, Any]) -> bool:
+    return exclude.keys() <= {"dates", "weekdays", "monthDays", "calendarRef"} and (
+        exclude.get("calendarRef", {}).keys() <= {"name"}
+    )
+
+
+@pytest.mark.parametrize(("exclude", "sentence"), REFUSED_DAYS[::4] + REFUSED_DAYS[-5:])
+def test_api_server_says_which_days_to_write(
+    kubectl: Kubectl, exclude: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RefusedError, match=re.escape(sentence)):
+        kubectl.apply(schedule("c", exclude=exclude))

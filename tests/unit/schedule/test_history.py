@@ -98,7 +98,43 @@ def test_consecutive_failures_are_those_after_the_last_success() -> None:
 
 @pytest.mark.parametrize(
     ("state", "terminal"),
-    [("Pending", False), ("Running", False), ("Completed", True), ("Failed", True)],
+    [
+        ("Pending", False),
+        ("Running", False),
+        ("Completed", True),
+        ("Failed", True),
+        ("Skipped", True),
+    ],
 )
-def test_completed_and_failed_are_terminal(state: str, terminal: bool) -> None:
+def test_completed_failed_and_skipped_are_terminal(state: str, terminal: bool) -> None:
     assert is_terminal({"state": state}) is terminal
+
+
+def test_skipped_run_is_counted_apart_and_changes_nothing_else() -> None:
+    failed, skipped = entry("a", 1, 2, "Failed"), entry("b", 3, 4, "Skipped")
+    success, later = entry("c", 5, 6), entry("d", 7, 8, "Skipped")
+    status = record_in_turn(failed, skipped)
+    assert status["counts"] == {"completed": 0, "failed": 1, "missed": 0, "skipped": 1}
+    assert status["consecutiveFailures"] == 1
+    assert "lastSuccessTime" not in status
+    assert status["lastRunTime"] == skipped["startTime"]
+
+    status = record_in_turn(failed, skipped, success, later, skipped)
+    assert status["counts"] == {"completed": 1, "failed": 1, "missed": 0, "skipped": 2}
+    assert status["consecutiveFailures"] == 0
+    assert status["lastSuccessTime"] == success["completionTime"]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(20, 5), (4, 1), (2, 1), (1, 1)])
+def test_skipped_runs_take_a_quarter_of_the_history(limit: int, kept: int) -> None:
+    """A holiday of a schedule that fires every few minutes must not push out all that failed."""
+    skipped = [
+        {**entry(f"s{n:02}", 5, 6, "Skipped"), "startTime": f"2026-11-25T03:{n:02}:00Z"}
+        for n in range(40)
+    ]
+    others = [entry(f"c{n}", n, n + 1) for n in range(3)]
+    for runs in ([*others, *skipped], [*skipped, *others], [*skipped[20:], *others, *skipped[:20]]):
+        history = record_in_turn(*runs, limit=limit)["history"]
+        ids = [run["id"] for run in history]
+        assert ids[:kept] == [f"s{n:02}" for n in range(39, 39 - kept, -1)]
+        assert ids[kept:] == ["c2", "c1", "c0"][: limit - kept]

@@ -83,4 +83,5 @@ def test_model_is_immutable() -> None:
 
 
 def test_terminal_states() -> None:
-    assert [state for state in State if state.is_terminal] == [State.COMPLETED, State.FAILED]
+    terminal = [state for state in State if state.is_terminal]
+    assert terminal == [State.COMPLETED, State.FAILED, State.SKIPPED]

@@ -87,3 +87,15 @@ def test_path_with_two_dots_is_forbidden_besides_being_invalid() -> None:
     with pytest.raises(ScheduleRefusedError, match="leads out of team/report/") as refused:
         desired_state(destination={"volume": volume})
     assert refused.value.must_stop
+
+
+def test_requested_run_leaves_out_no_day_and_is_otherwise_the_same() -> None:
+    desired = desired_state(exclude={"weekdays": ["Sat"], "calendarRef": {"name": "holidays"}})
+    of_ticks = desired.manifest["spec"]["jobTemplate"]["spec"]
+
+    assert desired.requested_job != of_ticks
+    assert desired.requested_job == desired_state().requested_job
+
+    without = desired_state(exclude={})
+    assert without.requested_job is without.manifest["spec"]["jobTemplate"]["spec"]
+    assert without.spec_hash == desired_state().spec_hash

@@ -95,6 +95,29 @@ def test_worker_knows_its_run_if_it_waits_for_a_change(until: str, has_run: bool
     assert ("DOWNLOAD_RUN" in variables) is has_run
 
 
+def test_worker_receives_the_days_that_are_left_out() -> None:
+    exclude = {"dates": ["2026-12-25"], "weekdays": ["Sat"], "monthDays": [-1]}
+    variables = environment(timeZone="Europe/Berlin", exclude=exclude)
+
+    received = json.loads(variables["DOWNLOAD_SPEC"]["value"])["exclude"]
+    assert received == {"timeZone": "Europe/Berlin", **exclude}
+    assert "DOWNLOAD_CALENDAR" not in variables
+
+
+def test_dates_of_a_config_map_are_in_a_variable_that_the_kubelet_fills() -> None:
+    variables = environment(exclude={"calendarRef": {"name": "holidays"}})
+
+    reference = variables["DOWNLOAD_CALENDAR"]["valueFrom"]["configMapKeyRef"]
+    assert reference == {"name": "holidays", "key": "dates", "optional": True}
+    assert json.loads(variables["DOWNLOAD_SPEC"]["value"])["exclude"]["calendar"] == "holidays"
+
+
+@pytest.mark.parametrize("exclude", [{}, {"dates": [], "weekdays": [], "monthDays": []}])
+def test_schedule_that_leaves_out_no_day_keeps_its_pod(exclude: dict[str, Any]) -> None:
+    assert pod_spec(exclude=exclude) == pod_spec()
+    assert "exclude" not in download(exclude=exclude)
+
+
 def test_schedule_without_a_destination_discards() -> None:
     assert download()["destination"] == {"discard": {}}
 

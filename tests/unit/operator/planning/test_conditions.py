@@ -25,6 +25,8 @@ def run(state: str, **fields: str) -> dict[str, Any]:
             ("False", "report-1 failed. HTTPStatus: 404"),
         ),
         ([run("Failed")], ("False", "report-1 failed.")),
+        ([run("Skipped", reason="Excluded")], None),
+        ([run("Skipped"), run("Failed")], ("False", "report-1 failed.")),
     ],
 )
 def test_healthy_is_how_the_newest_run_ended(

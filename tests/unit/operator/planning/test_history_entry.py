@@ -104,3 +104,27 @@ def test_result_of_an_evicted_pod_is_not_missing() -> None:
     pod["status"] |= {"phase": "Failed", "reason": "Evicted"}
 
     assert not is_result_missing(parse_job(job_manifest(ended="Failed")), [parse_pod(pod)])
+
+
+SKIPPED = {"reason": "Excluded", "message": "2026-12-25 is in exclude.dates."}
+
+
+def test_run_whose_last_attempt_was_skipped_says_why() -> None:
+    job = parse_job(job_manifest(ended="Complete"))
+    pods = [
+        parse_pod(pod_manifest(number=1, exit_code=20, message='{"reason":"ConnectionLost"}')),
+        parse_pod(pod_manifest(number=2, exit_code=0, message=json.dumps(SKIPPED))),
+    ]
+    entry = build_entry(job, pods)
+    assert entry["state"] == "Skipped"
+    assert {name: entry[name] for name in SKIPPED} == SKIPPED
+    assert Run.model_validate(entry).state.is_terminal
+
+
+@pytest.mark.parametrize(("ended", "code"), [("Failed", 0), ("Failed", 10), (None, 0)])
+def test_run_that_did_not_complete_is_not_skipped_whatever_its_pod_says(
+    ended: str | None, code: int
+) -> None:
+    job = parse_job(job_manifest(ended=ended))
+    entry = build_entry(job, [parse_pod(pod_manifest(exit_code=code, message=json.dumps(SKIPPED)))])
+    assert entry["state"] == ("Failed" if ended else "Running")

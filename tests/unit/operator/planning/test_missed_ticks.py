@@ -1,5 +1,6 @@
 """Which ticks started a run, and which are missed for good."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from download_operator.planning.actions import ReadJobs, WriteStatus
+from download_operator.planning.actions import ReadJobs, StartRun, WriteStatus
 from download_operator.planning.missed_ticks import MAX_JUDGED, explain_missed, judge
 from download_schedule import cron
 from tests.support.cluster_objects import job_manifest
@@ -261,3 +262,74 @@ def test_settled_until_in_the_future_or_unreadable_is_corrected(time: str) -> No
     cluster.settle()
 
     assert cluster.status["settledUntil"] == "2026-11-23T03:30:00Z"
+
+
+SKIPPED = '{"reason":"Excluded","message":"2026-11-24 is in exclude.dates."}'
+
+
+def test_day_that_is_left_out_is_passed_over_and_not_missed() -> None:
+    exclude = {"dates": ["2026-11-24/2026-11-25"]}
+    cluster = FakeCluster(schedule="0 2 * * *", exclude=exclude, startingDeadlineSeconds=60)
+    cluster.settle()
+    cluster.job_event(ended="Complete")
+    cluster.pod_event(exit_code=0)
+    cluster.now = datetime(2026, 11, 23, 2, 5, tzinfo=UTC)
+    cluster.settle()
+    assert cluster.status["nextRunTime"] == "2026-11-26T02:00:00Z"
+
+    tick = datetime(2026, 11, 24, 2, tzinfo=UTC)
+    cluster.now = tick + timedelta(seconds=5)
+    cluster.job_event(number=2, ended="Complete", tick=tick)
+    cluster.pod_event(job=2, exit_code=0, message=SKIPPED)
+    cluster.settle()
+    assert (cluster.newest_run["state"], cluster.newest_run["reason"]) == ("Skipped", "Excluded")
+    assert cluster.status["nextRunTime"] == "2026-11-26T02:00:00Z"
+    assert cluster.status["conditions"][1]["message"] == "report-1 completed."
+
+    cluster.now = datetime(2026, 11, 26, 3, tzinfo=UTC)  # no Job on 25 and 26 November
+    cluster.settle()
+    assert cluster.status["counts"] == {"completed": 1, "failed": 0, "missed": 1, "skipped": 1}
+
+
+def test_schedule_that_leaves_out_a_year_says_so_once() -> None:
+    cluster = FakeCluster(exclude={"dates": ["2026-01-01/2028-01-01"]})
+    assert len(cluster.settle()) == 2
+    assert cluster.settle() == []
+    assert "nextRunTime" not in cluster.status
+    assert cluster.ready["status"] == "True"
+    assert cluster.ready["message"].endswith(
+        "But spec.exclude leaves out every tick of the next year, so that all of them end as "
+        "Skipped: leave out fewer days, or suspend the schedule."
+    )
+
+    cluster.now += timedelta(days=40)
+    cluster.settle()
+    assert cluster.status["nextRunTime"] == "2028-01-02T02:00:00Z"
+    assert cluster.ready["message"] == "CronJob report starts the runs."
+
+
+def test_requested_run_has_a_job_that_leaves_out_no_day() -> None:
+    cluster = FakeCluster(exclude={"dates": ["2026-11-23"]})
+    cluster.settle()
+    cluster.request_run("once")
+    (start,) = (action for action in cluster.settle() if isinstance(action, StartRun))
+    (container,) = start.manifest["spec"]["template"]["spec"]["containers"]
+    assert "exclude" not in json.dumps(container)
+
+
+def test_skipped_run_that_fills_the_history_leaves_healthy_as_it_is() -> None:
+    cluster = FakeCluster(historyLimit=1, exclude={"dates": ["2026-11-24"]})
+    cluster.settle()
+    cluster.job_event(ended="Failed")
+    cluster.pod_event(exit_code=10, message='{"reason":"HTTPStatus"}')
+    cluster.settle()
+    before = cluster.status["conditions"][1]
+    assert (before["type"], before["status"]) == ("Healthy", "False")
+
+    cluster.now = datetime(2026, 11, 24, 2, 0, 5, tzinfo=UTC)
+    cluster.job_event(number=2, ended="Complete", tick=datetime(2026, 11, 24, 2, tzinfo=UTC))
+    cluster.pod_event(job=2, exit_code=0, message=SKIPPED)
+    cluster.settle()
+    assert [run["state"] for run in cluster.status["history"]] == ["Skipped"]
+    assert cluster.status["conditions"][1] == before
+    assert cluster.status["consecutiveFailures"] == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from download_schedule.attempt.exclusion import Exclusion
 from download_schedule.attempt.task import (
     MAX_ACTIVE_DEADLINE_SECONDS,
     MAX_BODY_BYTES,
@@ -68,6 +69,7 @@ TASK = Task(
 )
 
 WAIT_FOR = {"until": "Changed", "everySeconds": 60, "atMostSeconds": 600, "statuses": [404]}
+EXCLUDE = {"timeZone": "Etc/UTC", "dates": [], "weekdays": [], "monthDays": []}
 
 short_texts = st.text(max_size=30)
 tasks = st.builds(
@@ -122,7 +124,7 @@ def changed(**members: Any) -> str:
         *parents, name = path.split("__")
         target = document
         for parent in parents:
-            target = target[parent]
+            target = target.setdefault(parent, dict(EXCLUDE))
         target[name] = value
     return json.dumps(document)
 
@@ -142,6 +144,20 @@ def test_wait_is_written_only_where_the_schedule_waits() -> None:
     other = replace(TASK, wait_for=WaitFor(Until.CHANGED, 60, 600, (404,)))
     assert json.loads(encode(other)) == {**json.loads(DOCUMENT), "waitFor": WAIT_FOR}
     assert decode(encode(other)) == other
+
+
+@pytest.mark.parametrize(
+    "exclusion",
+    [
+        Exclusion("Europe/Berlin", ("2026-12-25",), ("Sat", "Sun"), (1, -1), "holidays"),
+        Exclusion("Etc/UTC", month_days=(31,)),
+    ],
+)
+def test_days_that_are_left_out_are_written_only_where_there_are_some(exclusion: Exclusion) -> None:
+    other = replace(TASK, exclude=exclusion)
+    assert json.loads(encode(other)).keys() - json.loads(DOCUMENT).keys() == {"exclude"}
+    assert decode(encode(other)) == other
+    assert decode(changed(exclude=None)) == TASK
 
 
 @given(tasks)
@@ -219,6 +235,10 @@ def test_destination_has_the_form_of_the_resource(
         (changed(waitFor={**WAIT_FOR, "statuses": [200]}), "an item of statuses is not a whole"),
         (changed(waitFor={**WAIT_FOR, "patience": 1}), "waitFor has an unknown member 'patience'"),
         (changed(freshness={}), "task has an unknown member 'freshness'"),
+        (changed(exclude=[]), "exclude is not a JSON object"),
+        (changed(exclude={}), "exclude has no timeZone"),
+        (changed(exclude__monthDays=[32]), "an item of monthDays is not a whole number from -1"),
+        (changed(exclude__years=[2026]), "exclude has an unknown member 'years'"),
         (changed(verify__contains=["date;"]), "verify has an unknown member 'contains'"),
         (changed(destination__volume__latest="x"), "volume has an unknown member 'latest'"),
         (
