@@ -40,6 +40,8 @@ def locate_file(schedule: Mapping[str, Any], run: Mapping[str, Any]) -> FileLoca
         raise ProblemError(409, "run_active", message, {"Retry-After": "5"})
     if run["state"] == State.FAILED:
         raise no_content("The run failed and kept no file; choose one that completed.")
+    if run["state"] == State.SKIPPED:
+        raise no_content("The run was skipped and kept no file; choose one that completed.")
     if run.get("unchanged"):
         message = (
             "The file had not changed, so the run did not keep it again; choose an earlier run."

@@ -19,6 +19,12 @@ SCHEDULE: Final[JSONObject] = {
     "secret_headers": {},
     "enabled": True,
     "time_zone": "Etc/UTC",
+    "exclude": {
+        "dates": ["2026-12-24/2026-12-26"],
+        "weekdays": [],
+        "month_days": [],
+        "calendar_ref": None,
+    },
     "request": {
         "method": "GET",
         "body": None,
@@ -84,6 +90,8 @@ EXAMPLES: Final[JSONObject] = {
         "time_zone": "Etc/UTC",
         "description": "at 02:00 every day, Etc/UTC time",
         "next_run_times": ["2026-11-24T02:00:00Z"],
+        "urls": [],
+        "excluded": [],
         "warnings": [],
     },
     "RunRequest": {"tick": "2026-11-23T02:00:00Z"},

@@ -1,19 +1,23 @@
 """Cron expressions and times as callers write them. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 from download_api.problems.problem import ProblemError
-from download_api.schema.models import CronPreview
-from download_schedule import cron
+from download_api.schema.models import CronPreview, Exclude
+from download_schedule import cron, model
+from download_schedule.attempt.exclusion import Exclusion
 from download_schedule.attempt.template import Times, encode_for_url, render
 from download_schedule.cron import zones
 from download_schedule.cron.croniter_comparison import croniter_warning
+from download_schedule.validation import FROM_API_SERVER
 
 _TIME_WITH_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+
+_NOTHING: Final = Exclude()
 
 _NAMES: Final = {"namespace": "{namespace}", "name": "{name}"}
 """A preview belongs to no schedule, so these placeholders stay."""
@@ -59,7 +63,12 @@ def parse_expression(expression: str, time_zone: str, uid: str | None) -> cron.C
 
 
 def preview(
-    expression: str, time_zone: str, count: int, now: datetime, url: str | None = None
+    expression: str,
+    time_zone: str,
+    count: int,
+    now: datetime,
+    url: str | None = None,
+    exclude: Exclude = _NOTHING,
 ) -> CronPreview:
     """Return what an expression means, and its next *count* ticks. This can take 0.2 s.
 
@@ -69,6 +78,7 @@ def preview(
         count: number of ticks.
         now: after which they lie.
         url: template of a URL, as the resource's rules admit it.
+        exclude: days that are left out.
 
     Raises:
         ProblemError: see :func:`parse_expression`; its message also warns about croniter.
@@ -88,6 +98,7 @@ def preview(
         description=schedule.describe(),
         next_run_times=ticks,
         urls=[_url_at(tick, url, schedule) for tick in ticks] if url else [],
+        excluded=_reasons(exclude.read_in(time_zone), ticks),
         warnings=[warning] if warning else [],
     )
 
@@ -104,10 +115,22 @@ def _url_at(tick: datetime, url: str, schedule: cron.CronSchedule) -> str:
     return render(url, times, _NAMES, encode_for_url)
 
 
+def _reasons(exclusion: Exclusion | None, ticks: Sequence[datetime]) -> list[str | None]:
+    return [cron.why_excluded(exclusion, tick) for tick in ticks] if exclusion else []
+
+
 def next_run(spec: Mapping[str, Any], uid: str, now: datetime) -> datetime | None:
-    """Return the next tick of a resource, or None if its expression cannot be read."""
+    """Return the next tick of a resource, or None if its expression cannot be read.
+
+    Days that it leaves out are passed over, except those of its calendar, which is not known.
+    """
+    zone = spec.get("timeZone", "Etc/UTC")
     try:
-        schedule = cron.parse(spec["schedule"], spec.get("timeZone", "Etc/UTC"), uid=uid)
+        schedule = cron.parse(spec["schedule"], zone, uid=uid)
     except cron.CronError:
         return None
-    return schedule.next_tick(now)
+    written = spec.get("exclude") or {}
+    if not any(written.values()):
+        return schedule.next_tick(now)
+    exclude = model.Exclude.model_validate(written, context=FROM_API_SERVER)
+    return cron.next_included_tick(schedule, exclude.read_in(zone), now)

@@ -14,7 +14,7 @@ from download_schedule.model import ConcurrencyPolicy, Format, Method
 from download_schedule.names import NAMESPACE
 from download_schedule.validation import Check, matching
 
-ExecutionStatus = Literal["pending", "running", "completed", "failed"]
+ExecutionStatus = Literal["pending", "running", "completed", "failed", "skipped"]
 
 
 _SNAKE_CASE: Final = ConfigDict(alias_generator=str)
@@ -102,6 +102,22 @@ class S3(model.S3):
     credentials, ``AWS_SESSION_TOKEN``."""
 
 
+class CalendarName(model.CalendarName):
+    """A ConfigMap in the schedule's namespace."""
+
+    model_config = _SNAKE_CASE
+
+
+class Exclude(model.Exclude):
+    """Days that the schedule leaves out, by the date of the tick in its time_zone."""
+
+    model_config = _SNAKE_CASE
+
+    calendar_ref: CalendarName | None = None
+    """A ConfigMap with more dates and ranges, one a line, under the key ``dates``. A ``#`` begins a
+    comment."""
+
+
 class Discard(model.Discard):
     """Download, check and measure the file, but do not keep it."""
 
@@ -140,6 +156,10 @@ UrlTemplate = Annotated[
 ]
 
 
+ExcludedDate = Annotated[str, Field(min_length=10, max_length=21), rules.DATE_OR_RANGE]
+ExcludedMonthDay = Annotated[int, Field(ge=-1, le=31), rules.MONTH_DAY]
+
+
 class ScheduleFields(ApiModel):
     """What the author of a schedule decides."""
 
@@ -157,6 +177,9 @@ class ScheduleFields(ApiModel):
     enabled: bool = True
     """False starts no new runs."""
     time_zone: str = _inherit_field(model.Spec, "time_zone", "time-zone")
+    exclude: Exclude = Exclude()
+    """Days whose ticks download nothing: each has a run that ends at once as skipped. Runs that
+    somebody asks for are not skipped."""
     request: Request = Request()
     verify: Verify = Verify()
     only_if_changed: bool = _inherit_field(model.Spec, "only_if_changed")
@@ -205,7 +228,8 @@ class Schedule(ScheduleFields):
     time_zone: str
     created_at: datetime
     next_run_time: datetime | None
-    """Next time at which a run starts; null while the schedule is not enabled."""
+    """Next time at which a run starts that is not skipped; null while the schedule is not enabled.
+    Dates in a ConfigMap are not known here."""
     last_status: ExecutionStatus | None
     """Status of the newest run; null before the first."""
     namespace: str
@@ -237,19 +261,20 @@ class Execution(ApiModel):
     duration: float | None
     """Seconds from start to end, retries included."""
     success: bool | None
-    """Null until the run is over."""
+    """Null until the run is over, and for one that was skipped."""
     content_size: int | None
     """Size of the file in bytes."""
     attempt: int
     """Number of attempts so far."""
     error_message: str | None
-    """Why the run failed, as a sentence."""
+    """Why the run failed or was skipped, as a sentence."""
     trigger: str
     """What started the run: schedule or manual."""
     scheduled_at: datetime | None
     """The run's tick; null for a manual run that was requested without one."""
     reason: str | None
-    """Why the last failed attempt failed, as one word for programs."""
+    """Why the last failed attempt failed, as one word for programs; Excluded if the run was
+    skipped."""
     sha256: str | None
     """Digest of the file."""
     http_status: int | None
@@ -326,6 +351,9 @@ class CronPreview(ApiModel):
     next_run_times: list[datetime]
     urls: list[str]
     """Address that each of these runs would fetch; empty without `url`."""
+    excluded: list[str | None]
+    """Why each of these runs would be skipped, as a sentence; null for one that downloads. Empty
+    without `exclude_…`."""
     warnings: list[str]
     """Where croniter, the cron library of Airflow and other Python schedulers, reads the expression
     differently."""

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from download_api.problems.problem import ProblemError
 from download_api.schema.idempotency import KEY_REUSED
 from download_api.schema.models import Execution, Started
 from download_api.schema.paging import Cursor
-from download_schedule.history import is_terminal
 from download_schedule.model import State
 from download_schedule.names import (
     RUN_REQUESTED_ANNOTATION,
@@ -19,6 +18,8 @@ from download_schedule.names import (
 )
 from download_schedule.timestamps import parse_time
 from download_schedule.types import JSONObject
+
+_SUCCESS: Final = {State.COMPLETED.value: True, State.FAILED.value: False}
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def to_execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
     """Return an entry of the history as callers see it."""
     started = parse_time(run.get("startTime", ""))
     completed = parse_time(run.get("completionTime", ""))
-    is_failed = run["state"] == State.FAILED
+    has_message = run["state"] in (State.FAILED, State.SKIPPED)
     return Execution(
         execution_id=run["id"],
         schedule_id=schedule_id,
@@ -99,10 +100,10 @@ def to_execution(schedule_id: str, run: Mapping[str, Any]) -> Execution:
         started_at=started,
         completed_at=completed,
         duration=(completed - started).total_seconds() if started and completed else None,
-        success=run["state"] == State.COMPLETED if is_terminal(run) else None,
+        success=_SUCCESS.get(run["state"]),
         content_size=run.get("bytes"),
         attempt=max(run.get("attempts", 1), 1),
-        error_message=(run.get("message") or run.get("reason")) if is_failed else None,
+        error_message=(run.get("message") or run.get("reason")) if has_message else None,
         trigger=run["trigger"].lower(),
         scheduled_at=parse_time(run.get("scheduledTime", "")),
         reason=run.get("reason"),

@@ -57,6 +57,7 @@ BEYOND_SCHEMA: Final = (
     (409, "A run is active"),
     (412, "The schedule has changed since"),
     (422, "time_zone: .* is not a known zone"),
+    (422, "exclude leaves out every tick of the schedule"),
     (422, "cursor: "),
     (422, "tick: "),
     (422, "offset: leave it out"),

@@ -328,3 +328,21 @@ def test_key_without_1_to_128_characters_is_refused(api: httpx.Client, key: str)
     )
     longest = {"Idempotency-Key": "x" * 128}
     assert api.post("/schedules", json=REPORT, headers=longest).status_code == 201
+
+
+def test_days_that_are_left_out_are_stored_shown_and_passed_over(
+    api: httpx.Client, kubectl: Kubectl
+) -> None:
+    exclude = {"dates": ["2026-01-01/2998-12-31"], "calendar_ref": {"name": "holidays"}}
+    created = create(api, exclude=exclude)
+    shown = {"weekdays": [], "month_days": [], **exclude}
+    assert (created["exclude"], created["next_run_time"]) == (shown, None)
+    stored = kubectl.get("dls", created["resource"])["spec"]["exclude"]
+    assert stored["calendarRef"] == {"name": "holidays"}
+    changes = {"exclude": {"dates": [], "calendar_ref": None, "month_days": [-1]}}
+    changed = api.patch(f"/schedules/{created['id']}", json=changes).json()
+    assert changed["exclude"] == {**shown, "dates": [], "month_days": [-1], "calendar_ref": None}
+    assert changed["next_run_time"]
+    wrong = api.patch(f"/schedules/{created['id']}", json={"exclude": {"month_days": [1, 1]}})
+    assert wrong.status_code == 422
+    assert "month_days" in wrong.text or "monthDays" in wrong.text

@@ -133,6 +133,21 @@ def test_preview_explains_an_expression_or_refuses_it(api: httpx.Client) -> None
         assert many.status_code == 422
 
 
+def test_preview_marks_ticks_that_are_left_out_or_says_what_is_wrong(api: httpx.Client) -> None:
+    query = {"expr": "0 2 * * *", "count": "7"}
+    weekend = {**query, "exclude_weekday": ["Sat", "Sun"]}
+    preview = api.get("/cron/preview", params=weekend).json()
+    assert len(preview["next_run_times"]) == 7
+    assert sum(reason is not None for reason in preview["excluded"]) == 2
+    assert all("exclude.weekdays has" in reason for reason in filter(None, preview["excluded"]))
+    assert api.get("/cron/preview", params=query).json()["excluded"] == []
+    every = {**query, "exclude_date": "2026-01-01/2999-12-31", "exclude_month_day": "-1"}
+    assert None not in api.get("/cron/preview", params=every).json()["excluded"]
+    for name, value in (("date", "2026-02-29"), ("weekday", "sat"), ("month_day", "0")):
+        wrong = api.get("/cron/preview", params={**query, f"exclude_{name}": value})
+        assert (wrong.status_code, error_type(wrong)) == (422, "validation_error")
+
+
 def test_preview_fills_in_a_url_or_says_what_is_wrong_with_it(api: httpx.Client) -> None:
     query = {"expr": "0 2 * * *", "count": "1"}
     preview = api.get("/cron/preview", params={**query, "url": f"{REPORT['url']}/{{scheduled:%H}}"})

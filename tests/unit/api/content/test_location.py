@@ -100,3 +100,7 @@ def test_file_that_a_later_run_overwrote_is_gone() -> None:
 )
 def test_later_run_that_did_not_overwrite_the_file_does_not_matter(later: dict[str, Any]) -> None:
     assert locate(run(1), later)
+
+
+def test_skipped_run_has_no_file() -> None:
+    assert refusal(run(state="Skipped")) == (404, "content_not_found")

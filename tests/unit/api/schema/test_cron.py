@@ -1,12 +1,14 @@
 """Cron expressions and times as callers write them."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from download_api.problems.problem import ProblemError
 from download_api.schema.cron import parse_expression, preview, require_date_and_zone
+from download_api.schema.models import Exclude
+from download_schedule.model import Weekday
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -55,6 +57,19 @@ def test_preview_fills_in_the_url_of_each_tick() -> None:
         "https://h/{namespace}.{name}/2026/01/02?since=Thu%2001&{}",
     ]
     assert preview("30 2 * * 1-5", "Europe/Paris", 2, NEW_YEAR).urls == []
+
+
+def test_preview_says_which_ticks_are_left_out() -> None:
+    exclude = Exclude(dates=("2026-01-01",), weekdays=(Weekday.SAT,))
+    response = preview("30 0 * * *", "Europe/Paris", 3, NEW_YEAR, exclude=exclude)
+    assert response.excluded == [
+        None,
+        "2026-01-03 is a Saturday, and exclude.weekdays has Sat.",
+        None,
+    ]
+    early = preview("30 0 * * *", "Europe/Paris", 1, NEW_YEAR - timedelta(hours=2), exclude=exclude)
+    assert early.excluded == ["2026-01-01 is in exclude.dates."]
+    assert preview("30 2 * * *", "Europe/Paris", 3, NEW_YEAR).excluded == []
 
 
 def test_preview_of_the_longest_url_takes_little_time() -> None:

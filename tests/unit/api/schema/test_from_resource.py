@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from download_api.schema.from_resource import to_schedule
-from download_api.schema.models import Destination, Volume
+from download_api.schema.models import Destination, Exclude, Volume
 from tests.support.api_objects import resource
 
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
@@ -30,3 +30,20 @@ def test_resource_that_kubectl_created_is_shown() -> None:
     assert schedule.name == "report"
     assert schedule.destination == Destination(volume=Volume(claim_name="data"))
     assert (schedule.ready, schedule.message) == (True, None)
+
+
+def test_next_run_passes_over_days_that_are_left_out() -> None:
+    exclude = {"dates": ["2026-11-23/2026-11-24"], "calendarRef": {"name": "holidays"}}
+    schedule = to_schedule(resource(exclude=exclude), NOW)
+    assert schedule.next_run_time == datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
+    assert schedule.exclude.model_dump(mode="json") == {
+        "dates": ["2026-11-23/2026-11-24"],
+        "weekdays": [],
+        "month_days": [],
+        "calendar_ref": {"name": "holidays"},
+    }
+
+
+def test_schedule_without_exclude_leaves_out_nothing() -> None:
+    for spec in ({}, {"exclude": {}}, {"exclude": None}):
+        assert to_schedule(resource(**spec), NOW).exclude == Exclude()

@@ -130,3 +130,11 @@ def test_started_run_has_the_name_of_its_job(dry_run: bool, outcome: str) -> Non
     started = to_started("team.report", resource(), "once", dry_run=dry_run)
     assert started.message == f"Run of schedule team.report {outcome}"
     assert started.execution_id == f"report-{run_request('u', 'once')}"
+
+
+def test_skipped_run_says_why_and_is_neither_a_success_nor_a_failure() -> None:
+    message = "2026-12-25 is in exclude.dates."
+    entry = {**FAILED, "state": "Skipped", "reason": "Excluded", "message": message}
+    execution = to_execution("x", entry)
+    assert (execution.status, execution.success) == ("skipped", None)
+    assert (execution.reason, execution.error_message) == ("Excluded", message)

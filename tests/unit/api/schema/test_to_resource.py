@@ -87,6 +87,24 @@ def test_merge_follows_the_examples_of_rfc_7396(
         ({"schedule": "@daily"}, 422, "schedule: there is no such member"),
         ({"request": {"headers": {}}}, 422, "request.headers: there is no such member"),
         ({"headers": {"Host": "x"}}, 422, "leave out Host"),
+        ({"exclude": {"dates": ["2026-02-29"]}}, 422, "exclude.dates.0: exclude.dates takes days"),
+        (
+            {"exclude": {"month_days": [0]}},
+            422,
+            "exclude.month_days.0: a day of exclude.month_days is 1 to 31",
+        ),
+        (
+            {"exclude": {"weekdays": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]}},
+            422,
+            "exclude.weekdays leaves no day; write six at most, or suspend the schedule",
+        ),
+        (
+            {"exclude": {"weekdays": ["Sat"]}, "cron_expression": "0 2 * * SAT"},
+            422,
+            "exclude leaves out every tick of the schedule; write fewer weekdays and month_days, "
+            "or suspend the schedule",
+        ),
+        ({"exclude": {"monthDays": [1]}}, 422, "exclude.monthDays: there is no such member"),
         (
             {"destination": {"volume": {"claim_name": "Data"}}},
             422,
@@ -140,3 +158,11 @@ def test_resource_that_is_older_than_a_rule_is_shown_but_must_be_corrected_to_ch
     assert schedule.headers == {"Host": "ü"}
     with pytest.raises(ProblemError, match=r"destination\.s3\.endpoint"):
         apply_patch(old, {"enabled": False})
+
+
+def test_days_that_are_left_out_are_merged_and_written_as_the_resource_has_them() -> None:
+    by_kubectl = resource(exclude={"weekdays": ["Sat"]})
+    changed = apply_patch(by_kubectl, {"exclude": {"month_days": [-1]}})
+    assert changed["spec"]["exclude"] == {"dates": [], "weekdays": ["Sat"], "monthDays": [-1]}
+    assert apply_patch(by_kubectl, {"history_limit": 5})["spec"]["exclude"] == {"weekdays": ["Sat"]}
+    assert not any(apply_patch(by_kubectl, {"exclude": None})["spec"]["exclude"].values())
