@@ -174,8 +174,8 @@ class Status(Model):
     """Runs that failed since the last one that completed."""
     counts: Counts = Counts()
     settled_until: datetime | None = None
-    """Every tick up to this time is settled: it had a run, is counted as missed, is on a day that is
-    left out, or passed while the schedule was suspended."""
+    """Every tick up to this time is settled: it had a run, is counted as missed, is on a day that
+    is left out, or passed while the schedule was suspended."""
     ticks: Ticks | None = None
     """What became of each of the latest ticks, at most 1,000."""
     cron_job_generation: Annotated[int, Field(ge=0)] = 0
