@@ -45,5 +45,5 @@ def test_next_run_passes_over_days_that_are_left_out() -> None:
 
 
 def test_schedule_without_exclude_leaves_out_nothing() -> None:
-    for spec in ({}, {"exclude": {}}, {"exclude": None}):
-        assert to_schedule(resource(**spec), NOW).exclude == Exclude()
+    for spec in (resource(), resource(exclude={}), resource(exclude=None)):
+        assert to_schedule(spec, NOW).exclude == Exclude()
