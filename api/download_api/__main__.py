@@ -15,7 +15,8 @@ from download_api.bootstrap_key import ensure_key
 from download_api.server.protocol import LimitedHTTPProtocol
 from download_api.server.streams import Streams
 from download_api.settings import PREFIX, Settings, help_text
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.login import NoClusterError, login
 
 log = logging.getLogger("download_api")

@@ -4,7 +4,8 @@ import base64
 import secrets
 from typing import Final
 
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.paths import CORE, collection
 from download_schedule.types import JSONObject
 

@@ -20,6 +20,7 @@ import kopf
 import orjson
 from yarl import URL
 
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.lines import LARGE_BYTES
 from download_kube.login import NoClusterError
 from download_schedule.types import JSONObject
@@ -37,48 +38,6 @@ LARGE_READS: Final = 2
 
 Login = Callable[[], kopf.ConnectionInfo]
 """Says where the API server is and who we are."""
-
-
-class ApiError(Exception):
-    """The API server refused the request.
-
-    Attributes:
-        status: HTTP status code, 400 to 599.
-        reason: Kubernetes' word for it, such as ``AlreadyExists``; empty if it gave none.
-    """
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-
-    @property
-    def is_not_found(self) -> bool:
-        """The object, or its namespace, does not exist."""
-        return self.status == 404
-
-    @property
-    def is_conflict(self) -> bool:
-        """The object was changed, or a precondition failed; also true for `already_exists`."""
-        return self.status == 409
-
-    @property
-    def already_exists(self) -> bool:
-        """An object of that name exists."""
-        return self.reason == "AlreadyExists"
-
-    @property
-    def is_expired(self) -> bool:
-        """The resource version or the continue token is too old."""
-        return self.status == 410
-
-
-class UnreachableError(Exception):
-    """No usable response came: the connection failed, timed out, or something else responded.
-
-    A redirect counts as such, because the API server sends none. Whoever does must not receive our
-    token or choose what we read.
-    """
 
 
 class KubeClient:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.paths import LEASES, collection
 from download_schedule.types import JSONObject
 

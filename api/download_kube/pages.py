@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from download_kube.client import JSON_TYPE, KubeClient, UnreachableError
+from download_kube.client import JSON_TYPE, KubeClient
+from download_kube.errors import UnreachableError
 from download_kube.identity import Identity, find_list_metadata, identify
 from download_kube.lines import MAX_LINE
 

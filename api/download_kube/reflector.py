@@ -15,17 +15,12 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from download_kube.client import (
-    JSON_TYPE,
-    METADATA_LIST_TYPE,
-    METADATA_TYPE,
-    ApiError,
-    KubeClient,
-    UnreachableError,
-)
+from download_kube.client import JSON_TYPE, METADATA_LIST_TYPE, METADATA_TYPE, KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.identity import Identity, identify
 from download_kube.lines import Line, OverlongLine, split_lines
 from download_kube.pages import read_pages
+from download_kube.watch_events import ExpiredError, decode_event, read_error, read_identity
 
 log = logging.getLogger(__name__)
 
@@ -35,39 +30,6 @@ IDLE_TIMEOUT_SECONDS: Final = 100.0
 """The API server sends a bookmark about every minute; longer silence means a dead connection."""
 MIN_BACKOFF_SECONDS: Final = 0.2
 MAX_BACKOFF_SECONDS: Final = 30.0
-
-
-class _Event(msgspec.Struct):
-    """An event of a watch; its object is decoded on its own."""
-
-    type: str
-    object: msgspec.Raw
-
-
-class _Status(msgspec.Struct):
-    """The object of an event of type ERROR."""
-
-    code: int = 500
-    reason: str = ""
-    message: str = ""
-
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    resource_version: str
-    uid: str = ""
-    namespace: str = ""
-    name: str = ""
-
-
-class _Object(msgspec.Struct):
-    """What every object has, bookmarks included."""
-
-    metadata: _Metadata
-
-
-_decode_event: Final = msgspec.json.Decoder(_Event).decode
-_decode_status: Final = msgspec.json.Decoder(_Status).decode
-_decode_object: Final = msgspec.json.Decoder(_Object).decode
 
 
 class KubeObject(Protocol):
@@ -98,10 +60,6 @@ def missing_objects(cached: Iterable[T], listed: Collection[str], list_version: 
         list_version: resource version of the list; what is newer may not be in it yet.
     """
     return [obj for obj in cached if obj.uid not in listed and obj.resource_version <= list_version]
-
-
-class ExpiredError(Exception):
-    """The API server no longer has the events since our last one: list again."""
 
 
 class Reflector(Generic[T]):
@@ -251,11 +209,11 @@ class Reflector(Generic[T]):
         if isinstance(line, OverlongLine):
             return self._skip_event(line.beginning, "too long")
         try:
-            event = _decode_event(line)
+            event = decode_event(line)
             if event.type == "ERROR":
-                raise _as_error(_decode_status(event.object))
+                raise read_error(event)
             if event.type == "BOOKMARK":
-                return int(_decode_object(event.object).metadata.resource_version)
+                return read_identity(event.object).resource_version
         except (ValueError, RecursionError) as error:
             return self._skip_event(line, str(error))
         skipped = self.skipped
@@ -289,14 +247,6 @@ class Reflector(Generic[T]):
 
 def _identify(text: msgspec.Raw) -> Identity:
     try:
-        metadata = _decode_object(text).metadata
-        version = int(metadata.resource_version)
+        return read_identity(text)
     except (ValueError, RecursionError):
         return identify(bytes(text))
-    return Identity(metadata.namespace, metadata.name, metadata.uid, version)
-
-
-def _as_error(status: _Status) -> ExpiredError | ApiError:
-    if status.code == 410:
-        return ExpiredError()
-    return ApiError(status.code, status.reason, status.message)

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.lease import Lease, LeaseLostError
 from download_kube.login import login
 from download_kube.paths import ALL_NAMESPACES

@@ -13,7 +13,8 @@ from itertools import islice
 from typing import Final
 
 from download_kube import paths
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.paths import ALL_NAMESPACES
 from download_kube.reflector import Reflector
 from download_operator.cache.egress import MAX_ENDPOINTS, EgressCache

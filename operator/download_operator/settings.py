@@ -1,23 +1,31 @@
 """Settings of the operator, from environment variables that start with ``DOWNLOAD_OPERATOR_``."""
 
 import os
-import re
 import socket
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from download_operator.pod_egress import MAX_RANGES, Allowance, Cidr, EgressRules, Port, check_size
 from download_operator.pod_resources import DEFAULTS, Resources, with_defaults
 from download_operator.pod_scheduling import PodScheduling
+from download_operator.setting_values import (
+    Hint,
+    Id,
+    Namespace,
+    check_not_empty,
+    check_proxy,
+    read_json,
+    read_json_list,
+    split,
+    split_numbers,
+)
 from download_schedule import rules
 from download_schedule.model import Destination, Format, Model
-from download_schedule.names import NAMESPACE
 from download_schedule.namespaces import ServedNamespaces
 
 PREFIX: Final = "DOWNLOAD_OPERATOR_"
@@ -39,13 +47,6 @@ _SCALAR_ERRORS: Final = frozenset(
 """pydantic's errors about a number or a word, whose own messages do not repeat it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """What to write instead of a value that is not valid."""
-
-    text: str
-
-
 def own_namespace() -> str:
     """Return the Pod's namespace, or ``default`` outside of a cluster."""
     return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else "default"
@@ -56,89 +57,19 @@ def own_identity() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def _split(value: Any) -> Any:
-    """Split a comma-separated list.
-
-    An empty list of namespaces means all of them. A value that only looks empty may be a mistake.
-    """
-    if not isinstance(value, str):
-        return value
-    parts = tuple(part.strip() for part in value.split(",") if part.strip())
-    if value and not parts:
-        raise ValueError(f"is {value!r}, a list without an entry")
-    return parts
-
-
-def _split_numbers(value: Any) -> Any:
-    """Split a comma-separated list of numbers."""
-    if not isinstance(value, str):
-        return value
-    return tuple(int(part) if part.isdecimal() else part for part in _split(value))
-
-
-def _read_json_list(value: Any) -> Any:
-    return _read_json(value or "[]") if isinstance(value, str) else value
-
-
-def _read_json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return from_json(value or "{}")
-    except ValueError as error:
-        raise ValueError(f"is not JSON ({error})") from None
-
-
-def _check_not_empty(value: str) -> str:
-    if not value:
-        raise ValueError("is empty")
-    return value
-
-
-def _check_namespace(namespace: str) -> str:
-    """Refuse other names: the API server would treat any name as that of an empty namespace."""
-    if not re.fullmatch(NAMESPACE, namespace):
-        raise ValueError(f"has {namespace!r}, which is not the name of a namespace")
-    return namespace
-
-
-def _check_proxy(proxy: str) -> str:
-    if "@" in proxy:  # the message is logged, so it must not repeat a password
-        raise ValueError("must not contain a user name or password")
-    match = re.fullmatch(r"http://[^/\s]+:(\d{1,5})", proxy)
-    if proxy and not (match and 1 <= int(match[1]) <= 65535):
-        raise ValueError(f"is {proxy!r}")
-    return proxy
-
-
-def _empty_as_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-MAX_ID: Final = 2**31 - 1
-"""Largest id of a user or group that Kubernetes accepts."""
-
-Id = Annotated[
-    Annotated[int, Field(ge=1, le=MAX_ID)] | None,
-    BeforeValidator(_empty_as_none),
-    Hint(f"a whole number from 1 to {MAX_ID}, or nothing to leave it to the cluster"),
-]
-Namespace = Annotated[str, AfterValidator(_check_namespace)]
-
-
 class Settings(BaseSettings):
     """What the operator's administrator decides. Read it with :func:`read_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     worker_image: Annotated[
-        str, AfterValidator(_check_not_empty), Hint("the name of the worker's image")
+        str, AfterValidator(check_not_empty), Hint("the name of the worker's image")
     ] = Field(description="image of the downloads' containers (required)")
     worker_image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"], Hint("Always, IfNotPresent or Never")
     ] = Field("IfNotPresent", description="Always, IfNotPresent or Never")
     worker_image_pull_secrets: Annotated[
-        tuple[str, ...], NoDecode, BeforeValidator(_split), Hint("names of Secrets, or nothing")
+        tuple[str, ...], NoDecode, BeforeValidator(split), Hint("names of Secrets, or nothing")
     ] = Field(
         (),
         description="Secrets to pull the images with, in each schedule's namespace, "
@@ -148,7 +79,7 @@ class Settings(BaseSettings):
     default_destination: Annotated[
         Destination,
         NoDecode,
-        BeforeValidator(_read_json),
+        BeforeValidator(read_json),
         rules.ONE_DESTINATION,
         Hint('spec.destination as JSON, for example {"volume": {"claimName": "downloads"}}'),
     ] = Field(Destination(), description="destination of schedules that do not name one, as JSON")
@@ -167,7 +98,7 @@ class Settings(BaseSettings):
     pod_scheduling: Annotated[
         PodScheduling,
         NoDecode,
-        BeforeValidator(_read_json),
+        BeforeValidator(read_json),
         Hint(
             "nodeSelector, tolerations and priorityClassName of a Pod's spec as JSON, "
             'for example {"nodeSelector": {"example.com/egress": "true"}}'
@@ -179,14 +110,14 @@ class Settings(BaseSettings):
     pod_resources: Annotated[
         dict[Format, Resources],
         NoDecode,
-        BeforeValidator(_read_json),
+        BeforeValidator(read_json),
         AfterValidator(with_defaults),
         Hint(
             "requests and limits by format as JSON, "
             'for example {"text": {"limits": {"memory": "2Gi"}}}'
         ),
     ] = Field(dict(DEFAULTS), description="requests and limits of downloads, by format, as JSON")
-    proxy: Annotated[str, AfterValidator(_check_proxy), Hint("http://host:port")] = Field(
+    proxy: Annotated[str, AfterValidator(check_proxy), Hint("http://host:port")] = Field(
         "", description="HTTP proxy of all downloads, http://host:port; it checks addresses"
     )
     ca_config_map: str = Field(
@@ -198,7 +129,7 @@ class Settings(BaseSettings):
     namespaces: Annotated[
         tuple[Namespace, ...],
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Hint("for example default, or nothing for all namespaces"),
     ] = Field(
         (),
@@ -208,7 +139,7 @@ class Settings(BaseSettings):
     system_namespaces: Annotated[
         tuple[Namespace, ...],
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Hint("for example download-operator, or nothing"),
     ] = Field((), description="system namespaces to serve nevertheless, comma-separated")
     release_namespace: Annotated[str, Hint("for example download-operator, or nothing")] = Field(
@@ -218,13 +149,13 @@ class Settings(BaseSettings):
         tuple[Cidr, ...],
         Field(max_length=MAX_RANGES),
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Hint("for example 10.96.0.0/16, or nothing"),
     ] = Field((), description="private address ranges that downloads may reach, comma-separated")
     allow: Annotated[
         tuple[Allowance, ...],
         NoDecode,
-        BeforeValidator(_read_json_list),
+        BeforeValidator(read_json_list),
         AfterValidator(check_size),
         Hint(
             "a list of ranges as JSON, for example "
@@ -235,7 +166,7 @@ class Settings(BaseSettings):
         tuple[Cidr, ...],
         Field(max_length=MAX_RANGES),
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
         Hint("for example 11.0.0.0/8, or nothing"),
     ] = Field(
         (),
@@ -246,7 +177,7 @@ class Settings(BaseSettings):
         tuple[Port, ...],
         Field(max_length=MAX_RANGES),
         NoDecode,
-        BeforeValidator(_split_numbers),
+        BeforeValidator(split_numbers),
         Hint("numbers from 1 to 65535, for example 81, or nothing"),
     ] = Field(
         (),
@@ -263,7 +194,7 @@ class Settings(BaseSettings):
     identity: Annotated[
         str,
         # An empty holder means that the Lease is free: every replica would take it.
-        AfterValidator(_check_not_empty),
+        AfterValidator(check_not_empty),
         Hint("a name for this replica, or remove the variable"),
     ] = Field(
         default_factory=own_identity,

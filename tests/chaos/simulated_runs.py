@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from download_kube.client import ApiError, KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.paths import BATCH, CORE, collection, schedule_path
 from download_schedule.names import SCHEDULED_TIME_ANNOTATION
 from download_schedule.timestamps import format_time

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from download_api.problems.problem import cluster_unavailable
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_schedule.model import GROUP, PLURAL, VERSION
 from download_schedule.types import JSONObject
 

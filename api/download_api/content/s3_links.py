@@ -14,7 +14,8 @@ from download_api.auth.access import forbidden
 from download_api.auth.reviews import Caller, Permission
 from download_api.content.location import FileLocation, no_content
 from download_api.problems.problem import ProblemError
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_schedule.model import S3, Destination
 from download_schedule.types import JSONObject
 from download_schedule.validation import FROM_API_SERVER

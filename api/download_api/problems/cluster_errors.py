@@ -1,7 +1,7 @@
 """What errors of the API server mean to a caller of ours."""
 
 from download_api.problems.problem import ProblemError, cluster_unavailable
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 
 
 def to_problem(error: ApiError) -> ProblemError:

@@ -10,7 +10,7 @@ from starlette.routing import Match
 
 from download_api.problems import cluster_errors, validation
 from download_api.problems.problem import ProblemError, cluster_unavailable
-from download_kube.client import ApiError, UnreachableError
+from download_kube.errors import ApiError, UnreachableError
 
 _HANDLED: Final = (
     ProblemError,

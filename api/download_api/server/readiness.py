@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from download_kube.client import ApiError, UnreachableError
+from download_kube.errors import ApiError, UnreachableError
 
 ANSWER_SECONDS: Final = 2.0
 """How long an answer is used again, from the moment at which the question was asked."""

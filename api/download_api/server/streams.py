@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from download_api.problems.problem import ProblemError
-from download_kube.client import UnreachableError
+from download_kube.errors import UnreachableError
 
 MAX_STREAMS: Final = 20
 """Streams that one caller may have at a time."""

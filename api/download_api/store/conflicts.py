@@ -3,7 +3,7 @@
 from typing import Final
 
 from download_api.problems.problem import schedule_not_found
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 
 MAX_ATTEMPTS: Final = 5
 """Conflicts are common: the operator writes the status when a run starts and when it ends."""

@@ -10,7 +10,7 @@ from download_api.schema.from_resource import last_status
 from download_api.schema.paging import Cursor
 from download_api.store.requests import sort_key
 from download_api.store.schedule_lists import PAGE_SIZE, ListedSchedule, ScheduleLists
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_kube.paths import ALL_NAMESPACES
 from download_schedule.types import JSONObject
 

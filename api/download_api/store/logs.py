@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct, field
 
 from download_api.problems.problem import ProblemError
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.pages import Page, read_pages
 from download_kube.paths import CORE, collection
 from download_schedule.names import CONTAINER, JOB_UID_LABEL, SCHEDULE_UID_LABEL

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from download_api.problems.problem import ProblemError
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_kube.paths import schedule_path
 
 

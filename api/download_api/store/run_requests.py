@@ -12,7 +12,8 @@ from download_api.store.conflicts import ConflictRetries
 from download_api.store.requests import dry_run_query, path_of
 from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_schedule.model import ConcurrencyPolicy
 from download_schedule.names import RUN_REQUESTED_ANNOTATION, RUN_TICK_ANNOTATION
 from download_schedule.types import JSONObject

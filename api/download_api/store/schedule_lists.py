@@ -10,7 +10,8 @@ from msgspec import UNSET, Struct, UnsetType, field
 from download_api.schema.ids import DISPLAY_NAME_ANNOTATION
 from download_api.schema.paging import invalid_cursor
 from download_api.store.requests import invalid_selector
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.identity import identify
 from download_kube.pages import FIRST_PAGE_SIZE, Page, next_limit, read_page
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection

@@ -19,7 +19,8 @@ from download_api.store.conflicts import ConflictRetries
 from download_api.store.requests import dry_run_query, path_of
 from download_api.store.schedule_lists import ScheduleLists
 from download_api.tracing import Trace
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
 from download_schedule.model import PLURAL
 from download_schedule.namespaces import ServedNamespaces

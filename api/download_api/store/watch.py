@@ -7,15 +7,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
-
 from download_api.schema.from_resource import to_schedule
 from download_api.store.requests import invalid_selector
 from download_api.store.schedule_lists import parse_schedule
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.lines import Line, OverlongLine, split_lines
 from download_kube.paths import SCHEDULES, collection
+from download_kube.watch_events import decode_event, read_identity
 from download_schedule.model import PLURAL
 from download_schedule.types import JSONObject
 
@@ -32,23 +31,6 @@ MAX_EVENT: Final = 4 * 1024**2
 _MISSED: Final[JSONObject] = {"type": "ERROR"}
 """Stands for an event that cannot be read: the caller has missed it."""
 _EVENT_NAMES: Final = {"ADDED": "created", "MODIFIED": "changed", "DELETED": "deleted"}
-
-
-class _Event(Struct):
-    type: str
-    object: msgspec.Raw
-
-
-class _BookmarkMetadata(Struct, rename="camel"):
-    resource_version: str
-
-
-class _Bookmark(Struct):
-    metadata: _BookmarkMetadata
-
-
-_decode_event: Final = msgspec.json.Decoder(_Event).decode
-_decode_bookmark: Final = msgspec.json.Decoder(_Bookmark).decode
 
 
 @dataclass(frozen=True)
@@ -131,11 +113,12 @@ def _parse_event(line: Line) -> JSONObject:
         ValueError: the stream broke off within the event.
     """
     try:
-        event = _decode_event(line)
+        event = decode_event(line)
     except RecursionError:
         return _MISSED
     if event.type == "BOOKMARK":
-        return {"type": event.type, "object": msgspec.to_builtins(_decode_bookmark(event.object))}
+        version = str(read_identity(event.object).resource_version)
+        return {"type": event.type, "object": {"metadata": {"resourceVersion": version}}}
     try:
         return {"type": event.type, "object": parse_schedule(event.object)}
     except (ValueError, RecursionError):  # or it is the status of an error

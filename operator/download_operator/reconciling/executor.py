@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from download_kube import paths
-from download_kube.client import METADATA_TYPE, ApiError, UnreachableError
+from download_kube.client import METADATA_TYPE
+from download_kube.errors import ApiError, UnreachableError
 from download_operator.cache.cache import ClusterCache
 from download_operator.cache.objects import (
     Job,

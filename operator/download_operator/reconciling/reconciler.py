@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_operator.cache.cache import ClusterCache
 from download_operator.cache.egress import EgressCache
 from download_operator.cache.objects import Schedule

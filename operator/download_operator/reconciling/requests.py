@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from download_kube.client import JSON_TYPE, ApiError, KubeClient
+from download_kube.client import JSON_TYPE, KubeClient
+from download_kube.errors import ApiError
 from download_kube.lease import Lease
 from download_kube.pages import Page, read_pages
 from download_schedule.types import JSONObject

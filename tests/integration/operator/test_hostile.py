@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_schedule.model import API_VERSION, KIND, PLURAL
 from download_schedule.types import JSONObject
 from tests.support.kubeconfig import login_by

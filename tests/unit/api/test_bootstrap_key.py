@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from download_api.bootstrap_key import MAX_ATTEMPTS, ensure_key
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from tests.support.fake_kube_client import FakeKubeClient
 
 EMPTY: dict[str, Any] = {"metadata": {"name": "key", "resourceVersion": "1"}, "type": "Opaque"}

@@ -6,7 +6,8 @@ import kopf
 import pytest
 from aiohttp import web
 
-from download_kube.client import LARGE_READS, ApiError, KubeClient, UnreachableError
+from download_kube.client import LARGE_READS, KubeClient
+from download_kube.errors import ApiError, UnreachableError
 from download_kube.lines import LARGE_BYTES
 from download_kube.login import NoClusterError
 from tests.support.odd_server import run_with_client, serve

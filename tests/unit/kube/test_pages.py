@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from download_kube import pages
-from download_kube.client import KubeClient, UnreachableError
+from download_kube.client import KubeClient
+from download_kube.errors import UnreachableError
 from download_kube.pages import Page, next_limit, read_page, read_pages
 from tests.support.odd_server import run_with_client
 

@@ -3,7 +3,7 @@
 import pytest
 
 from download_api.problems.cluster_errors import to_problem
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 
 
 @pytest.mark.parametrize(

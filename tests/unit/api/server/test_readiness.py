@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from download_api.server.readiness import ANSWER_SECONDS, Readiness
-from download_kube.client import ApiError, UnreachableError
+from download_kube.errors import ApiError, UnreachableError
 from tests.support.fake_clock import FakeClock
 
 

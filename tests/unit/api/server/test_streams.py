@@ -8,7 +8,7 @@ from aiohttp import ClientPayloadError
 
 from download_api.problems.problem import ProblemError
 from download_api.server.streams import Streams
-from download_kube.client import UnreachableError
+from download_kube.errors import UnreachableError
 
 
 async def allow() -> None:

@@ -10,7 +10,7 @@ from download_api.problems.problem import ProblemError
 from download_api.store.run_requests import RunRequests, check_run_allowed
 from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_schedule.names import RUN_REQUESTED_ANNOTATION, RUN_TICK_ANNOTATION
 from download_schedule.namespaces import ServedNamespaces
 from tests.support.api_objects import resource

@@ -14,7 +14,7 @@ from download_api.schema.to_resource import set_suspend
 from download_api.store.conflicts import MAX_ATTEMPTS
 from download_api.store.schedules import ScheduleStore
 from download_api.tracing import Trace
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_schedule.namespaces import ServedNamespaces
 from download_schedule.types import JSONObject
 from tests.support.api_objects import new_schedule, resource

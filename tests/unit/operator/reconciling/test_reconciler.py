@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from download_kube.client import ApiError
+from download_kube.errors import ApiError
 from download_operator.cache.egress import EgressCache
 from download_operator.planning.actions import CreateCronJob, ReplaceCronJob, StartRun, WriteStatus
 from download_operator.pod_egress import Allowance, EgressRules, Endpoint

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from download_kube.client import ApiError, KubeClient
+from download_kube.client import KubeClient
+from download_kube.errors import ApiError
 from download_kube.lease import Lease, LeaseLostError
 from download_operator.reconciling import requests as requests_module
 from download_operator.reconciling.requests import Accepted, Outcome, Rejected, Requests, Stale
