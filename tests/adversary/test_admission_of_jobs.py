@@ -12,6 +12,7 @@ from tests.support.admission_stage import (
     LABEL,
     OPERATOR,
     OTHER,
+    PLACE,
     WORKER_PDF,
     Stage,
     account,
@@ -136,9 +137,13 @@ START = "what its images start"
 ACCOUNT = "without a service account"
 NODE = "share no namespace and no device of a node"
 MOUNT = "only mount claims, emptyDir and ConfigMaps"
+PLACES = "only mount at /data and"
+VARIABLES = "only set the variables that the worker reads"
 PRIVILEGE = "only make Pods without privileges"
 SHAPE = "with one container, no init container and no annotation"
 CA = {"name": "ca", "configMap": {"name": "authorities"}}
+CODE = "/opt/download-operator"
+"""Where the worker's images have their code."""
 PLAIN = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 CONTAINER = {"name": "more", "image": WORKER_PDF}
 HANDLER = {"exec": {"command": ["x"]}}
@@ -156,6 +161,12 @@ HANDLER = {"exec": {"command": ["x"]}}
         ("container.args", ["https://example.com", "-o", "x"], START),
         ("container.args", None, START),
         ("container.envFrom", [{"secretRef": {"name": "db"}}], START),
+        ("container.workingDir", "/data", START),
+        ("container.env", None, ALLOWED),
+        ("container.env", [{"name": "PYTHONPATH", "value": "/data"}], VARIABLES),
+        ("container.env", [{"name": "LD_PRELOAD", "value": "/data/x.so"}], VARIABLES),
+        ("container.env", [{"name": "PATH", "value": "/data"}], VARIABLES),
+        ("container.env", [{"name": "https_proxy", "value": "http://evil.example:1"}], VARIABLES),
         ("container.ports", [{"containerPort": 80, "hostPort": 80}], START),
         ("container.lifecycle", {"preStop": HANDLER}, START),
         ("container.livenessProbe", HANDLER, START),
@@ -174,6 +185,11 @@ HANDLER = {"exec": {"command": ["x"]}}
         ("spec.volumes", [{"name": "data", "hostPath": {"path": "/"}}, CA], MOUNT),
         ("spec.volumes", [{"name": "data", "secret": {"secretName": "x"}}, CA], MOUNT),
         ("spec.volumes", [{"name": "data", "emptyDir": {}}, CA], ALLOWED),
+        ("container.volumeMounts", [{"name": "data", "mountPath": CODE}], PLACES),
+        ("container.volumeMounts", [{"name": "data", "mountPath": "/"}], PLACES),
+        ("container.volumeMounts", [{"name": "data", "mountPath": "/data/../opt"}], PLACES),
+        ("container.volumeMounts", [{"name": "ca", "mountPath": "/usr/lib/python3"}], PLACES),
+        ("container.volumeMounts", [{"name": "data", "mountPath": "/tmp"}], PLACES),
         ("spec.imagePullSecrets", [{"name": "registry"}], ALLOWED),
         ("spec.imagePullSecrets", [{"name": "other"}], "only pull images with the Secrets of"),
         ("spec.initContainers", [CONTAINER], SHAPE),
@@ -223,6 +239,15 @@ def test_bounds_hold_for_cron_jobs(
     change(template, path, value)
     manifest = cron_job({"spec": {"template": template}}, name="x", labels=LABEL)
     check(stage.refusal_to_create(OPERATOR, manifest), sentence)
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "kube-public", PLACE])
+def test_operators_account_makes_nothing_in_a_system_namespace(
+    stage: Stage, made_by_operator: dict[str, Any], namespace: str
+) -> None:
+    """Its Secrets are worth more than those of a tenant."""
+    manifest = job(made_by_operator, name="x", labels=LABEL, namespace=namespace)
+    assert "make nothing in a system namespace" in stage.refusal_to_create(OPERATOR, manifest)
 
 
 def test_block_device_is_no_mount(stage: Stage, made_by_operator: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from download_api.auth.referenced_objects import DIRECTING_MEMBERS
+from download_operator.manifests.pod import CA_PATH
 from download_schedule import rules
+from download_schedule.attempt import task
 from tests.support.chart import POLICIES, one, rendered
 from tools.generate.manifests import CHART
 
@@ -119,6 +121,31 @@ def test_operator_may_use_pull_secrets_and_priority_of_the_chart() -> None:
     text = " ".join(item["expression"] for item in policy("bounds", *values)["validations"])
     assert 's.name in ["registry"]' in text
     assert 'priorityClassName == "system-x"' in text
+
+
+@pytest.mark.parametrize(
+    ("values", "exceptions"),
+    [
+        ([], []),
+        (["operator.systemNamespaces={kube-tools}"], ["kube-tools"]),
+        (["operator.namespaces={team,kube-tools}"], ["team", "kube-tools"]),
+    ],
+)
+def test_operator_may_make_downloads_in_the_system_namespaces_that_it_serves(
+    values: list[str], exceptions: list[str]
+) -> None:
+    (expression, *_) = (item["expression"] for item in policy("bounds", *values)["validations"])
+    assert 'request.namespace == "place"' in expression
+    assert json.loads(expression.rpartition(" in ")[2]) == exceptions
+
+
+def test_operator_may_set_what_the_worker_reads_and_nothing_else() -> None:
+    text = " ".join(item["expression"] for item in policy("bounds")["validations"])
+    variables = {value for name, value in vars(task).items() if name.endswith("_VARIABLE")}
+    (named,) = re.findall(r"e\.name in (\[.*?\])", text)
+    assert set(json.loads(named)) == {v for v in variables if not v.startswith("DOWNLOAD_")}
+    (places,) = re.findall(r"m\.mountPath in (\[.*?\])", text)
+    assert json.loads(places) == [task.DATA_PATH, CA_PATH]
 
 
 @pytest.mark.parametrize(
