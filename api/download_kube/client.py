@@ -20,7 +20,7 @@ import kopf
 import orjson
 from yarl import URL
 
-from download_kube.errors import ApiError, UnreachableError
+from download_kube.errors import ApiError, UnreachableError, UnreadableError
 from download_kube.lines import LARGE_BYTES
 from download_kube.login import NoClusterError
 from download_schedule.types import JSONObject
@@ -30,6 +30,8 @@ METADATA_TYPE: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 """Accept header for objects without spec and status."""
 METADATA_LIST_TYPE: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """The same for a list of them."""
+TABLE_TYPE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
+"""Accept header for the columns that kubectl prints of objects."""
 TOKEN_SECONDS: Final = 60
 """How often the token is read again. The kubelet renews it at four fifths of its lifetime."""
 READ_BUFFER: Final = 256 * 1024
@@ -279,8 +281,8 @@ def _parse(status: int, text: bytes | bytearray) -> JSONObject:
         details = document or {}
         message = details.get("message") or f"the API server responded with status {status}"
         raise ApiError(status, details.get("reason") or "", message)
-    if document is None:  # something between us, such as a load balancer, responded
-        raise UnreachableError("the response is not a JSON object")
+    if document is None:
+        raise UnreadableError("the response is not a JSON object")
     if isinstance(metadata := document.get("metadata"), dict):
         # Up to 1.5 MB that we never read. An update without them leaves them as they are.
         metadata.pop("managedFields", None)

@@ -41,3 +41,10 @@ class UnreachableError(Exception):
     A redirect counts as such, because the API server sends none. Whoever does must not receive our
     token or choose what we read.
     """
+
+
+class UnreadableError(UnreachableError):
+    """A response came, but not a JSON object that can be read.
+
+    Something between us responded, such as a load balancer, or the object is nested too deeply.
+    """

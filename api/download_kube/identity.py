@@ -22,20 +22,22 @@ class Identity:
     resource_version: int = 0
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.name else "an object"
+        return "/".join(filter(None, (self.namespace, self.name))) or "an object"
 
 
 _TYPED: Final = re.compile(
     rb'(?:\{"type":"[A-Z]+","object":|"items":\[)?'
     rb'\{(?:"kind":"\w+","apiVersion":"[\w./]+",)?"metadata":\{'
     rb'"name":"(?P<name>[^"\\]*)",(?:"generateName":"[^"\\]*",)?'
-    rb'"namespace":"(?P<namespace>[^"\\]*)",'
+    rb'(?:"namespace":"(?P<namespace>[^"\\]*)",)?'
     rb'"uid":"(?P<uid>[^"\\]*)","resourceVersion":"(?P<version>\d+)"'
 )
-"""The beginning of an object of Kubernetes' own: Go writes these members before all others."""
+"""The beginning of an object of Kubernetes' own, which may be in no namespace: Go writes these
+members before all others."""
 
 _CUSTOM: Final = re.compile(
     rb'"name":"(?P<name>[^"\\]*)","namespace":"(?P<namespace>[^"\\]*)",'
+    rb'(?:"ownerReferences":\[(?:[^"\[\]]|"(?:[^"\\]|\\.)*+")*+\],)?'
     rb'"resourceVersion":"(?P<version>\d+)","uid":"(?P<uid>[^"\\]*)"\},"spec":\{'
 )
 """The end of a custom resource's metadata, whose members Go sorts: only the metadata itself is
@@ -54,7 +56,7 @@ def identify(text: Line) -> Identity:
     match = _TYPED.match(text) or _CUSTOM.search(text)
     if match is None:
         return Identity()
-    namespace, name, uid = (match[part].decode() for part in ("namespace", "name", "uid"))
+    namespace, name, uid = ((match[part] or b"").decode() for part in ("namespace", "name", "uid"))
     return Identity(namespace, name, uid, int(match["version"]))
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from download_kube.client import JSON_TYPE, KubeClient
+from download_kube.client import JSON_TYPE, TABLE_TYPE, KubeClient
 from download_kube.errors import UnreachableError
 from download_kube.identity import Identity, find_list_metadata, identify
 from download_kube.lines import MAX_LINE
@@ -120,6 +120,21 @@ async def read_page(
             raise UnreachableError("the response is not a list of Kubernetes objects")
         del body
         limit = max(limit // SHRINKING, 1)
+
+
+async def read_version(client: KubeClient, path: str) -> str:
+    """Return the resource version of a collection, without reading any of its objects.
+
+    Even a page of one object would be as large and as deep as a stranger made that object. A table
+    without objects has only the columns of one.
+
+    Raises:
+        ApiError, UnreachableError: the version could not be read.
+    """
+    query = {"limit": "1", "includeObject": "None"}
+    response = await client.request("GET", path, query=query, accept=TABLE_TYPE)
+    version: str = response["metadata"]["resourceVersion"]
+    return version
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 
 from download_kube import paths
 from download_kube.client import KubeClient
-from download_kube.errors import ApiError, UnreachableError
+from download_kube.errors import ApiError, UnreachableError, UnreadableError
 from download_kube.paths import ALL_NAMESPACES
 from download_kube.reflector import Reflector
 from download_operator.cache.egress import MAX_ENDPOINTS, EgressCache
@@ -94,8 +94,8 @@ class EgressSources:
             log.warning(
                 "cannot read the API server's endpoints, trying again in %.0f s: %s", pause, error
             )
-            if is_refused:
-                self._has_endpoints.set()
+            if is_refused or isinstance(error, UnreadableError):
+                self._has_endpoints.set()  # nobody's downloads may have to wait for that
             return pause
         self._cache.add_api_server((*self._service, *parse_endpoints(endpoint_slice)))
         self._has_endpoints.set()

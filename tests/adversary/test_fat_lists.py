@@ -15,6 +15,7 @@ from tests.support.memory_limit import memory_limit
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl, wait_for
+from tools.cluster.ports import free_ports
 
 MEMORY_LIMIT_MIB: Final = memory_limit_of("api")
 COPIES: Final = 60
@@ -23,13 +24,29 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWar
 
 
 @pytest.fixture
-def api(cluster: LocalCluster, tmp_path: Path, kubectl: Kubectl) -> Iterator[httpx.Client]:
-    """A client of an API with the chart's limit of memory in force."""
+def probes() -> int:
+    """The port of the API's probes."""
+    (port,) = free_ports(1)
+    return port
+
+
+@pytest.fixture
+def api(
+    cluster: LocalCluster, tmp_path: Path, kubectl: Kubectl, probes: int
+) -> Iterator[httpx.Client]:
+    """A client of an API that serves one namespace, with the chart's limit of memory in force."""
+    namespace = kubectl.namespace
     with (
         memory_limit(MEMORY_LIMIT_MIB) as limit,
         api_servers(cluster.kubeconfig, tmp_path, limit) as start,
     ):
-        client = start(auth="key", key=KEY, namespace=kubectl.namespace)
+        client = start(
+            auth="key",
+            key=KEY,
+            namespace=namespace,
+            namespaces=namespace,
+            metrics_port=str(probes),
+        )
         client.timeout = httpx.Timeout(120)
         yield client
         assert not limit.kills
@@ -107,6 +124,25 @@ def read_names(stream: httpx.Response) -> Iterator[str]:
             yield name
             if name == f"fat-{COPIES - 1:02d}":
                 return
+
+
+def test_first_schedules_do_not_keep_others_from_the_api(
+    kubectl: Kubectl, api: httpx.Client, probes: int
+) -> None:
+    """By the first one, the API could learn whether the cluster responds, and its version."""
+    flavours = ("nested", "fields", "owner", "owners")
+    manifests = [fat("DownloadSchedule", name, f"a{n}") for n, name in enumerate(flavours)]
+    create(kubectl.kubeconfig, kubectl.namespace, manifests)
+    kubectl.apply(schedule("report"))
+
+    assert httpx.get(f"http://127.0.0.1:{probes}/readyz").status_code == 200
+    with api.stream("GET", "/events", params={"namespace": kubectl.namespace}) as stream:
+        assert stream.status_code == 200
+        kubectl("annotate", "dls/report", "note=x")
+        assert any('"resource":"report"' in line for line in stream.iter_lines())
+    assert "report" in names(api.get("/schedules"))
+    assert peak_memory(pid_of(api)) < MEMORY_LIMIT_MIB
+    delete(kubectl.kubeconfig, kubectl.namespace, manifests)
 
 
 def test_log_is_that_of_the_run_though_fat_pods_have_its_labels(

@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from download_kube import lease, paths
+from download_kube.paths import ALL_NAMESPACES
 from tests.support.chart import memory_limit_of
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
-from tests.support.fat_objects import COLLECTIONS, create, fat, peak_memory
+from tests.support.fat_objects import (
+    COLLECTIONS,
+    cluster_client,
+    create,
+    fat,
+    fat_metadata,
+    peak_memory,
+)
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
-from tools.cluster.kubectl import Kubectl
+from tools.cluster.kubectl import Kubectl, wait_for
 
 MEMORY_LIMIT_MIB: Final = memory_limit_of("operator")
-FLAVOURS: Final = ("escapes", "annotations", "nested", "fields", "many")
+FLAVOURS: Final = ("escapes", "annotations", "nested", "fields", "owner", "owners", "many")
+FLAVOURS_OF_METADATA: Final = ("annotations", "labels", "nested", "fields", "owner", "owners")
 COPIES: Final = 40
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -84,3 +94,65 @@ def test_many_fat_objects_fit_into_the_memory_limit(
     check_service(kubectl, "again")
     check_process(operator)
     print(f"{kind}: {live} MiB when they came, {peak_memory(operator.process.pid)} at the start")
+
+
+def test_fat_namespaces_do_not_stop_the_operator(kubectl: Kubectl, operator: Operator) -> None:
+    """It watches them for the labels of allowances, and goes on to hear of those."""
+    make_ready(kubectl)
+    names = [f"{kubectl.namespace}-{flavour}" for flavour in FLAVOURS_OF_METADATA]
+    header = {"apiVersion": "v1", "kind": "Namespace"}
+    manifests = [
+        {**header, "metadata": {"name": name, **fat_metadata(flavour)}}
+        for name, flavour in zip(names, FLAVOURS_OF_METADATA, strict=True)
+    ]
+    create(kubectl.kubeconfig, ALL_NAMESPACES, manifests)
+    kubectl("label", "namespace", *names, "internal=true")
+
+    kubectl("label", "namespace", kubectl.namespace, "internal=true")
+    wait_for("the allowance", lambda: "10.1.2.0/24" in str(kubectl.get("cronjob", "report")))
+    operator.kill()
+    operator.start_again()
+    kubectl("label", "namespace", kubectl.namespace, "internal-")
+    wait_for("its end", lambda: "10.1.2.0/24" not in str(kubectl.get("cronjob", "report")))
+    kubectl("delete", "namespace", *names, "--wait=false")
+    check_process(operator)
+
+
+@pytest.fixture
+def fat_lease(kubectl: Kubectl) -> Iterator[None]:
+    """Have the operator's own Lease fat until the test ends."""
+    path = f"{paths.collection(paths.LEASES, 'default', 'leases')}/{lease.NAME}"
+    headers = {"Content-Type": "application/merge-patch+json"}
+    with cluster_client(kubectl.kubeconfig) as server:
+
+        def patch(metadata: dict[str, Any]) -> None:
+            response = server.patch(path, json={"metadata": metadata}, headers=headers)
+            assert response.status_code == 200, response.text[:1000]
+
+        patch(fat_metadata("owner"))
+        yield
+        patch({"ownerReferences": None})
+
+
+@pytest.mark.usefixtures("fat_lease")
+@pytest.mark.parametrize("flavour", ["owner", "nested"])
+def test_fat_endpoints_and_a_fat_lease_do_not_stop_the_operator(
+    kubectl: Kubectl, operator: Operator, flavour: str
+) -> None:
+    """It reads them when it starts. Somebody in the namespace `default` could have written them."""
+    make_ready(kubectl)
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "kubernetes"} | fat_metadata(flavour, 1_000_000),
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [f"192.0.2.{n % 250}"]} for n in range(1000)],
+        "ports": [{"name": f"p{n}", "port": 20_000 + n} for n in range(100)],
+    }
+    create(kubectl.kubeconfig, "default", [endpoints])
+
+    operator.kill()
+    operator.start_again()
+    kubectl.within("default")("delete", "endpointslice", "kubernetes")
+    check_service(kubectl, "after")
+    check_process(operator)

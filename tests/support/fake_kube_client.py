@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from download_kube.client import JSON_TYPE
+from download_kube.client import JSON_TYPE, TABLE_TYPE
 from download_schedule.types import JSONObject
 
 
@@ -35,7 +35,7 @@ class FakeKubeClient:
         accept: str = JSON_TYPE,
         content_type: str = JSON_TYPE,
     ) -> JSONObject:
-        assert accept == JSON_TYPE
+        assert accept in {JSON_TYPE, TABLE_TYPE}
         self.sent.append(SentRequest(method, path, deepcopy(body), query or {}, content_type))
         response = next(self._responses)
         if isinstance(response, Exception):

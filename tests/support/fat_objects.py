@@ -15,6 +15,7 @@ from tests.support.schedules import schedule
 LONGEST_VALUE: Final = 1_400_000
 """Characters of one value in an object that etcd accepts. Go writes ``<`` as six bytes of JSON."""
 LONGEST_ANNOTATION: Final = 250_000
+OWNERS: Final = 20_000
 LEVELS: Final = 3_000
 NESTED: Final = '{"f:a":' * LEVELS + "{}" + "}" * LEVELS
 """JSON that is too deep for Python's parsers, and not for the API server's."""
@@ -28,6 +29,10 @@ COLLECTIONS: Final = {
     "Pod": (paths.CORE, "pods"),
 }
 """API and plural of each kind that the operator watches."""
+_OTHER_COLLECTIONS: Final = {
+    "EndpointSlice": (paths.DISCOVERY, "endpointslices"),
+    "Namespace": (paths.CORE, "namespaces"),
+}
 
 
 def fat(kind: str, flavour: str, name: str, label: str = "x") -> dict[str, Any]:
@@ -35,28 +40,55 @@ def fat(kind: str, flavour: str, name: str, label: str = "x") -> dict[str, Any]:
 
     Args:
         kind: one of :data:`COLLECTIONS`.
-        flavour: ``escapes``, ``annotations``, ``nested``, ``fields`` or ``many``.
+        flavour: ``escapes``, ``many``, or one of :func:`fat_metadata`.
         name: its name.
         label: value of the label.
     """
     metadata: dict[str, Any] = {"name": name, "labels": {LABEL: label}}
     env: list[dict[str, str]] = []
     secrets: list[dict[str, str]] = []
+    # The API server stores a custom resource as JSON, in which it escapes as it does in responses.
+    longest = LONGEST_ANNOTATION if kind == "DownloadSchedule" else LONGEST_VALUE
     match flavour:
         case "escapes" if kind == "DownloadSchedule":
-            metadata["annotations"] = {"fat": "<" * LONGEST_ANNOTATION}
+            metadata["annotations"] = {"fat": "<" * longest}
         case "escapes":
-            env = [{"name": "FAT", "value": "<" * LONGEST_VALUE}]
-        case "annotations":
-            metadata["annotations"] = {f"a{n}": "&" * 100 for n in range(2_400)}
-        case "nested":
-            metadata["managedFields"] = [_managed({"f:a": _NESTED})]
-        case "fields":
-            metadata["managedFields"] = [_managed({f"f:x{n}": {} for n in range(60_000)})]
+            env = [{"name": "FAT", "value": "<" * longest}]
         case "many":
             env = [{"name": f"E{n}"} for n in range(20_000)]
             secrets = [{} for _ in range(50_000)]
+        case _:
+            metadata |= fat_metadata(flavour, longest)
     return {**_bare(kind, env, secrets), "metadata": metadata}
+
+
+def fat_metadata(flavour: str, longest: int = LONGEST_VALUE) -> dict[str, Any]:
+    """Return what makes the metadata of any object fat; nothing for an unknown flavour.
+
+    Args:
+        flavour: ``annotations``, ``labels``, ``nested``, ``fields``, ``owner`` or ``owners``.
+        longest: characters of the longest value.
+    """
+    match flavour:
+        case "annotations":
+            return {"annotations": {f"a{n}": "&" * 100 for n in range(2_400)}}
+        case "labels":
+            return {"labels": {f"l{n}": "x" * 63 for n in range(15_000)}}
+        case "nested":
+            return {"managedFields": [_managed({"f:a": _NESTED})]}
+        case "fields":
+            return {"managedFields": [_managed({f"f:x{n}": {} for n in range(60_000)})]}
+        case "owner":
+            return {"ownerReferences": [_owner("<" * longest)]}
+        case "owners":
+            return {"ownerReferences": [_owner("x")] * OWNERS}
+        case _:
+            return {}
+
+
+def _owner(name: str) -> dict[str, str]:
+    """Return an owner of an unknown kind, whose dependents Kubernetes does not delete."""
+    return {"apiVersion": "example.com/v1", "kind": "Stranger", "name": name, "uid": "x"}
 
 
 def _bare(kind: str, env: Any, secrets: Any) -> dict[str, Any]:
@@ -104,7 +136,7 @@ def delete(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]
 
 
 def _collection(manifest: dict[str, Any], namespace: str) -> tuple[str, str, str]:
-    api, plural = COLLECTIONS[manifest["kind"]]
+    api, plural = (COLLECTIONS | _OTHER_COLLECTIONS)[manifest["kind"]]
     return api, namespace, plural
 
 

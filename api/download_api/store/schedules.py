@@ -21,6 +21,7 @@ from download_api.store.schedule_lists import ScheduleLists
 from download_api.tracing import Trace
 from download_kube.client import KubeClient
 from download_kube.errors import ApiError
+from download_kube.pages import read_version
 from download_kube.paths import ALL_NAMESPACES, SCHEDULES, collection, schedule_path
 from download_schedule.model import PLURAL
 from download_schedule.namespaces import ServedNamespaces
@@ -60,8 +61,7 @@ class ScheduleStore:
         return await self._ping(last)
 
     async def _ping(self, namespace: str) -> None:
-        path = collection(SCHEDULES, namespace, PLURAL)
-        await self._client.request("GET", path, query={"limit": "1"})
+        await read_version(self._client, collection(SCHEDULES, namespace, PLURAL))
 
     async def get(self, schedule_id: str, if_match: str | None = None) -> JSONObject:
         """Return a schedule.

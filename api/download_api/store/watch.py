@@ -13,6 +13,7 @@ from download_api.store.schedule_lists import parse_schedule
 from download_kube.client import KubeClient
 from download_kube.errors import ApiError
 from download_kube.lines import Line, OverlongLine, split_lines
+from download_kube.pages import read_version
 from download_kube.paths import SCHEDULES, collection
 from download_kube.watch_events import decode_event, read_identity
 from download_schedule.model import PLURAL
@@ -68,7 +69,7 @@ class ScheduleWatcher:
         """
         path = collection(SCHEDULES, namespace, PLURAL)
         preamble = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        version, newest = last_event_id, await self._newest_version(path)
+        version, newest = last_event_id, await read_version(self._client, path)
         if version and int(version) > int(newest):
             # etcd was restored from a backup. A watch would wait until it gets there again.
             preamble += RESET
@@ -91,11 +92,6 @@ class ScheduleWatcher:
             if labels and error.status == 400:
                 raise invalid_selector(error) from error
             raise
-
-    async def _newest_version(self, path: str) -> str:
-        response = await self._client.request("GET", path, query={"limit": "1"})
-        version: str = response["metadata"]["resourceVersion"]
-        return version
 
 
 async def _read_event(lines: AsyncIterator[Line | OverlongLine]) -> JSONObject:

@@ -15,7 +15,7 @@ TYPED = (
 FORGED = {"name": "victim", "namespace": "team", "resourceVersion": "99", "uid": "u-9"}
 
 
-def custom(annotations: dict[str, str], labels: dict[str, str]) -> str:
+def custom(annotations: dict[str, str], labels: dict[str, str], *owners: dict[str, str]) -> str:
     """Return the JSON of a custom resource: Go sorts all members."""
     metadata = {
         "annotations": annotations,
@@ -23,6 +23,7 @@ def custom(annotations: dict[str, str], labels: dict[str, str]) -> str:
         "managedFields": [],
         "name": "report",
         "namespace": "team",
+        **({"ownerReferences": owners} if owners else {}),
         "resourceVersion": "7",
         "uid": "u-1",
     }
@@ -37,16 +38,29 @@ def test_object_of_kubernetes_is_identified_by_its_beginning(text: str) -> None:
     assert identify(text.encode()) == Identity("team", "fat", "u-1", 7)
 
 
+def test_object_in_no_namespace_is_identified() -> None:
+    text = TYPED.replace('"namespace":"team",', "")
+    assert identify(text.encode()) == Identity("", "fat", "u-1", 7)
+    assert str(identify(text.encode())) == "fat"
+
+
 def test_generated_name_is_no_obstacle() -> None:
     text = TYPED.replace('"fat",', '"fat","generateName":"f",')
     assert identify(text.encode()).name == "fat"
 
 
-@given(st.dictionaries(st.text(), st.text()), st.dictionaries(st.text(), st.text()))
+OWNER = st.fixed_dictionaries({"kind": st.text(), "name": st.text(']\\"x'), "uid": st.text()})
+
+
+@given(
+    st.dictionaries(st.text(), st.text()),
+    st.dictionaries(st.text(), st.text()),
+    st.lists(OWNER, max_size=3),
+)
 def test_custom_resource_is_identified_by_the_end_of_its_metadata(
-    annotations: dict[str, str], labels: dict[str, str]
+    annotations: dict[str, str], labels: dict[str, str], owners: list[dict[str, str]]
 ) -> None:
-    text = custom({**annotations, **FORGED}, {**labels, **FORGED})
+    text = custom({**annotations, **FORGED}, {**labels, **FORGED}, *owners)
     assert identify(text.encode()) == Identity("team", "report", "u-1", 7)
 
 

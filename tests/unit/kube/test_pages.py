@@ -9,7 +9,7 @@ from aiohttp import web
 from download_kube import pages
 from download_kube.client import KubeClient
 from download_kube.errors import UnreachableError
-from download_kube.pages import Page, next_limit, read_page, read_pages
+from download_kube.pages import Page, next_limit, read_page, read_pages, read_version
 from tests.support.odd_server import run_with_client
 
 SMALL, LARGE = 100, 3_000
@@ -122,3 +122,19 @@ def test_what_is_not_a_list_is_an_error() -> None:
             await read_page(client, "/things", {}, limit=50)
 
     run_with_client(test, lambda _: web.Response(text="<html>"))
+
+
+def test_version_is_read_without_objects() -> None:
+    """The whole object could be nested more deeply than any parser reads."""
+    versions: list[str] = []
+
+    def respond(request: web.Request) -> web.Response:
+        assert ";as=Table;" in request.headers["Accept"]
+        assert request.query["includeObject"] == "None"
+        return web.json_response({"kind": "Table", "metadata": {"resourceVersion": "9"}})
+
+    async def test(client: KubeClient) -> None:
+        versions.append(await read_version(client, "/things"))
+
+    run_with_client(test, respond)
+    assert versions == ["9"]

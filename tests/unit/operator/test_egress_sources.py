@@ -1,12 +1,17 @@
 """Where the API server listens, by its own EndpointSlice and by a Pod's environment."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from download_operator.cache.egress import MAX_ENDPOINTS
-from download_operator.egress_sources import parse_endpoints, service_endpoints
-from download_operator.pod_egress import Endpoint
+from download_kube.client import KubeClient
+from download_operator.cache.egress import MAX_ENDPOINTS, EgressCache
+from download_operator.egress_sources import EgressSources, parse_endpoints, service_endpoints
+from download_operator.pod_egress import EgressRules, Endpoint
+from tests.support.fat_objects import NESTED
+from tests.support.odd_server import run_with_client
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,18 @@ def test_endpoints_that_somebody_makes_up_are_limited() -> None:
 )
 def test_slice_without_addresses_or_ports_has_no_endpoint(endpoint_slice: Any) -> None:
     assert list(parse_endpoints(endpoint_slice)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(200, NESTED), (200, "<html>"), (403, "{}"), (404, "{}")]
+)
+def test_endpoints_that_cannot_be_read_keep_nobody_waiting(status: int, text: str) -> None:
+    async def test(client: KubeClient) -> None:
+        rules = EgressRules()
+        sources = EgressSources(client, EgressCache(rules), rules)
+        running = asyncio.create_task(sources.run())
+        await asyncio.wait_for(sources.wait_until_known(), 5)
+        running.cancel()
+        await asyncio.wait([running])
+
+    run_with_client(test, lambda _: web.Response(status=status, text=text))

@@ -151,7 +151,7 @@ def ping(client: FakeKubeClient, *namespaces: str) -> None:
 
 
 def test_cluster_can_be_used_if_one_of_the_namespaces_can() -> None:
-    client = FakeKubeClient(FORBIDDEN, {})
+    client = FakeKubeClient(FORBIDDEN, {"metadata": {"resourceVersion": "7"}})
     ping(client, "gone", "team", "other")
     assert [request.path.split("/")[-2] for request in client.sent] == ["gone", "team"]
 
