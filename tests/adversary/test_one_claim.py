@@ -164,7 +164,15 @@ def put_link(path: Path) -> None:
     path.symlink_to("hostile")
 
 
-@pytest.mark.parametrize("put", [put_link, os.mkfifo, Path.touch])
+def put_link_out_of_the_claim(path: Path) -> None:
+    """Lead the victim's files past the claim's root."""
+    outside = path.parents[2] / "outside"
+    outside.mkdir(exist_ok=True)
+    outside.chmod(0o777)
+    path.symlink_to(outside)
+
+
+@pytest.mark.parametrize("put", [put_link, put_link_out_of_the_claim, os.mkfifo, Path.touch])
 def test_what_others_put_in_place_of_a_folder_ends_the_run_at_once(
     pod: Pod, server: FaultServer, put: Callable[[Path], None]
 ) -> None:
@@ -177,7 +185,33 @@ def test_what_others_put_in_place_of_a_folder_ends_the_run_at_once(
 
     assert attempt.outcome == (10, "UnsafePath"), attempt.out
     assert time.monotonic() - began < LOCK_SECONDS
-    assert BODY not in [path.read_bytes() for path in pod.data.rglob("*") if path.is_file()]
+    assert BODY not in bodies(pod)
+
+
+@pytest.mark.parametrize("put", [put_link_out_of_the_claim, os.mkfifo])
+@pytest.mark.parametrize(
+    "path", [FOLDER, f"{FOLDER}/team.victim.json", f"{FOLDER}/.team.victim.json.new"]
+)
+def test_what_others_put_in_place_of_the_manifests_leads_no_file_astray(
+    pod: Pod, server: FaultServer, path: str, put: Callable[[Path], None]
+) -> None:
+    placed = pod.data / path
+    placed.parent.mkdir(exist_ok=True)
+    placed.parent.chmod(0o777)
+    put(placed)
+    began = time.monotonic()
+
+    attempt = pod.run(server.on("/x", respond(200)), name="victim", keep_last=1)
+
+    assert attempt.outcome in {(0, None), (10, "UnsafePath")}, attempt.out
+    assert time.monotonic() - began < LOCK_SECONDS
+    assert list((pod.data.parent / "outside").glob("*")) == []
+
+
+def bodies(pod: Pod) -> list[bytes]:
+    """Return what is in all files of the claim, and of what links lead to."""
+    files = [path for path in pod.data.parent.rglob("*") if path.is_file()]
+    return [path.read_bytes() for path in files]
 
 
 @pytest.mark.parametrize("overwrite", [True, False])

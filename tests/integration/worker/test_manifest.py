@@ -170,10 +170,13 @@ def test_failed_run_removes_nothing(pod: Pod, server: FaultServer) -> None:
     assert pod.files() == before
 
 
-def test_file_of_another_schedule_is_not_overwritten(pod: Pod, server: FaultServer) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_of_another_schedule_is_not_overwritten(
+    pod: Pod, server: FaultServer, overwrite: bool
+) -> None:
     url = server.on("/x.csv", respond(200, BODY), respond(200, BODY + b"new"))
     assert pod.run(url, path="shared/{filename}", **FREE).code == 0
-    other = pod.run(url, path="shared/{filename}", name="other", **FREE)
+    other = pod.run(url, path="shared/{filename}", name="other", overwrite=overwrite, **FREE)
     assert other.outcome == (10, "UnsafePath"), other.out
     assert "of the schedule team.nightly" in (other.result.message or "")
     assert pod.files() == {"shared/x.csv": BODY}
