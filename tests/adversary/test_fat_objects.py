@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from download_kube import lease, paths
 from download_kube.paths import ALL_NAMESPACES
 from tests.support.chart import memory_limit_of
 from tests.support.fake_kubelet import end_pod, start_run, wait_until_recorded
 from tests.support.fat_objects import (
     COLLECTIONS,
-    cluster_client,
     create,
     fat,
     fat_metadata,
@@ -115,44 +113,4 @@ def test_fat_namespaces_do_not_stop_the_operator(kubectl: Kubectl, operator: Ope
     kubectl("label", "namespace", kubectl.namespace, "internal-")
     wait_for("its end", lambda: "10.1.2.0/24" not in str(kubectl.get("cronjob", "report")))
     kubectl("delete", "namespace", *names, "--wait=false")
-    check_process(operator)
-
-
-@pytest.fixture
-def fat_lease(kubectl: Kubectl) -> Iterator[None]:
-    """Have the operator's own Lease fat until the test ends."""
-    path = f"{paths.collection(paths.LEASES, 'default', 'leases')}/{lease.NAME}"
-    headers = {"Content-Type": "application/merge-patch+json"}
-    with cluster_client(kubectl.kubeconfig) as server:
-
-        def patch(metadata: dict[str, Any]) -> None:
-            response = server.patch(path, json={"metadata": metadata}, headers=headers)
-            assert response.status_code == 200, response.text[:1000]
-
-        patch(fat_metadata("owner"))
-        yield
-        patch({"ownerReferences": None})
-
-
-@pytest.mark.usefixtures("fat_lease")
-@pytest.mark.parametrize("flavour", ["owner", "nested"])
-def test_fat_endpoints_and_a_fat_lease_do_not_stop_the_operator(
-    kubectl: Kubectl, operator: Operator, flavour: str
-) -> None:
-    """It reads them when it starts. Somebody in the namespace `default` could have written them."""
-    make_ready(kubectl)
-    endpoints = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": "kubernetes"} | fat_metadata(flavour, 1_000_000),
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [f"192.0.2.{n % 250}"]} for n in range(1000)],
-        "ports": [{"name": f"p{n}", "port": 20_000 + n} for n in range(100)],
-    }
-    create(kubectl.kubeconfig, "default", [endpoints])
-
-    operator.kill()
-    operator.start_again()
-    kubectl.within("default")("delete", "endpointslice", "kubernetes")
-    check_service(kubectl, "after")
     check_process(operator)

@@ -29,10 +29,7 @@ COLLECTIONS: Final = {
     "Pod": (paths.CORE, "pods"),
 }
 """API and plural of each kind that the operator watches."""
-_OTHER_COLLECTIONS: Final = {
-    "EndpointSlice": (paths.DISCOVERY, "endpointslices"),
-    "Namespace": (paths.CORE, "namespaces"),
-}
+_NAMESPACES: Final = {"Namespace": (paths.CORE, "namespaces")}
 
 
 def fat(kind: str, flavour: str, name: str, label: str = "x") -> dict[str, Any]:
@@ -136,7 +133,7 @@ def delete(kubeconfig: Path, namespace: str, manifests: Sequence[dict[str, Any]]
 
 
 def _collection(manifest: dict[str, Any], namespace: str) -> tuple[str, str, str]:
-    api, plural = (COLLECTIONS | _OTHER_COLLECTIONS)[manifest["kind"]]
+    api, plural = (COLLECTIONS | _NAMESPACES)[manifest["kind"]]
     return api, namespace, plural
 
 
