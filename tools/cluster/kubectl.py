@@ -84,15 +84,26 @@ class Kubectl:
         self("patch", kind, name, "--type=merge", f"--patch={json.dumps(patch)}", *arguments)
 
 
-def wait_for(what: str, look: Callable[[], T | None], timeout: float = 90, every: float = 0.1) -> T:
+def wait_for(
+    what: str, look: Callable[[], T | None], timeout: float = 90, every: float | None = None
+) -> T:
     """Call *look* until it returns something truthy, and return that.
+
+    Most look with kubectl, which takes a tenth of a second of a processor. So the longer the wait,
+    the longer the pauses, unless *every* says how many seconds they last.
 
     Raises:
         NotSeenError: It returned nothing within *timeout* seconds; names what was waited for.
     """
-    end = time.monotonic() + timeout
+    began = time.monotonic()
     while not (value := look()):
-        if time.monotonic() > end:
+        elapsed = time.monotonic() - began
+        if elapsed > timeout:
             raise NotSeenError(f"{what}: not seen within {timeout:g} s; last seen: {value!r}")
-        time.sleep(every)
+        time.sleep(pause_after(elapsed) if every is None else every)
     return value
+
+
+def pause_after(elapsed: float) -> float:
+    """Return how many seconds to pause in a wait that has lasted *elapsed* seconds."""
+    return min(max(0.1, elapsed / 10), 1.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import command
-from tools.cluster.kubectl import Kubectl, NotSeenError, RefusedError, wait_for
+from tools.cluster.kubectl import Kubectl, NotSeenError, RefusedError, pause_after, wait_for
 from tools.errors import ToolError
 
 
@@ -60,3 +60,8 @@ def test_kubectl_that_hangs_is_an_error_with_its_command(tmp_path: Path) -> None
 def test_event_that_does_not_happen_is_an_error_with_its_name() -> None:
     with pytest.raises(NotSeenError, match=r"the tick: not seen within 0\.1 s; last seen: \[\]"):
         wait_for("the tick", list, timeout=0.1)
+
+
+@pytest.mark.parametrize(("elapsed", "pause"), [(0, 0.1), (1, 0.1), (5, 0.5), (10, 1), (600, 1)])
+def test_pauses_of_a_wait_grow_with_it(elapsed: float, pause: float) -> None:
+    assert pause_after(elapsed) == pause
