@@ -1,5 +1,6 @@
 """Every page of docs/reference, with what it is made from. The edge: reads files, runs programs."""
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -95,6 +96,7 @@ def in_package(*folders: str) -> Iterator[Constant]:
             yield from constants(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
 def printed_help(process: str) -> str:
     """Return what a process prints with `--help`."""
     return subprocess.run(
