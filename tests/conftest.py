@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import http_faults
 from tests.support.attempts import Pod
+from tests.support.fork_server import COVERAGE
 from tests.support.http_faults import FaultServer
 from tools.cluster import LocalCluster, binaries, host, local
 from tools.cluster.kubectl import Kubectl
@@ -31,6 +32,10 @@ _numbers = itertools.count(1)
 host.reach_directly("localhost", "127.0.0.1")
 for _setting in [name for name in os.environ if name.startswith("DOWNLOAD_")]:
     del os.environ[_setting]
+# Of the processes under test, only those of a fork server measure their coverage. Any other would
+# import coverage.py first, which takes longer than most of them run.
+if "PYTEST_XDIST_WORKER" in os.environ and "COVERAGE_PROCESS_CONFIG" in os.environ:
+    os.environ[COVERAGE] = os.environ.pop("COVERAGE_PROCESS_CONFIG")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 
+from tests.support import forked
 from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 from tests.support.operator_process import START_SECONDS
 from tools.cluster.kubectl import wait_for
@@ -18,6 +18,8 @@ from tools.cluster.ports import free_ports
 
 KEY = "a-key-for-tests"
 """Also in tests/integration/api/schemathesis.toml."""
+_process_ids: dict[int, int] = {}
+"""Of the last process that was started for each port."""
 
 
 class StartApi(Protocol):
@@ -60,13 +62,16 @@ def api_servers(
         }
         log = folder / f"api-{number}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                limit.wrap(sys.executable, "-m", "download_api"),
+            process = forked.start(
+                forked.API,
+                ["-m", "download_api"],
+                limit=limit,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         processes.append(process)
+        _process_ids[port] = process.pid
         headers = {"X-API-Key": key} if key else {}
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
         clients.append(client)
@@ -91,12 +96,7 @@ def api_servers(
 
 def pid_of(client: httpx.Client) -> int:
     """Return the id of the process that serves a client."""
-    variable = f"DOWNLOAD_API_PORT={client.base_url.port}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if variable in environment.read_bytes().split(b"\0"):
-                return int(environment.parent.name)
-    raise LookupError(variable)
+    return _process_ids[client.base_url.port or 0]
 
 
 def is_alive(client: httpx.Client) -> bool:

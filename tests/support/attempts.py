@@ -19,6 +19,7 @@ from download_schedule.attempt.task import (
 )
 from download_worker.egress.policy import EgressPolicy, parse_range
 from download_worker.volume.manifest import FOLDER
+from tests.support import forked
 from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 
 PATH = "{namespace}/{name}/{scheduled}-{filename}"
@@ -196,8 +197,10 @@ class Pod:
         arguments = [str(self.data), str(self.termination_log)]
         if self.user:
             arguments.append(str(self.user))
-        return subprocess.Popen(
-            self.limit.wrap(sys.executable, "-c", RUN_PROGRAM, *arguments),
+        return forked.start(
+            forked.WORKER,
+            ["-c", RUN_PROGRAM, *arguments],
+            limit=self.limit,
             env=os.environ | variables | {ALLOW_CIDRS_VARIABLE: allow} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -25,6 +25,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, ClassVar, cast
 
+from tests.support import forked
+
 PORTS = (80, 443, 21, 70, 2628, 3128, 8333)
 PAGE = b"<!doctype html><title>x</title><p>reached</p>"
 SILENT = "silent"
@@ -68,7 +70,10 @@ class NetworkNamespace:
         pages: Mapping[str, str] | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> Observation:
-        """Run a command, with these names and these pages (by path) in the namespace."""
+        """Run a command, with these names and these pages (by path) in the namespace.
+
+        One that begins with ``-m`` or ``-c`` is a Python program.
+        """
         order = {
             "command": command,
             "environment": dict(environment),
@@ -87,7 +92,7 @@ class NetworkNamespace:
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> Observation:
         """Run ``python -m download_worker fetch``."""
-        command = (sys.executable, "-m", "download_worker", "fetch", "--json", "-o", "fetched")
+        command = ("-m", "download_worker", "fetch", "--json", "-o", "fetched")
         return self.run(*command, *arguments, "--", url, zone=zone, environment=environment)
 
 
@@ -208,15 +213,21 @@ def _set_up_network() -> None:
 def _run_command(internet: _Internet, order: dict[str, Any], folder: str) -> Observation:
     internet.reached, internet.look_ups = [], {}
     internet.zone, internet.pages = order["zone"] or {}, order["pages"] or {}
-    finished = subprocess.run(
-        order["command"],
-        env=os.environ | order["environment"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    program, *arguments = order["command"]
+    environment = os.environ | order["environment"]
+    if program in {"-m", "-c"}:
+        command = (program, *arguments)
+        finished = forked.run(forked.WORKER, command, env=environment, cwd=folder, timeout=120)
+    else:
+        finished = subprocess.run(
+            order["command"],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     reached = sorted(set(internet.reached))
     return Observation(finished.returncode, finished.stdout, finished.stderr, reached)
 

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from tests.support import forked
 from tests.support.memory_limit import NO_LIMIT, MemoryLimit
 from tools.cluster.kubectl import NotSeenError, wait_for
 from tools.cluster.ports import free_ports
@@ -51,8 +51,10 @@ class Operator:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self._limit.wrap(sys.executable, "-m", "download_operator"),
+            return forked.start(
+                forked.OPERATOR,
+                ["-m", "download_operator"],
+                limit=self._limit,
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -2,11 +2,11 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import forked
 
 KUBECONFIG = """
 apiVersion: v1
@@ -24,14 +24,8 @@ def start(module: str, kubeconfig: Path, **settings: str) -> tuple[int, str]:
         "KUBECONFIG": str(kubeconfig),
         **settings,
     }
-    result = subprocess.run(
-        [sys.executable, "-m", module],
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    modules = forked.API if module == "download_api" else forked.OPERATOR
+    result = forked.run(modules, ["-m", module], env={**os.environ, **settings})
     return result.returncode, result.stderr
 
 

@@ -2,18 +2,17 @@
 
 import base64
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import forked
 from tools.cluster import LocalCluster
 from tools.cluster.kubectl import Kubectl
 
-MAKE_KEY = (sys.executable, "-m", "download_api", "make-key", "--secret=key")
+MAKE_KEY = ("-m", "download_api", "make-key", "--secret=key")
 
 
 class Pods:
@@ -27,13 +26,8 @@ class Pods:
     def make_key(self, pod: str) -> tuple[str, str]:
         """Return the key that a Pod gets, and what it says on failure."""
         file = self._folder / pod
-        done = subprocess.run(
-            [*MAKE_KEY, f"--file={file}", f"--namespace={self._namespace}"],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        arguments = [*MAKE_KEY, f"--file={file}", f"--namespace={self._namespace}"]
+        done = forked.run(forked.API, arguments, env=self._environment)
         assert (done.returncode == 0) == file.exists()
         if not file.exists():
             return "", done.stderr

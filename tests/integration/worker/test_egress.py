@@ -239,7 +239,7 @@ def attempt(
     }
     credentials = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
     observed = net.run(
-        *(sys.executable, "-c", RUN_PROGRAM, str(tmp_path), str(termination_log)),
+        *("-c", RUN_PROGRAM, str(tmp_path), str(termination_log)),
         zone=zone,
         pages={"/page": page} if page else None,
         environment={

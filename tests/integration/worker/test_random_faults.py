@@ -11,7 +11,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from download_worker.volume.checksum_log import SUFFIX
 from download_worker.volume.manifest import FOLDER
 from download_worker.volume.output_file import LOG_BYTES
 from download_worker.volume.partial_files import MAX_TRIES
-from tests.support import http_faults
+from tests.support import forked, http_faults
 from tests.support.attempts import LOOPBACK
 from tests.support.http_faults import (
     Behaviour,
@@ -302,8 +301,9 @@ class Scenario:
         """Run the worker, kill it at some time or step or not, and return its exit code."""
         rng = self.rng
         step = rng.randrange(1, 25) if kill == "step" else 0
-        process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER, "fetch", self.url, "-o", str(self.output),
+        process = forked.start(
+            forked.WORKER,
+            ["-c", _WORKER, "fetch", self.url, "-o", str(self.output),
              "--allow", LOOPBACK, "--json", "--only-if-changed"],
             env=os.environ | {"KILL_AT": str(step)},
             stdout=subprocess.PIPE,
@@ -385,19 +385,15 @@ def test_attempt_killed_at_any_step_is_completed_by_the_next(
 ) -> None:
     version = Version(0, random.Random(1).randbytes(SIZE // 2))
     url = server.on("/x", Response(version))
-    command = [sys.executable, "-c", _WORKER, "fetch", url, "-o", str(tmp_path / "x")]
+    fetch = ["-c", _WORKER, "fetch", url, "-o", str(tmp_path / "x")]
+    fetch += ["--allow", LOOPBACK, "--only-if-changed"]
     steps = 0
     code = KILLED
     while code == KILLED:
         steps += 1
         (tmp_path / "x").unlink(missing_ok=True)
         code, next_code = (
-            subprocess.run(
-                [*command, "--allow", LOOPBACK, "--only-if-changed"],
-                env=os.environ | {"KILL_AT": str(kill_at)},
-                capture_output=True,
-                check=False,
-            ).returncode
+            forked.run(forked.WORKER, fetch, env=os.environ | {"KILL_AT": str(kill_at)}).returncode
             for kill_at in (steps, 0)
         )
         assert next_code == EXIT_DONE

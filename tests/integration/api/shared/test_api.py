@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support import forked
 from tests.support.api_process import StartApi
 from tests.support.api_schedules import REPORT, create
 from tests.support.schedules import schedule
@@ -181,13 +181,8 @@ def test_api_is_unavailable_while_the_cluster_is_down(
 
 def test_command_line_has_help_and_refuses_wrong_settings() -> None:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "download_api", *arguments],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ("-m", "download_api", *arguments)
+        return forked.run(forked.API, command, env={**os.environ, **environment})
 
     assert "DOWNLOAD_API_KEY_FILE" in run("--help").stdout
     refused = run(DOWNLOAD_API_PORT="0")

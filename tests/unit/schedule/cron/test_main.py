@@ -1,24 +1,19 @@
 """``python -m download_schedule.cron`` as people and scripts run it."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support import forked
+
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "download_schedule.cron", *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    command = ("-m", "download_schedule.cron", *arguments)
+    return forked.run(("download_schedule.cron",), command, env=os.environ, stdin=stdin)
 
 
 def test_each_tick_is_printed_on_a_line_of_its_own() -> None:
