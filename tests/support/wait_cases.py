@@ -53,6 +53,5 @@ ONLY_OF_A_TYPE: Final[tuple[dict[str, Any], ...]] = (
     waiting(atMostSeconds="1h"),
     waiting(statuses=404),
     waiting(statuses=[True]),
-    waiting(patience=3),
 )
 """Refused by the schema, in words that differ."""

@@ -25,13 +25,16 @@ _RANDOM: Final = random.Random(37)
 EXPRESSIONS: Final = (*FOREIGN, *(expression(_RANDOM) for _ in range(300)))
 OURS_ALONE: Final = "never fire|list is empty|'@every'|has an H"
 """Pattern of our sentences about expressions that Kubernetes accepts and we refuse."""
+DAILY: Final = "0 0 * * *"
 
 
 def refused(kubectl: Kubectl, objects: list[dict[str, Any]]) -> set[int]:
     """Return the positions of the objects that the API server refuses. It creates none of them."""
     manifests = {"apiVersion": "v1", "kind": "List", "items": objects}
     try:
-        kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(manifests))
+        # Without kubectl's own validation, which would not say which object is wrong.
+        command = ("create", "--dry-run=server", "--validate=false", "--filename=-")
+        kubectl(*command, stdin=json.dumps(manifests))
     except RefusedError as error:
         return set(map(int, re.findall(r'"c-(\d+)" is invalid: ', str(error))))
     return set()
@@ -151,6 +154,14 @@ def test_cel_and_python_rules_refuse_the_same_waits(kubectl: Kubectl) -> None:
     assert refused(kubectl, objects) == expected
 
 
+def test_unknown_member_of_a_wait_is_refused(kubectl: Kubectl) -> None:
+    spec = {**wait_cases.ADMITTED[0]}
+    spec["waitFor"] = {**spec["waitFor"], "patience": 3}
+    assert not is_admitted_spec(spec)
+    with pytest.raises(RefusedError, match='unknown field "patience"'):
+        kubectl.apply(schedule("c", **spec))
+
+
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [case for case in wait_cases.REFUSED if ";" in case[1] or "write" in case[1]],
@@ -177,7 +188,7 @@ def test_longest_templates_are_within_the_cost_that_the_api_server_allows(
 
 def is_admitted_exclusion(exclude: dict[str, Any]) -> bool:
     try:
-        Spec.model_validate({"url": URL, "schedule": "0 0 1 1 *", "exclude": exclude})
+        Spec.model_validate({"url": URL, "schedule": DAILY, "exclude": exclude})
     except ValidationError:
         return False
     return True
@@ -186,7 +197,9 @@ def is_admitted_exclusion(exclude: dict[str, Any]) -> bool:
 def test_cel_and_python_rules_refuse_the_same_days(kubectl: Kubectl) -> None:
     cases = [*ADMITTED_DAYS, *(exclude for exclude, _ in REFUSED_DAYS), *DAYS_OUT_OF_BOUNDS]
     cases += [random_dates(_RANDOM) for _ in range(150)]
-    objects = [schedule(f"c-{i}", exclude=exclude) for i, exclude in enumerate(cases)]
+    objects = [
+        schedule(f"c-{i}", schedule=DAILY, exclude=exclude) for i, exclude in enumerate(cases)
+    ]
     # A member that the schema does not know is refused before anything has a name.
     unknown = [i for i, exclude in enumerate(cases) if not is_known(exclude)]
     expected = {i for i, exclude in enumerate(cases) if not is_admitted_exclusion(exclude)}
