@@ -39,6 +39,8 @@ class Ticks(NamedTuple):
     missed: tuple[datetime, ...] = ()
     """Ticks that turned out to be missed."""
     revisit_at: datetime | None = None
+    excluded: tuple[datetime, ...] = ()
+    """Ticks without a run on days that are left out."""
 
 
 class NeedJobs(NamedTuple):
@@ -51,8 +53,10 @@ class Judgement(NamedTuple):
     settled_until: datetime
     """Ticks up to here were judged once and for all."""
     missed: tuple[datetime, ...]
-    open_tick: datetime | None
+    open_tick: datetime | None = None
     """The first tick that may still start a run, or may have started one since the list."""
+    excluded: tuple[datetime, ...] = ()
+    """Ticks without a run on days that are left out."""
 
 
 def judge_ticks(
@@ -94,7 +98,7 @@ def judge_ticks(
             return NeedJobs()
         revisit_at = min(revisit_at or decided_at, decided_at)
     missed = _without_known(judgement.missed, snapshot, desired)
-    return Ticks(judgement.settled_until, next_run, missed, revisit_at)
+    return Ticks(judgement.settled_until, next_run, missed, revisit_at, judgement.excluded)
 
 
 def judge(
@@ -120,13 +124,19 @@ def judge(
     latest = max((tick for tick in started if tick <= now), default=start)
     settled_until = start
     missed: list[datetime] = []
+    excluded: list[datetime] = []
+    open_tick = None
     for tick in cron.ticks_between(start, now, MAX_JUDGED):
-        if tick not in started and not why_excluded(exclusion, tick):
-            if tick > latest and tick + deadline + EVENT_GRACE > min(now, listed_at):
-                return Judgement(settled_until, tuple(missed), tick)
-            missed.append(tick)
+        if tick not in started:
+            if why_excluded(exclusion, tick):
+                excluded.append(tick)
+            elif tick > latest and tick + deadline + EVENT_GRACE > min(now, listed_at):
+                open_tick = tick
+                break
+            else:
+                missed.append(tick)
         settled_until = tick
-    return Judgement(settled_until, tuple(missed), None)
+    return Judgement(settled_until, tuple(missed), open_tick, tuple(excluded))
 
 
 def explain_missed(missed: Collection[datetime], history: Iterable[Mapping[str, Any]]) -> str:

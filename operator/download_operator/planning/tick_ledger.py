@@ -56,7 +56,8 @@ def build_ledger(
         return ledger.to_status()
     since = ledger.latest or start
     findings = _find_by_tick(snapshot, updated, recorded, since, now)
-    outcomes = dict.fromkeys(ticks.missed, Outcome.MISSED)
+    outcomes = dict.fromkeys(ticks.excluded, Outcome.SKIPPED)
+    outcomes |= dict.fromkeys(ticks.missed, Outcome.MISSED)
     outcomes |= {tick: finding.outcome for tick, finding in findings.items()}
 
     ledger = ledger.extended(start, end, _passed(snapshot), outcomes)

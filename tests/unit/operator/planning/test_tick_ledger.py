@@ -91,6 +91,17 @@ def test_missed_tick_is_missed() -> None:
     assert cluster.counts["missed"] == 3
 
 
+def test_tick_without_a_run_on_a_day_that_is_left_out_is_skipped() -> None:
+    cluster = Ticking(exclude={"dates": [f"{START:%Y-%m-%d}"]})
+    cluster.at(2.5)
+    assert "ticks" not in cluster.status  # it causes no write
+    cluster.start(3)
+    cluster.end(3)
+
+    assert cluster.letters == "XXC"
+    assert cluster.counts.get("missed", 0) == 0
+
+
 def test_tick_that_may_still_start_has_no_letter() -> None:
     cluster = Ticking(startingDeadlineSeconds=300)
     cluster.at(1.5)
