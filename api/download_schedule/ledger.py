@@ -45,7 +45,7 @@ class Outcome(StrEnum):
     SUSPENDED = "S"
     """It passed while the schedule was suspended."""
     SKIPPED = "X"
-    """A calendar excludes it: its run ended at once, in the state ``Skipped``."""
+    """Its day is left out (``spec.exclude``): its run ended at once, or none started."""
     UNKNOWN = "U"
     """Nobody judged it: the operator was down for too long, or the schedule was edited just
     then."""
