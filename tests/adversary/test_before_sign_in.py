@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from tools.cluster.ports import free_ports
 PREVIEW: Final = "/cron/preview?expr=@daily"
 SAMPLE: Final = re.compile(r"^download_api_cluster_requests_total\{(.*)\} (\S+)$", re.MULTILINE)
 WITHIN_SECONDS: Final = 5.0
+ATTACKERS: Final = 40
 """Time in which a caller with a key is served under attack, on a busy machine."""
 
 
@@ -206,16 +208,16 @@ def attack_with_wrong_tokens(api: httpx.Client, callers: Callers, metrics_port: 
     assert api.get(path, headers=reader).status_code == 200
     before = cluster_requests(metrics_port)["POST"]
 
-    def attack_with(number: int) -> int:
-        headers = {"Authorization": f"Bearer wrong-{number}"}
-        return attacker.get("/schedules", headers=headers).status_code
+    def attack_with(numbers: range) -> list[int]:
+        # With a client of its own: threads that share one may close each other's connections.
+        with httpx.Client(base_url=api.base_url, timeout=60) as attacker:
+            headers = [{"Authorization": f"Bearer wrong-{number}"} for number in numbers]
+            return [attacker.get("/schedules", headers=wrong).status_code for wrong in headers]
 
     started_at = time.monotonic()
-    with (
-        httpx.Client(base_url=api.base_url, timeout=60) as attacker,
-        ThreadPoolExecutor(40) as pool,
-    ):
-        statuses = Counter(pool.map(attack_with, range(2 * FAILED_LOGINS_LIMIT)))
+    with ThreadPoolExecutor(ATTACKERS) as pool:
+        numbers = [range(first, 2 * FAILED_LOGINS_LIMIT, ATTACKERS) for first in range(ATTACKERS)]
+        statuses = Counter(chain.from_iterable(pool.map(attack_with, numbers)))
     seconds = time.monotonic() - started_at
     assert statuses.keys() == {401, 429}
     reviews = cluster_requests(metrics_port)["POST"] - before
