@@ -53,6 +53,11 @@ def wait_until_up(name: str) -> None:
     wait_for("the cluster", lambda: "kube-scheduler" in local.status(name), timeout=120)
 
 
+def wait_until_removed(name: str) -> None:
+    """On a busy machine, tests are killed that do not end in time, and then the cluster ends."""
+    wait_for("the removal of the cluster", lambda: traces_of(name) == [], timeout=60)
+
+
 def test_tests_that_are_terminated_leave_no_cluster(name: str, tmp_path: Path) -> None:
     file = tmp_path / "test_session.py"
     file.write_text(SESSION.format(name=name))
@@ -60,11 +65,11 @@ def test_tests_that_are_terminated_leave_no_cluster(name: str, tmp_path: Path) -
         wait_until_up(name)
         runner.send_signal(signal.SIGTERM)
         assert runner.wait(timeout=120) == 130
-    assert traces_of(name) == []
+    wait_until_removed(name)
 
 
 def test_cluster_removes_itself_when_its_owner_is_killed(name: str) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER.format(name=name)]) as owner:
         wait_until_up(name)
         owner.kill()
-    wait_for("the removal of the cluster", lambda: traces_of(name) == [], timeout=60)
+    wait_until_removed(name)
