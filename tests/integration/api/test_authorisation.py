@@ -63,6 +63,7 @@ MATRIX: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
         {"reader": 403, "editor": 202, "program": 202, "admin": 202, "*": 404},
     ),
     ("GET", f"{ONE}/history"): (None, READ_ONE),
+    ("GET", f"{ONE}/ticks"): (None, READ_ONE),
     ("GET", f"{ONE}/history/{{execution_id}}"): (None, READ_ONE),
     ("GET", f"{ONE}/history/{{execution_id}}/log"): (
         None,
@@ -244,7 +245,7 @@ def test_hidden_schedule_looks_like_one_that_does_not_exist(
     guarded: httpx.Client, callers: Callers
 ) -> None:
     headers = callers.headers["nobody"]
-    for action in ("", "/history", f"/history/{RUN_ID}"):
+    for action in ("", "/history", "/ticks", f"/history/{RUN_ID}"):
         hidden = guarded.get(f"/schedules/{callers.report}{action}", headers=headers)
         absent = guarded.get(f"/schedules/{callers.team.namespace}.no{action}", headers=headers)
         assert (hidden.status_code, hidden.content) == (absent.status_code, absent.content)

@@ -170,8 +170,20 @@ EVERYTHING = {
     "concurrency_policy": "Replace",
     "starting_deadline_seconds": 60,
     "backoff_limit": 0,
-    "active_deadline_seconds": 61,
+    "active_deadline_seconds": 661,
     "history_limit": 1,
+    "wait_for": {
+        "until": "Changed",
+        "every_seconds": 10,
+        "at_most_seconds": 601,
+        "statuses": [403, 404],
+    },
+    "exclude": {
+        "dates": ["2026-12-25"],
+        "weekdays": ["Sun"],
+        "month_days": [-1],
+        "calendar_ref": {"name": "holidays"},
+    },
 }
 
 
@@ -243,9 +255,8 @@ def test_patch_changes_members_at_any_depth(api: httpx.Client, kubectl: Kubectl)
     assert "keepLast" not in kubectl.get("dls", created["resource"])["spec"]
     refused = api.patch(path, json={"destination": {"discard": {}}})
     assert (refused.status_code, "one member" in refused.text) == (422, True)
-    moved = api.patch(
-        path, json={"destination": {"volume": None, "discard": {}}, "only_if_changed": False}
-    )
+    without_file = {"only_if_changed": False, "wait_for": None}
+    moved = api.patch(path, json={"destination": {"volume": None, "discard": {}}, **without_file})
     assert moved.json()["destination"] == {"volume": None, "s3": None, "discard": {}}
 
 
