@@ -38,6 +38,7 @@ BODIES: Final[dict[str, JSONObject]] = {
 QUERIES: Final = {
     "list_schedules": "?limit=100&enabled=true",
     "get_history": "?limit=20&status=completed",
+    "get_ticks": "?outcome=missed",
     "preview_cron": "?expr=0+2+*+*+MON-FRI&tz=Europe/Berlin&count=3",
 }
 ORDER: Final = (
@@ -50,6 +51,7 @@ ORDER: Final = (
     "resume_schedule",
     "run_schedule",
     "get_history",
+    "get_ticks",
     "get_execution",
     "get_log",
     "get_content",
