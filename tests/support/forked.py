@@ -50,7 +50,7 @@ def start(
     """Do what Popen does with Python and these arguments, which begin with ``-m`` or ``-c``.
 
     Args:
-        modules: what the fork server imports.
+        modules: what the fork server imports. With none, a real interpreter starts.
         limit: with one, a real interpreter starts, all of whose memory counts.
     """
     options: dict[str, Any] = {
@@ -61,7 +61,7 @@ def start(
         "stderr": stderr,
         "text": text,
     }
-    if limit.folder or _read_at_start(env) != _read_at_start(os.environ):
+    if not modules or limit.folder or _read_at_start(env) != _read_at_start(os.environ):
         return subprocess.Popen(limit.wrap(sys.executable, *arguments), **options)
     measured = ("coverage",) if COVERAGE in env else ()
     return _Forked(_server((*modules, *measured)), arguments, **options)

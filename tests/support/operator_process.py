@@ -27,13 +27,21 @@ class Operator:
         kubeconfig: the cluster.
         log: file to which the process appends its log.
         limit: of the process's memory.
+        is_fork: False for an interpreter of its own, which imports modules with its own variables.
         settings: settings by name, without the prefix and in lower case.
     """
 
     def __init__(
-        self, kubeconfig: Path, log: Path, limit: MemoryLimit = NO_LIMIT, /, **settings: str
+        self,
+        kubeconfig: Path,
+        log: Path,
+        limit: MemoryLimit = NO_LIMIT,
+        is_fork: bool = True,
+        /,
+        **settings: str,
     ) -> None:
         self._limit = limit
+        self._modules: tuple[str, ...] = forked.OPERATOR if is_fork else ()
         (self.health_port,) = free_ports(1)
         self.log = log
         self.log.touch()
@@ -52,7 +60,7 @@ class Operator:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return forked.start(
-                forked.OPERATOR,
+                self._modules,
                 ["-m", "download_operator"],
                 limit=self._limit,
                 env=self._environment,

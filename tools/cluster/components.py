@@ -21,7 +21,9 @@ from tools.cluster.paths import (
 
 Programs = dict[str, Path]
 
-CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+API_SERVER = ("etcd", "kube-apiserver")
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+CONTROL_PLANE = (*API_SERVER, *CONTROLLERS)
 NODE_COMPONENTS = ("containerd", "kubelet", "kube-proxy", "coredns")
 NODE_PROGRAMS = (
     *NODE_COMPONENTS,

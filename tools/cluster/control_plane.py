@@ -36,10 +36,12 @@ def create(name: str, folder: Path, owner: int | None) -> Layout:
         (folder / "layout.json").write_text(layout.to_json())
         _write_certificates(layout)
         layout.kubeconfig.write_text(json.dumps(_kubeconfig(layout)))
-    for component in components.CONTROL_PLANE:
-        start(component, layout, programs)
     with step("control plane"):
+        for component in components.API_SERVER:
+            start(component, layout, programs)
         wait_for_api_server(layout)
+        for component in components.CONTROLLERS:  # which give up if it is not ready in 10 s
+            start(component, layout, programs)
         wait("the default service account", lambda: _has_service_account(layout), layout)
     return layout
 

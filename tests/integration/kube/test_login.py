@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.kubeconfig import login_by
+from tests.support.memory_limit import NO_LIMIT
 from tests.support.operator_process import Operator
 from tests.support.schedules import schedule
 from tools.cluster import LocalCluster
@@ -39,7 +40,10 @@ def test_login_plugin_of_a_kubeconfig_is_used(
     kubectl.apply(schedule("report"))
     home = kubectl.namespace
     kubeconfig = with_login_plugin(cluster.kubeconfig, tmp_path)
-    operator = Operator(kubeconfig, tmp_path / "log", namespaces=home, lease_namespace=home)
+    # The kubernetes package looks for the kubeconfig when it is imported.
+    operator = Operator(
+        kubeconfig, tmp_path / "log", NO_LIMIT, False, namespaces=home, lease_namespace=home
+    )
     try:
         kubectl("wait", "--for=condition=Ready", "dls/report", "--timeout=120s")
         assert not operator.has_logged("forbidden")
