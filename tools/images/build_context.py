@@ -35,8 +35,8 @@ _ATTEMPT = ("api/download_schedule/__init__.py", "api/download_schedule/attempt"
 _CRON = tuple(
     f"api/download_schedule/cron/{module}.py"
     for module in (
-        *("__init__", "advice", "english", "errors", "fields", "hashed", "parser", "patterns"),
-        *("schedule", "search", "zones"),
+        *("__init__", "advice", "english", "errors", "fields", "hashed", "included", "parser"),
+        *("patterns", "schedule", "search", "zones"),
     )
 )
 _WORKER = Contents(
