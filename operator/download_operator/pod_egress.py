@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from download_operator.pod_scheduling import LabelName, LabelValue
-from download_schedule.attempt.task import (
+from download_schedule.attempt.variables import (
     ALLOW_CIDRS_VARIABLE,
     ALLOW_PORTS_VARIABLE,
     DENY_CIDRS_VARIABLE,

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from download_schedule.attempt.task import JSON_LOG_FORMAT, LOG_FORMAT_VARIABLE
+from download_schedule.attempt.variables import JSON_LOG_FORMAT, LOG_FORMAT_VARIABLE
 from download_worker.attempt import run
 from download_worker.progress import JSONFormatter
 

@@ -18,7 +18,8 @@ from download_schedule.attempt.result import (
     Result,
     encode,
 )
-from download_schedule.attempt.task import DATA_PATH, Format, Volume
+from download_schedule.attempt.task import Format, Volume
+from download_schedule.attempt.variables import DATA_PATH
 from download_worker.download import download
 from download_worker.download_request import Convert, OpenSink, open_discard_sink
 from download_worker.errors import (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from download_schedule.attempt.exclusion import Exclusion, find_entry, find_reason, parse_calendar
-from download_schedule.attempt.task import CALENDAR_KEY, CALENDAR_VARIABLE
+from download_schedule.attempt.variables import CALENDAR_KEY, CALENDAR_VARIABLE
 from download_worker.errors import DownloadError, Reason
 from download_worker.zones import load_zone
 

@@ -5,26 +5,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from download_schedule.attempt.task import (
+from download_schedule.attempt.task import PLACEHOLDERS, S3, Header, Task, Until, Volume
+from download_schedule.attempt.task_document import decode
+from download_schedule.attempt.variables import (
     ACCESS_KEY_ID_VARIABLE,
     ALLOW_CIDRS_VARIABLE,
     ALLOW_PORTS_VARIABLE,
     DENY_CIDRS_VARIABLE,
     JOB_VARIABLE,
     MEMORY_LIMIT_VARIABLE,
-    PLACEHOLDERS,
     PROXY_VARIABLE,
     RUN_VARIABLE,
-    S3,
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,
     SPEC_VARIABLE,
     TICK_VARIABLE,
-    Header,
-    Task,
-    Until,
-    Volume,
-    decode,
 )
 from download_worker.download_request import DownloadRequest
 from download_worker.egress.policy import EgressPolicy, Range, parse_port, parse_range
@@ -178,7 +173,7 @@ def _tick_given(environment: Mapping[str, str]) -> datetime | None:
         return None
     tick = datetime.fromisoformat(text)
     if tick.utcoffset() != timedelta() or tick < _EPOCH:
-        raise ValueError(f"{TICK_VARIABLE} {text[:64]!r} is no time in UTC since 1970")
+        raise ValueError(f"{TICK_VARIABLE} {text[:64]!r} is not a time in UTC after 1969")
     return tick
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from download_schedule.attempt.task import JOB_VARIABLE
+from download_schedule.attempt.variables import JOB_VARIABLE
 from tests.support import http_faults
 from tests.support.attempts import RUN_PROGRAM
 from tests.support.http_faults import FaultServer, redirect, respond

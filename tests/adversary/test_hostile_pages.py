@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from download_schedule.attempt.result import decode
-from download_schedule.attempt.task import MEMORY_LIMIT_VARIABLE
+from download_schedule.attempt.variables import MEMORY_LIMIT_VARIABLE
 from download_worker.body import MAX_CONVERTED_BYTES
 from download_worker.formats.article import CPU_SECONDS, MAX_ARTICLE_PAGE_BYTES, extract_article
 from download_worker.formats.article_child import KILL_SECONDS

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from download_operator.pod_resources import DEFAULTS
-from download_schedule.attempt.task import MEMORY_LIMIT_VARIABLE, Format
+from download_schedule.attempt.task import Format
+from download_schedule.attempt.variables import MEMORY_LIMIT_VARIABLE
 from tests.support.attempts import Pod
 from tests.support.http_faults import FaultServer, respond, stall
 from tests.support.memory_limit import memory_limit

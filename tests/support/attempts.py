@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from download_schedule.attempt.result import Result, decode
-from download_schedule.attempt.task import (
+from download_schedule.attempt.variables import (
     ALLOW_CIDRS_VARIABLE,
     JOB_VARIABLE,
     RUN_VARIABLE,

@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE, CA_FILE_VARIABLE, JOB_VARIABLE
+from download_schedule.attempt.variables import ALLOW_CIDRS_VARIABLE, CA_FILE_VARIABLE, JOB_VARIABLE
 from tests.support import s3
 from tests.support.cluster_objects import desired_state
 from tools import command

@@ -8,7 +8,9 @@ from download_operator.pod_egress import PodEgress
 from download_operator.settings import Settings
 from download_schedule import cron
 from download_schedule.attempt import task, template
-from download_schedule.attempt.task import (
+from download_schedule.attempt.task import PLACEHOLDERS, Task
+from download_schedule.attempt.task_document import encode
+from download_schedule.attempt.variables import (
     ACCESS_KEY_ID_VARIABLE,
     CA_FILE_VARIABLE,
     CALENDAR_KEY,
@@ -18,14 +20,11 @@ from download_schedule.attempt.task import (
     JSON_LOG_FORMAT,
     LOG_FORMAT_VARIABLE,
     MEMORY_LIMIT_VARIABLE,
-    PLACEHOLDERS,
     PROXY_VARIABLE,
     RUN_VARIABLE,
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,
     SPEC_VARIABLE,
-    Task,
-    encode,
     header_variable,
 )
 from download_schedule.model import Destination, Format, Spec, Until

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from download_operator.cache.objects import CronJob, Schedule
 from download_operator.manifests.cron_job import DesiredState, owner_reference
-from download_schedule.attempt.task import TICK_VARIABLE
+from download_schedule.attempt.variables import TICK_VARIABLE
 from download_schedule.names import (
     MAX_TOKEN,
     RUN_TOKEN_ANNOTATION,

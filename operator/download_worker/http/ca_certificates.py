@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from download_schedule.attempt.task import CA_FILE_VARIABLE
+from download_schedule.attempt.variables import CA_FILE_VARIABLE
 
 CA_FILES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from download_schedule.attempt.task import (
+from download_schedule.attempt.variables import (
     ACCESS_KEY_ID_VARIABLE,
     SECRET_ACCESS_KEY_VARIABLE,
     SESSION_TOKEN_VARIABLE,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from download_schedule.attempt.task import ALLOW_CIDRS_VARIABLE, DENY_CIDRS_VARIABLE
+from download_schedule.attempt.variables import ALLOW_CIDRS_VARIABLE, DENY_CIDRS_VARIABLE
 from tests.support import network_namespace
 from tests.support.attempts import REQUEST, RUN_PROGRAM, VERIFY, pod_environment
 from tests.support.network_namespace import SILENT, NetworkNamespace, Observation

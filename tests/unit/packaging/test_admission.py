@@ -10,7 +10,7 @@ import yaml
 from download_api.auth.referenced_objects import DIRECTING_MEMBERS
 from download_operator.manifests.pod import CA_PATH
 from download_schedule import rules
-from download_schedule.attempt import task
+from download_schedule.attempt import variables as pod_variables
 from tests.support.chart import POLICIES, one, rendered
 from tools.generate.manifests import CHART
 
@@ -141,11 +141,11 @@ def test_operator_may_make_downloads_in_the_system_namespaces_that_it_serves(
 
 def test_operator_may_set_what_the_worker_reads_and_nothing_else() -> None:
     text = " ".join(item["expression"] for item in policy("bounds")["validations"])
-    variables = {value for name, value in vars(task).items() if name.endswith("_VARIABLE")}
+    variables = {value for name, value in vars(pod_variables).items() if name.endswith("_VARIABLE")}
     (named,) = re.findall(r"e\.name in (\[.*?\])", text)
     assert set(json.loads(named)) == {v for v in variables if not v.startswith("DOWNLOAD_")}
     (places,) = re.findall(r"m\.mountPath in (\[.*?\])", text)
-    assert json.loads(places) == [task.DATA_PATH, CA_PATH]
+    assert json.loads(places) == [pod_variables.DATA_PATH, CA_PATH]
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,8 @@ from download_schedule.attempt.task import (
     MAX_KEEP_LAST,
     MAX_LOOK_EVERY_SECONDS,
     MAX_REDIRECTS,
-    MAX_SPEC_CHARACTERS,
     MAX_STALL_TIMEOUT_SECONDS,
     S3,
-    SPEC_VARIABLE,
     Format,
     Header,
     Method,
@@ -30,9 +28,9 @@ from download_schedule.attempt.task import (
     Until,
     Volume,
     WaitFor,
-    decode,
-    encode,
 )
+from download_schedule.attempt.task_document import MAX_SPEC_CHARACTERS, decode, encode
+from download_schedule.attempt.variables import SPEC_VARIABLE
 
 DOCUMENT = (
     '{"namespace":"team","name":"nightly","url":"https://example.com/x","format":"raw",'
