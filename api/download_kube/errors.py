@@ -38,8 +38,8 @@ class ApiError(Exception):
 class UnreachableError(Exception):
     """No usable response came: the connection failed, timed out, or something else responded.
 
-    A redirect counts as such, because the API server sends none. Whoever does must not receive our
-    token or choose what we read.
+    The API server never redirects. A server that does must not receive our token, nor choose what
+    we read, so a redirect raises this too.
     """
 
 

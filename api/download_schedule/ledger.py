@@ -47,8 +47,7 @@ class Outcome(StrEnum):
     SKIPPED = "X"
     """Its day is left out (``spec.exclude``): its run ended at once, or none started."""
     UNKNOWN = "U"
-    """Nobody judged it: the operator was down for too long, or the schedule was edited just
-    then."""
+    """Not judged: the operator was down for too long, or the schedule was edited just then."""
 
     @classmethod
     def of_state(cls, state: str) -> Self:
@@ -84,8 +83,8 @@ class Ledger:
     def read(cls, status: Mapping[str, Any], cron: CronSchedule) -> Self:
         """Return the ledger in the status of a schedule.
 
-        It is empty if it is about another expression or time zone, if its newest tick is no tick of
-        the expression, or if somebody wrote a text into it that cannot be read.
+        The ledger is empty if the stored one belongs to another expression or time zone, if the
+        expression does not fire at its newest tick, or if somebody made it unreadable.
         """
         members = status.get("ticks") or {}
         is_same = (cron.expression, cron.time_zone) == (
@@ -111,7 +110,7 @@ class Ledger:
         }
 
     def outcome(self, tick: datetime) -> Outcome | None:
-        """Return what became of *tick*; None if it is no tick, or none that the ledger has."""
+        """Return what became of *tick*; None if the ledger does not have it."""
         index = self._index(tick)
         return None if index is None else self._outcome_at(index)
 
@@ -158,8 +157,8 @@ class Ledger:
         """Return the ledger with other *outcomes* for ticks that it has, or that came before.
 
         The ledger grows at its end down to the earliest of them, as far as there is room; ticks in
-        between become ``UNKNOWN``. Times that are no ticks, or later than the newest tick of the
-        ledger, change nothing.
+        between become ``UNKNOWN``. Times at which *cron* does not fire change nothing, and neither
+        do those after the newest tick of the ledger.
         """
         if not outcomes:
             return self
@@ -209,8 +208,9 @@ class Ledger:
     def _index(self, tick: datetime) -> int | None:
         """Return how many ticks came after *tick*, up to the newest one of the ledger.
 
-        None if it is no tick, a later one, or too early for any ledger. A stranger's Job may name
-        any time, so what is far back is looked up among ticks that are computed once.
+        The result is None if *cron* does not fire at that time, if the time is after the newest
+        tick, or if it is too early for any ledger. A stranger's Job may name any time, so what is
+        far back is looked up among ticks that are computed once.
         """
         if self.latest is None or not _EARLIEST < tick <= self.latest:
             return None
@@ -239,7 +239,7 @@ class Ledger:
 
 
 def is_tick(cron: CronSchedule, moment: datetime) -> bool:
-    """Return whether *moment* is a tick of *cron*. A moment out of its bounds is none."""
+    """Return whether *moment* is a tick of *cron*; False if it is out of the bounds of times."""
     try:
         return cron.next_tick(moment - _SECOND) == moment
     except (ValueError, OverflowError):

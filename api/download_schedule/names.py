@@ -65,7 +65,7 @@ def tick_job_name(schedule_name: str, tick: datetime) -> str:
     """Return the name that the CronJob controller gives the Job of *tick*.
 
     It ends in minutes since 1970 (pkg/controller/cronjob, getTimeHashInMinutes). Kubernetes refuses
-    to create a second Job of the same name, so that whoever is second leaves the tick alone.
+    to create a second Job of the same name, so that no tick gets two of them.
     """
     return f"{cron_job_name(schedule_name)}-{int(tick.timestamp()) // 60}"
 

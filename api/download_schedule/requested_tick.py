@@ -15,8 +15,8 @@ def parse_requested_tick(text: str, cron: CronSchedule, now: datetime) -> dateti
     """Return the tick that *text* names.
 
     Raises:
-        ValueError: it is no tick of *cron*, or one of the future; the sentence says what to write
-            instead.
+        ValueError: *cron* does not fire at that time, or the time is in the future; the sentence
+            says what to write instead.
     """
     tick = parse_time(text)
     if tick is None:

@@ -319,8 +319,8 @@ class Tick(ApiModel):
     tick: datetime
     outcome: TickOutcome
     """completed, failed, running: the state of its latest run; missed: it started no run in time;
-    suspended: it passed while the schedule was not enabled; skipped: a calendar excludes it;
-    unknown: nobody judged it."""
+    suspended: it passed while the schedule was not enabled; skipped: its day is left out;
+    unknown: not judged."""
 
 
 class Ticks(ApiModel):

@@ -51,7 +51,7 @@ def read_requested_tick(resource: Mapping[str, Any], text: str | None, now: date
     """Return the tick that a run is requested for, as the resource's annotation has it.
 
     Raises:
-        ProblemError: 422, it is no tick of the schedule, or one of the future.
+        ProblemError: 422, the schedule does not fire at that time, or the time is in the future.
     """
     if text is None:
         return None

@@ -59,46 +59,32 @@ class RunRequests:
             ApiError: 409, somebody else keeps writing the schedule.
         """
         async with self._schedules.updates:
-            return await self._submit(schedule_id, token, tick, if_match, trace, dry_run=dry_run)
-
-    async def _submit(
-        self,
-        schedule_id: str,
-        token: str,
-        tick: str | None,
-        if_match: str | None,
-        trace: Trace,
-        *,
-        dry_run: bool,
-    ) -> JSONObject:
-        retries = ConflictRetries()
-        while True:
-            schedule = await self._schedules.get(schedule_id, if_match)
-            self._schedules.check_served(schedule["metadata"]["namespace"])
-            time = read_requested_tick(schedule, tick, self._clock())
-            if is_run_requested(schedule, token, time):
-                return schedule
-            check_run_allowed(schedule)
-            patch = {
-                "metadata": {
-                    "resourceVersion": schedule["metadata"]["resourceVersion"],
-                    "annotations": {
-                        **trace.annotations(),
-                        RUN_REQUESTED_ANNOTATION: token,
-                        RUN_TICK_ANNOTATION: time,  # None removes the tick of an earlier request
-                    },
+            retries = ConflictRetries()
+            while True:
+                schedule = await self._schedules.get(schedule_id, if_match)
+                self._schedules.check_served(schedule["metadata"]["namespace"])
+                time = read_requested_tick(schedule, tick, self._clock())
+                if is_run_requested(schedule, token, time):
+                    return schedule
+                check_run_allowed(schedule)
+                # None removes the tick of an earlier request.
+                requested = {RUN_REQUESTED_ANNOTATION: token, RUN_TICK_ANNOTATION: time}
+                patch = {
+                    "metadata": {
+                        "resourceVersion": schedule["metadata"]["resourceVersion"],
+                        "annotations": {**trace.annotations(), **requested},
+                    }
                 }
-            }
-            try:
-                return await self._client.request(
-                    "PATCH",
-                    path_of(schedule),
-                    patch,
-                    dry_run_query(dry_run),
-                    content_type=MERGE_PATCH,
-                )
-            except ApiError as error:
-                retries.spend(error)
+                try:
+                    return await self._client.request(
+                        "PATCH",
+                        path_of(schedule),
+                        patch,
+                        dry_run_query(dry_run),
+                        content_type=MERGE_PATCH,
+                    )
+                except ApiError as error:
+                    retries.spend(error)
 
 
 def check_run_allowed(schedule: Mapping[str, Any]) -> None:

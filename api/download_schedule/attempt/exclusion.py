@@ -51,7 +51,7 @@ def find_reason(exclusion: Exclusion, day: date) -> str | None:
 
 
 def find_entry(dates: Iterable[str], day: date) -> str | None:
-    """Return the first of *dates* that is *day* or a range with it; None if none is."""
+    """Return the first of *dates* that is *day*, or a range with it; None if there is none."""
     text = day.isoformat()
     for entry in dates:
         first, _, last = entry.partition("/")
@@ -64,8 +64,8 @@ def parse_calendar(text: str) -> tuple[str, ...]:
     """Return the dates in a calendar: one date or range a line, and comments behind ``#``.
 
     Raises:
-        ValueError: it is not a calendar. The sentence does not quote it, because whoever reads the
-            sentence may have no right to read the ConfigMap.
+        ValueError: the text is not a calendar. The sentence does not quote it, because its readers
+            may have no right to read the ConfigMap.
     """
     if len(text.encode(errors="replace")) > MAX_CALENDAR_BYTES:
         raise ValueError(f"has more than {MAX_CALENDAR_BYTES} bytes; leave out what is over")

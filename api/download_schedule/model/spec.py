@@ -248,7 +248,7 @@ class Exclude(Model):
     comment."""
 
     def read_in(self, time_zone: str) -> Exclusion | None:
-        """Return which days are left out in a time zone, or None if none are."""
+        """Return which days are left out in a time zone, or None if there are none."""
         calendar = self.calendar_ref.name if self.calendar_ref else None
         if not (self.dates or self.weekdays or self.month_days or calendar):
             return None
